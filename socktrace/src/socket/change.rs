@@ -1,0 +1,106 @@
+//! Change: what a hook saw, decoded. The only thing the kernel programs may say.
+
+use super::Family;
+use super::{BootNs, Cookie, Endpoint, NetnsId, Process, Proto, State};
+
+/// One thing that happened to one socket, as the kernel programs saw it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Change {
+    /// When.
+    pub at: BootNs,
+    /// Which socket; 0 where the hook could not tell (a UNIX socket that nobody has asked for its cookie).
+    pub cookie: Cookie,
+    /// In which network namespace; 0 where the hook could not tell.
+    pub netns: NetnsId,
+    /// What kind of socket.
+    pub proto: Proto,
+    /// Its address family.
+    pub family: Family,
+    /// This side, as far as known at that moment.
+    pub local: Endpoint,
+    /// The other side, as far as known at that moment.
+    pub peer: Endpoint,
+    /// Interface the socket is bound to, 0 for none or not known.
+    pub ifindex: u32,
+    /// User id, where the hook tells.
+    pub uid: Option<u32>,
+    /// `SO_MARK`, 0 for none or not known.
+    pub mark: u32,
+    /// Cgroup id (v2), 0 for not known.
+    pub cgroup: u64,
+    /// The process, only where the hook ran in its own context.
+    pub process: Option<Process>,
+    /// Inode of the socket, where the hook went through a file; 0 otherwise.
+    pub inode: u32,
+    /// What happened.
+    pub kind: ChangeKind,
+}
+
+/// What happened to the socket.
+#[derive(Debug, Clone, PartialEq)]
+pub enum ChangeKind {
+    /// TCP went from one state to another (`inet_sock_set_state`).
+    State {
+        /// Before.
+        old: State,
+        /// After.
+        new: State,
+        /// The totals of the connection, on the transition to CLOSE.
+        closing: Option<Box<Closing>>,
+    },
+    /// It was created (`cgroup/sock_create`; UDP, RAW and ping only).
+    Create,
+    /// The kernel bound it to an address (`cgroup/post_bind4`, `6`).
+    PostBind,
+    /// bind(2) returned; errno 0 is success. On failure `local` is the address that was asked for.
+    Bind {
+        /// 0, or what went wrong.
+        errno: u16,
+    },
+    /// listen(2) returned; errno 0 is success.
+    Listen {
+        /// 0, or what went wrong.
+        errno: u16,
+        /// The backlog that was asked for.
+        backlog: u32,
+    },
+    /// connect(2) on a socket that is not TCP (UDP, RAW, UNIX) returned; errno 0 is success.
+    Connect {
+        /// 0, or what went wrong.
+        errno: u16,
+    },
+    /// accept(2) or accept4(2) returned this new socket.
+    Accept {
+        /// The new descriptor, in the process's own table.
+        fd: u32,
+    },
+    /// A datagram socket sent its first datagram to an address (`cgroup/udp4_sendmsg`, `6`).
+    FirstSend,
+    /// The last descriptor is gone (`cgroup/sock_release`); for TCP only told of sockets in CLOSE.
+    Release,
+}
+
+/// The totals of a TCP connection when it ended. Application bytes: SYN and FIN are not counted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Closing {
+    /// Bytes sent, each once (retransmissions are not counted again).
+    pub bytes_sent: u64,
+    /// Bytes the peer acknowledged.
+    pub bytes_acked: u64,
+    /// Bytes received.
+    pub bytes_received: u64,
+    /// Segments sent.
+    pub segs_out: u32,
+    /// Segments received.
+    pub segs_in: u32,
+    /// Retransmitted segments.
+    pub retrans: u32,
+    /// Smoothed round-trip time, microseconds; 0 for not measured.
+    pub rtt_us: u32,
+    /// Smallest round-trip time, microseconds; 0 for not measured.
+    pub min_rtt_us: u32,
+    /// `sk_err`: 0, or the errno that ended it.
+    pub errno: u16,
+    /// Whether the peer's FIN had arrived.
+    pub fin_received: bool,
+}

@@ -1,0 +1,124 @@
+//! Event: what people are told, in the words of the JSON schema (docs/events.md).
+
+use super::Family;
+use super::{BootNs, Closing, Cookie, Endpoint, NetnsId, Owner, Proto, State};
+
+/// One event of the live stream.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Event {
+    /// When, by the kernel's clock; `render` makes wall-clock time of it.
+    pub at: BootNs,
+    /// What happened.
+    pub kind: EventKind,
+    /// The socket it happened to; none for `lost` and `resync`.
+    pub subject: Option<Box<Subject>>,
+}
+
+/// The socket of an event, as known at that moment.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Subject {
+    /// Identity, 0 where it could not be had.
+    pub cookie: Cookie,
+    /// Namespace, 0 where it is not known.
+    pub netns: NetnsId,
+    /// Kind of socket.
+    pub proto: Proto,
+    /// Address family.
+    pub family: Family,
+    /// This side.
+    pub local: Endpoint,
+    /// The other side.
+    pub peer: Endpoint,
+    /// State after the event.
+    pub state: State,
+    /// Interface the socket is bound to, 0 for none.
+    pub ifindex: u32,
+    /// User id, where known.
+    pub uid: Option<u32>,
+    /// `SO_MARK`.
+    pub mark: u32,
+    /// Inode of the socket, 0 where not known.
+    pub inode: u32,
+    /// Cgroup id, 0 where not known.
+    pub cgroup: u64,
+    /// Who opened it.
+    pub owner: Owner,
+    /// When it opened, where that was seen.
+    pub opened: Option<BootNs>,
+}
+
+/// What happened.
+#[derive(Debug, Clone, PartialEq)]
+pub enum EventKind {
+    /// It was bound (errno 0) or could not be.
+    Bind {
+        /// 0, or what went wrong.
+        errno: u16,
+    },
+    /// It listens (errno 0) or could not.
+    Listen {
+        /// 0, or what went wrong.
+        errno: u16,
+    },
+    /// The handshake is done (TCP), or connect(2) succeeded (others).
+    Connect {
+        /// From SYN to established, microseconds; TCP only.
+        latency_us: Option<u64>,
+    },
+    /// The connection did not come about.
+    ConnectFailed {
+        /// Why; 0 where the kernel did not say.
+        errno: u16,
+        /// From the call to the failure, microseconds; TCP only.
+        latency_us: Option<u64>,
+    },
+    /// A process accepted the connection.
+    Accept,
+    /// A datagram socket sent for the first time.
+    Open,
+    /// It is over.
+    Close {
+        /// How long it was open, microseconds, where the beginning was seen.
+        duration_us: Option<u64>,
+        /// The totals, TCP only.
+        closing: Option<Box<Closing>>,
+    },
+    /// A state change (only when asked for).
+    State {
+        /// The state before.
+        old: State,
+    },
+    /// The kernel half lost this many records since the last report.
+    Lost {
+        /// How many.
+        records: u64,
+    },
+    /// The table was compared with the kernel's and repaired.
+    Resync {
+        /// Sockets that a dump had and the table had not.
+        added: u64,
+        /// Sockets that the table had and the dump had not.
+        removed: u64,
+        /// Sockets that differed.
+        changed: u64,
+    },
+}
+
+impl EventKind {
+    /// The word of the JSON schema's `event`.
+    #[must_use]
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Bind { .. } => "bind",
+            Self::Listen { .. } => "listen",
+            Self::Connect { .. } => "connect",
+            Self::ConnectFailed { .. } => "connect_failed",
+            Self::Accept => "accept",
+            Self::Open => "open",
+            Self::Close { .. } => "close",
+            Self::State { .. } => "state",
+            Self::Lost { .. } => "lost",
+            Self::Resync { .. } => "resync",
+        }
+    }
+}

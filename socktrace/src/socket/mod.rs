@@ -1,0 +1,62 @@
+//! What a socket is: values only, no I/O, no clock, no decoding.
+//!
+//! Floor 1: every other room speaks in these types.
+
+mod address;
+mod change;
+mod detail;
+mod event;
+mod owner;
+mod proto;
+mod state;
+#[cfg(test)]
+mod tests;
+
+pub use address::{Endpoint, UnixName};
+pub use change::{Change, ChangeKind, Closing};
+pub use detail::{Detail, Shutdown, Timer, TimerKind};
+pub use event::{Event, EventKind, Subject};
+pub use owner::{Attribution, Comm, Holder, Owner, Process};
+pub use proto::{Family, Proto};
+pub use state::{State, StateSet};
+
+/// The kernel's socket cookie (`SO_COOKIE`, ss's `sk:`): unique until reboot, never reused, never 0 for a
+/// socket that has one (net/core/sock_diag.c, `__sock_gen_cookie`).
+pub type Cookie = u64;
+
+/// Inode number of a network namespace (`stat -L /proc/self/ns/net`), 0 where it is not known.
+pub type NetnsId = u32;
+
+/// Nanoseconds of `CLOCK_BOOTTIME`: what kernel records carry (`bpf_ktime_get_boot_ns`).
+pub type BootNs = u64;
+
+/// One socket as sock_diag (or `/proc/net`) tells of it: one row of a listing.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Socket {
+    /// What kind of socket it is.
+    pub proto: Proto,
+    /// Address family of the row: a dual-stack TCP listener is `Inet6`.
+    pub family: Family,
+    /// The state, as the kernel numbers it.
+    pub state: State,
+    /// Bytes received and not yet read; for a listener, pending connections.
+    pub recv_q: u32,
+    /// Bytes sent and not yet acknowledged; for a listener, the backlog.
+    pub send_q: u32,
+    /// This side.
+    pub local: Endpoint,
+    /// The other side.
+    pub peer: Endpoint,
+    /// Interface the socket is bound to (`SO_BINDTODEVICE`), 0 for none.
+    pub ifindex: u32,
+    /// Inode number of the socket, 0 where no file refers to it.
+    pub inode: u32,
+    /// The kernel's identity of the socket, 0 where it gave none (`/proc/net`).
+    pub cookie: Cookie,
+    /// The namespace it was listed in.
+    pub netns: NetnsId,
+    /// User id of the socket, where the kernel tells it.
+    pub uid: Option<u32>,
+    /// What only some options show; absent unless asked for.
+    pub detail: Option<Box<Detail>>,
+}
