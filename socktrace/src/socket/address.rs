@@ -36,6 +36,13 @@ pub enum Endpoint {
         /// Port id; 0 is the kernel.
         portid: u32,
     },
+    /// The other side of a connected netlink socket.
+    NetlinkPeer {
+        /// Multicast group it sends to, 0 for none.
+        group: u32,
+        /// Port id it sends to; 0 is the kernel.
+        portid: u32,
+    },
     /// A vsock socket.
     Vsock {
         /// Context id; `u32::MAX` for any.
