@@ -1,0 +1,129 @@
+//! Text from other processes, made safe: for a terminal, and for JSON.
+//!
+//! A command name or the path of a UNIX socket may hold any byte; printed raw it can move the cursor, recolour or
+//! retitle a terminal, or break a line in two. Nothing of that kind leaves `render` except through this file.
+
+/// Appends text for people: printable ASCII and printable UTF-8 as they are, every other byte as `\ooo`.
+///
+/// Escaped are control characters (C0, DEL, C1), line and paragraph separators, the marks that reverse or hide text
+/// (bidirectional controls, zero-width and tag characters), and bytes that are no UTF-8. A backslash stays as it is,
+/// so that ordinary names come out unchanged.
+pub fn push_text(out: &mut Vec<u8>, text: &[u8]) {
+    if text.iter().all(|&b| (b' '..=b'~').contains(&b)) {
+        out.extend_from_slice(text);
+        return;
+    }
+    for chunk in text.utf8_chunks() {
+        let mut buffer = [0; 4];
+        for c in chunk.valid().chars() {
+            let bytes = c.encode_utf8(&mut buffer).as_bytes();
+            if is_hostile(c) { push_octal(out, bytes) } else { out.extend_from_slice(bytes) }
+        }
+        push_octal(out, chunk.invalid());
+    }
+}
+
+/// As [`push_text`], into a new string.
+#[must_use]
+pub fn text(bytes: &[u8]) -> String {
+    let mut out = Vec::with_capacity(bytes.len());
+    push_text(&mut out, bytes);
+    String::from_utf8_lossy(&out).into_owned()
+}
+
+/// Appends a JSON string with its quotes (RFC 8259). Bytes that are no UTF-8 become U+FFFD, as JSON has no bytes.
+pub fn push_json(out: &mut Vec<u8>, text: &[u8]) {
+    out.push(b'"');
+    for chunk in text.utf8_chunks() {
+        for &byte in chunk.valid().as_bytes() {
+            push_json_byte(out, byte);
+        }
+        if !chunk.invalid().is_empty() {
+            out.extend_from_slice("\u{fffd}".as_bytes());
+        }
+    }
+    out.push(b'"');
+}
+
+fn push_json_byte(out: &mut Vec<u8>, byte: u8) {
+    match byte {
+        b'"' => out.extend_from_slice(b"\\\""),
+        b'\\' => out.extend_from_slice(b"\\\\"),
+        b'\n' => out.extend_from_slice(b"\\n"),
+        b'\r' => out.extend_from_slice(b"\\r"),
+        b'\t' => out.extend_from_slice(b"\\t"),
+        0..=0x1f | 0x7f => {
+            out.extend_from_slice(b"\\u00");
+            out.push(hex_digit(byte >> 4));
+            out.push(hex_digit(byte & 15));
+        }
+        _ => out.push(byte),
+    }
+}
+
+/// Characters that a terminal obeys instead of showing, or that make text look like other text.
+const fn is_hostile(c: char) -> bool {
+    matches!(c,
+        '\0'..='\x1f' | '\x7f'..='\u{9f}' | '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}'
+        | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}'
+        | '\u{e0000}'..='\u{e007f}')
+}
+
+fn push_octal(out: &mut Vec<u8>, bytes: &[u8]) {
+    for &byte in bytes {
+        out.extend_from_slice(&[b'\\', b'0' + (byte >> 6), b'0' + ((byte >> 3) & 7), b'0' + (byte & 7)]);
+    }
+}
+
+pub(super) const fn hex_digit(nibble: u8) -> u8 {
+    if nibble < 10 { b'0' + nibble } else { b'a' + nibble - 10 }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn text_for_people() {
+        fn check(input: &[u8], expected: &str) {
+            assert_eq!(text(input), expected, "{input:?}");
+        }
+        check(b"nginx: worker", "nginx: worker");
+        check(b"a\\b", "a\\b");
+        check("/tmp/Grüße-日本".as_bytes(), "/tmp/Grüße-日本");
+        check(b"\x1b]0;owned\x07", "\\033]0;owned\\007");
+        check(b"a\nb\tc\x7f", "a\\012b\\011c\\177");
+        check(b"bad\xff\xc3(", "bad\\377\\303(");
+        check("c1\u{9b}31m".as_bytes(), "c1\\302\\23331m");
+        check("rtl\u{202e}txt".as_bytes(), "rtl\\342\\200\\256txt");
+        check(b"", "");
+    }
+
+    #[test]
+    fn strings_of_json() {
+        fn check(input: &[u8], expected: &str) {
+            let mut out = Vec::new();
+            push_json(&mut out, input);
+            assert_eq!(String::from_utf8(out).unwrap(), expected, "{input:?}");
+        }
+        check(b"sshd", r#""sshd""#);
+        check(b"a\"b\\c", r#""a\"b\\c""#);
+        check(b"\0abs\x1b\n", r#""\u0000abs\u001b\n""#);
+        check(b"\xff", "\"\u{fffd}\"");
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn nothing_hostile_passes(bytes: Vec<u8>) {
+            assert!(!text(&bytes).chars().any(is_hostile));
+        }
+
+        #[test]
+        fn json_reads_back(text: String) {
+            let mut out = Vec::new();
+            push_json(&mut out, text.as_bytes());
+            let back: String = serde_json::from_slice(&out).unwrap();
+            assert_eq!(back, text);
+        }
+    }
+}
