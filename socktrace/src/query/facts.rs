@@ -1,0 +1,204 @@
+//! What the evaluator may look at.
+
+use crate::socket::{
+    Closing, Cookie, Endpoint, Event, EventKind, Family, Holder, NetnsId, Owner, Process, Proto,
+};
+use crate::socket::{Socket, State, Subject};
+
+/// The facts of one socket, borrowed. Building one allocates nothing.
+///
+/// What is not known satisfies neither a predicate nor its negation: `comm != sshd` does not pass a socket whose
+/// processes could not be seen. Fields are public: whoever knows more than the constructors (age, holders) sets it.
+#[derive(Debug, Clone, Copy)]
+pub struct Facts<'a> {
+    /// Kind of socket.
+    pub proto: Proto,
+    /// Address family.
+    pub family: Family,
+    /// State.
+    pub state: State,
+    /// This side.
+    pub local: &'a Endpoint,
+    /// The other side.
+    pub peer: &'a Endpoint,
+    /// The number in ss's local Port column: port, UNIX inode, interface index, netlink port id, queue.
+    /// In events only true ports; -1 for none.
+    pub local_port: i64,
+    /// The number in ss's peer Port column, likewise.
+    pub peer_port: i64,
+    /// Interface the socket is bound to, 0 for none.
+    pub ifindex: u32,
+    /// `SO_MARK`.
+    pub mark: Option<u32>,
+    /// Cgroup id (v2), 0 for none.
+    pub cgroup_id: Option<u64>,
+    /// Inode of the socket, 0 if no file refers to it.
+    pub inode: Option<u32>,
+    /// Identity, 0 where it is not known.
+    pub cookie: Cookie,
+    /// Network namespace, 0 where it is not known.
+    pub netns: NetnsId,
+    /// User id.
+    pub uid: Option<u32>,
+    /// Bytes received and not yet read; for a listener, pending connections.
+    pub recv_q: Option<u32>,
+    /// Bytes sent and not yet acknowledged; for a listener, the backlog.
+    pub send_q: Option<u32>,
+    /// Who holds it.
+    pub processes: Processes<'a>,
+    /// Smoothed round-trip time, microseconds.
+    pub rtt_us: Option<u32>,
+    /// Retransmitted segments in all.
+    pub retrans: Option<u32>,
+    /// How long it has been open, microseconds.
+    pub age_us: Option<u64>,
+    /// `ip_local_port_range`, both ends included: the ports that `autobound` means.
+    pub port_range: (u16, u16),
+}
+
+/// The processes of a socket.
+#[derive(Debug, Clone, Copy, Default)]
+pub enum Processes<'a> {
+    /// Not known (not looked for, or no right to see).
+    #[default]
+    Unknown,
+    /// These and no others; none at all if empty.
+    Holders(&'a [Holder]),
+    /// This one.
+    One(&'a Process),
+}
+
+/// Linux's default for `ip_local_port_range`.
+const DEFAULT_PORT_RANGE: (u16, u16) = (32768, 60999);
+
+impl<'a> Facts<'a> {
+    /// Of a listed socket. `processes` and `age_us` stay unknown, `port_range` is Linux's default.
+    #[must_use]
+    pub fn of_socket(socket: &'a Socket) -> Self {
+        let detail = socket.detail.as_deref();
+        let inet = matches!(socket.family, Family::Inet | Family::Inet6);
+        let (rtt_us, retrans) = match (socket.proto, detail.and_then(|detail| detail.info.as_deref())) {
+            (Proto::Tcp, Some(info)) => (word(info, TCPI_RTT), word(info, TCPI_TOTAL_RETRANS)),
+            _ => (None, None),
+        };
+        Self {
+            proto: socket.proto,
+            family: socket.family,
+            state: socket.state,
+            local: &socket.local,
+            peer: &socket.peer,
+            local_port: column(&socket.local),
+            peer_port: column(&socket.peer),
+            ifindex: socket.ifindex,
+            // Other families have no mark and no cgroup in sock_diag; to ss both are 0 there.
+            mark: detail.and_then(|detail| detail.mark).or(if inet { None } else { Some(0) }),
+            cgroup_id: detail.and_then(|detail| detail.cgroup_id).or(if inet && is_full(socket.state) {
+                None
+            } else {
+                Some(0)
+            }),
+            inode: Some(socket.inode),
+            cookie: socket.cookie,
+            netns: socket.netns,
+            uid: socket.uid,
+            recv_q: Some(socket.recv_q),
+            send_q: Some(socket.send_q),
+            processes: Processes::Unknown,
+            rtt_us: rtt_us.filter(|&rtt| rtt != 0),
+            retrans,
+            age_us: None,
+            port_range: DEFAULT_PORT_RANGE,
+        }
+    }
+
+    /// Of an event: its subject, its age at that moment, and what a close says. None if it has no subject.
+    #[must_use]
+    pub fn of_event(event: &'a Event) -> Option<Self> {
+        let subject = event.subject.as_deref()?;
+        let mut facts = Self::of_subject(subject);
+        facts.age_us = subject.opened.map(|opened| event.at.saturating_sub(opened) / 1000);
+        if let EventKind::Close { duration_us, closing } = &event.kind {
+            facts.age_us = duration_us.or(facts.age_us);
+            if let Some(Closing { rtt_us, retrans, .. }) = closing.as_deref() {
+                facts.rtt_us = Some(*rtt_us).filter(|&rtt| rtt != 0);
+                facts.retrans = Some(*retrans);
+            }
+        }
+        Some(facts)
+    }
+
+    /// Of the subject of an event.
+    #[must_use]
+    pub fn of_subject(subject: &'a Subject) -> Self {
+        Self {
+            proto: subject.proto,
+            family: subject.family,
+            state: subject.state,
+            local: &subject.local,
+            peer: &subject.peer,
+            local_port: port(&subject.local),
+            peer_port: port(&subject.peer),
+            ifindex: subject.ifindex,
+            mark: Some(subject.mark),
+            cgroup_id: Some(subject.cgroup).filter(|&id| id != 0),
+            inode: Some(subject.inode).filter(|&inode| inode != 0),
+            cookie: subject.cookie,
+            netns: subject.netns,
+            uid: subject.uid,
+            recv_q: None,
+            send_q: None,
+            processes: match &subject.owner {
+                Owner::Exact(process) | Owner::Holder(process) => Processes::One(process),
+                Owner::Unknown => Processes::Unknown,
+            },
+            rtt_us: None,
+            retrans: None,
+            age_us: None,
+            port_range: DEFAULT_PORT_RANGE,
+        }
+    }
+}
+
+/// Mini-sockets have no cgroup.
+const fn is_full(state: State) -> bool {
+    !matches!(state, State::TimeWait | State::SynRecv | State::NewSynRecv)
+}
+
+/// What ss compares with a port: the number it prints in the Port column (misc/ss.c, `lport`, `rport`).
+const fn column(end: &Endpoint) -> i64 {
+    match *end {
+        Endpoint::Unix { inode, .. } => inode as i64,
+        Endpoint::Packet { ifindex, .. } => ifindex as i64,
+        // Ids that the kernel chose are negative there.
+        Endpoint::Netlink { portid, .. } => portid.cast_signed() as i64,
+        Endpoint::Tipc { reference, .. } => reference as i64,
+        Endpoint::Xdp { queue, .. } => queue as i64,
+        Endpoint::None => 0,
+        Endpoint::Inet { .. } | Endpoint::Vsock { .. } => port(end),
+    }
+}
+
+/// The port, if it is an endpoint of a family that has ports.
+const fn port(end: &Endpoint) -> i64 {
+    match *end {
+        Endpoint::Inet { port, .. } => port as i64,
+        Endpoint::Vsock { port, .. } => port as i64,
+        Endpoint::None
+        | Endpoint::Unix { .. }
+        | Endpoint::Packet { .. }
+        | Endpoint::Netlink { .. }
+        | Endpoint::Tipc { .. }
+        | Endpoint::Xdp { .. } => -1,
+    }
+}
+
+/// Offset of `tcpi_rtt` in `struct tcp_info` (include/uapi/linux/tcp.h), microseconds.
+const TCPI_RTT: usize = 68;
+/// Offset of `tcpi_total_retrans`.
+const TCPI_TOTAL_RETRANS: usize = 100;
+
+/// A 32-bit word of a struct that may be shorter than today's.
+fn word(bytes: &[u8], offset: usize) -> Option<u32> {
+    let bytes = bytes.get(offset..offset + 4)?;
+    Some(u32::from_ne_bytes(bytes.try_into().ok()?))
+}
