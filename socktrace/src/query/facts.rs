@@ -174,6 +174,7 @@ const fn column(end: &Endpoint) -> i64 {
         Endpoint::Tipc { reference, .. } => reference as i64,
         Endpoint::Xdp { queue, .. } => queue as i64,
         Endpoint::None => 0,
+        Endpoint::NetlinkPeer { .. } => -1,
         Endpoint::Inet { .. } | Endpoint::Vsock { .. } => port(end),
     }
 }
@@ -187,6 +188,7 @@ const fn port(end: &Endpoint) -> i64 {
         | Endpoint::Unix { .. }
         | Endpoint::Packet { .. }
         | Endpoint::Netlink { .. }
+        | Endpoint::NetlinkPeer { .. }
         | Endpoint::Tipc { .. }
         | Endpoint::Xdp { .. } => -1,
     }
