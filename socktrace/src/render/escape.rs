@@ -35,8 +35,12 @@ pub fn text(bytes: &[u8]) -> String {
 pub fn push_json(out: &mut Vec<u8>, text: &[u8]) {
     out.push(b'"');
     for chunk in text.utf8_chunks() {
-        for &byte in chunk.valid().as_bytes() {
-            push_json_byte(out, byte);
+        for c in chunk.valid().chars() {
+            match u8::try_from(c) {
+                // C1 too is escaped, as NDJSON is looked at on terminals.
+                Ok(byte @ (..=0x9f)) => push_json_byte(out, byte),
+                Ok(_) | Err(_) => out.extend_from_slice(c.encode_utf8(&mut [0; 4]).as_bytes()),
+            }
         }
         if !chunk.invalid().is_empty() {
             out.extend_from_slice("\u{fffd}".as_bytes());
@@ -52,7 +56,7 @@ fn push_json_byte(out: &mut Vec<u8>, byte: u8) {
         b'\n' => out.extend_from_slice(b"\\n"),
         b'\r' => out.extend_from_slice(b"\\r"),
         b'\t' => out.extend_from_slice(b"\\t"),
-        0..=0x1f | 0x7f => {
+        0..=0x1f | 0x7f.. => {
             out.extend_from_slice(b"\\u00");
             out.push(hex_digit(byte >> 4));
             out.push(hex_digit(byte & 15));
@@ -110,6 +114,7 @@ mod tests {
         check(b"a\"b\\c", r#""a\"b\\c""#);
         check(b"\0abs\x1b\n", r#""\u0000abs\u001b\n""#);
         check(b"\xff", "\"\u{fffd}\"");
+        check("\u{9b}31m \u{a0} ü €".as_bytes(), "\"\\u009b31m \u{a0} ü €\"");
     }
 
     proptest::proptest! {

@@ -1,4 +1,10 @@
 //! How things look: the ss table, event lines, JSON. Pure: values and names in, bytes out.
 
+pub mod clock;
+mod errno;
 pub mod escape;
+#[cfg(test)]
+mod event_fixtures;
+pub mod event_json;
+pub mod event_line;
 pub mod units;

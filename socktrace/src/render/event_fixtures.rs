@@ -1,0 +1,76 @@
+//! Events for tests: one of each kind, everything known.
+
+use crate::socket::{
+    Closing, Comm, Endpoint, Event, EventKind, Family, Owner, Process, Proto, State, Subject, UnixName,
+};
+
+/// A TCP socket of `curl` with every field set.
+pub(super) fn subject() -> Subject {
+    Subject {
+        cookie: 4711,
+        netns: 4_026_531_840,
+        proto: Proto::Tcp,
+        family: Family::Inet,
+        local: inet("127.0.0.1", 43210),
+        peer: inet("127.0.0.1", 443),
+        state: State::Established,
+        ifindex: 3,
+        uid: Some(1000),
+        mark: 0,
+        inode: 99,
+        cgroup: 12,
+        owner: Owner::Exact(Process { pid: 1234, comm: Comm::from_bytes(b"curl") }),
+        opened: Some(1),
+    }
+}
+
+/// The same socket after its end.
+pub(super) fn closed() -> Subject {
+    Subject { state: State::Close, ..subject() }
+}
+
+pub(super) fn inet(addr: &str, port: u16) -> Endpoint {
+    Endpoint::Inet { addr: addr.parse().unwrap(), port }
+}
+
+pub(super) fn unix(name: &[u8]) -> Endpoint {
+    Endpoint::Unix { name: UnixName::from_bytes(name), inode: 7 }
+}
+
+pub(super) fn event(kind: EventKind, subject: Subject) -> Event {
+    Event { at: 123_456_789, kind, subject: Some(Box::new(subject)) }
+}
+
+pub(super) fn closing() -> Closing {
+    Closing {
+        bytes_sent: 512,
+        bytes_acked: 512,
+        bytes_received: 12_345,
+        segs_out: 5,
+        segs_in: 6,
+        retrans: 2,
+        rtt_us: 87,
+        min_rtt_us: 12,
+        errno: 104,
+        fin_received: true,
+    }
+}
+
+/// One of each kind, with everything known that the kind can tell.
+pub(super) fn one_of_each() -> Vec<Event> {
+    vec![
+        event(EventKind::Bind { errno: 98 }, subject()),
+        event(EventKind::Listen { errno: 98 }, subject()),
+        event(EventKind::Connect { latency_us: Some(117) }, subject()),
+        event(EventKind::ConnectFailed { errno: 111, latency_us: Some(45) }, closed()),
+        event(EventKind::Accept, subject()),
+        event(EventKind::Open, subject()),
+        event(
+            EventKind::Close { duration_us: Some(1_234_567), closing: Some(Box::new(closing())) },
+            closed(),
+        ),
+        event(EventKind::State { old: State::SynSent }, subject()),
+        Event { at: 5, kind: EventKind::Lost { records: 17 }, subject: None },
+        Event { at: 5, kind: EventKind::Resync { added: 1, removed: 2, changed: 3 }, subject: None },
+    ]
+}

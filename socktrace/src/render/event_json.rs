@@ -1,0 +1,171 @@
+//! One event as one line of JSON: the fields of docs/events.md, in its order. Hand-written into a buffer that
+//! is used again, because it runs once for every event there is.
+
+use super::clock::Clock;
+use super::errno::errno_name;
+use super::escape::push_json;
+use super::units::{push_ip, push_u64};
+use crate::socket::{Closing, Endpoint, Event, EventKind, Owner, Subject, UnixName};
+use std::io::Write as _;
+
+/// Appends the event and a newline.
+pub fn encode(event: &Event, clock: &Clock, out: &mut Vec<u8>) {
+    out.extend_from_slice(b"{\"ts\":\"");
+    out.extend_from_slice(&clock.rfc3339(event.at));
+    out.extend_from_slice(b"\",\"event\":\"");
+    out.extend_from_slice(event.kind.name().as_bytes());
+    out.push(b'"');
+    if let Some(subject) = &event.subject {
+        socket(subject, &event.kind, out);
+    }
+    kind(&event.kind, out);
+    out.extend_from_slice(b"}\n");
+}
+
+fn socket(subject: &Subject, kind: &EventKind, out: &mut Vec<u8>) {
+    word(out, "proto", subject.proto.name());
+    word(out, "family", subject.family.name());
+    endpoint(out, "local_addr", "local_port", &subject.local);
+    if !is_wildcard(&subject.peer) {
+        endpoint(out, "peer_addr", "peer_port", &subject.peer);
+    }
+    word(out, "state", subject.state.word());
+    if let EventKind::State { old } = kind {
+        word(out, "old_state", old.word());
+    }
+    known(out, "cookie", subject.cookie);
+    known(out, "netns", subject.netns.into());
+    known(out, "ifindex", subject.ifindex.into());
+    if let Some(uid) = subject.uid {
+        number(out, "uid", uid.into());
+    }
+    owner(&subject.owner, out);
+    known(out, "cgroup", subject.cgroup);
+}
+
+fn owner(owner: &Owner, out: &mut Vec<u8>) {
+    match owner.process() {
+        Some(process) => {
+            number(out, "pid", process.pid.into());
+            key(out, "comm");
+            push_json(out, process.comm.as_bytes());
+        }
+        None => out.extend_from_slice(b",\"pid\":null,\"comm\":null"),
+    }
+    word(out, "attribution", owner.attribution().name());
+}
+
+fn kind(kind: &EventKind, out: &mut Vec<u8>) {
+    match kind {
+        EventKind::Bind { errno } | EventKind::Listen { errno } => error(out, *errno),
+        EventKind::Connect { latency_us } => measured(out, "latency_us", *latency_us),
+        EventKind::ConnectFailed { errno, latency_us } => {
+            measured(out, "latency_us", *latency_us);
+            error(out, *errno);
+        }
+        EventKind::Close { duration_us, closing } => {
+            measured(out, "duration_us", *duration_us);
+            if let Some(closing) = closing {
+                totals(closing, out);
+            }
+        }
+        EventKind::Lost { records } => number(out, "lost", *records),
+        EventKind::Resync { added, removed, changed } => {
+            number(out, "added", *added);
+            number(out, "removed", *removed);
+            number(out, "changed", *changed);
+        }
+        EventKind::Accept | EventKind::Open | EventKind::State { .. } => {}
+    }
+}
+
+fn totals(closing: &Closing, out: &mut Vec<u8>) {
+    number(out, "bytes_sent", closing.bytes_sent);
+    number(out, "bytes_received", closing.bytes_received);
+    number(out, "retrans", closing.retrans.into());
+    known(out, "rtt_us", closing.rtt_us.into());
+    error(out, closing.errno);
+}
+
+/// A listener's peer: no address and no port, so there is nothing to tell.
+pub(super) fn is_wildcard(endpoint: &Endpoint) -> bool {
+    matches!(endpoint, Endpoint::Inet { addr, port: 0 } if addr.is_unspecified())
+}
+
+fn endpoint(out: &mut Vec<u8>, addr_key: &str, port_key: &str, endpoint: &Endpoint) {
+    match endpoint {
+        Endpoint::Inet { addr, port } => {
+            key(out, addr_key);
+            out.push(b'"');
+            push_ip(out, *addr);
+            out.push(b'"');
+            number(out, port_key, (*port).into());
+        }
+        Endpoint::Unix { name, .. } if !name.is_unnamed() => {
+            key(out, addr_key);
+            unix_name(name, out);
+        }
+        // Unnamed, not known, or of a family that no hook tells of.
+        Endpoint::Unix { .. }
+        | Endpoint::None
+        | Endpoint::Packet { .. }
+        | Endpoint::Netlink { .. }
+        | Endpoint::NetlinkPeer { .. }
+        | Endpoint::Vsock { .. }
+        | Endpoint::Tipc { .. }
+        | Endpoint::Xdp { .. } => {}
+    }
+}
+
+/// As ss writes it: an abstract name's NULs are `@`.
+fn unix_name(name: &UnixName, out: &mut Vec<u8>) {
+    if name.is_abstract() {
+        let shown: Vec<u8> = name.as_bytes().iter().map(|&b| if b == 0 { b'@' } else { b }).collect();
+        push_json(out, &shown);
+    } else {
+        push_json(out, name.as_bytes());
+    }
+}
+
+fn key(out: &mut Vec<u8>, name: &str) {
+    out.extend_from_slice(b",\"");
+    out.extend_from_slice(name.as_bytes());
+    out.extend_from_slice(b"\":");
+}
+
+/// A word of ours, which needs no escaping.
+fn word(out: &mut Vec<u8>, name: &str, text: &str) {
+    key(out, name);
+    out.push(b'"');
+    out.extend_from_slice(text.as_bytes());
+    out.push(b'"');
+}
+
+fn number(out: &mut Vec<u8>, name: &str, number: u64) {
+    key(out, name);
+    push_u64(out, number);
+}
+
+/// A number whose 0 means that it is not known.
+fn known(out: &mut Vec<u8>, name: &str, value: u64) {
+    if value != 0 {
+        number(out, name, value);
+    }
+}
+
+fn measured(out: &mut Vec<u8>, name: &str, value: Option<u64>) {
+    if let Some(value) = value {
+        number(out, name, value);
+    }
+}
+
+fn error(out: &mut Vec<u8>, errno: u16) {
+    if errno != 0 {
+        key(out, "error");
+        // Writing to a Vec cannot fail.
+        let _ = write!(out, "\"{}\"", errno_name(errno));
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,151 @@
+use super::*;
+use crate::render::event_fixtures::{closed, closing, event, inet, one_of_each, subject, unix};
+use crate::socket::{Comm, Family, Process, Proto, State};
+use proptest::prelude::*;
+use serde_json::{Value, json};
+use std::collections::BTreeSet;
+
+fn encoded(event: &Event) -> String {
+    let mut out = b"before\n".to_vec();
+    encode(event, &Clock::default(), &mut out);
+    let text = String::from_utf8(out).unwrap();
+    text.strip_prefix("before\n").unwrap().to_owned()
+}
+
+fn parsed(event: &Event) -> Value {
+    let line = encoded(event);
+    assert_eq!(line.find('\n'), Some(line.len() - 1), "{line}");
+    serde_json::from_str(&line).unwrap()
+}
+
+#[test]
+fn a_connect_has_everything() {
+    assert_eq!(
+        parsed(&event(EventKind::Connect { latency_us: Some(117) }, subject())),
+        json!({
+            "ts": "1970-01-01T00:00:00.123456789Z", "event": "connect", "proto": "tcp", "family": "inet",
+            "local_addr": "127.0.0.1", "local_port": 43210, "peer_addr": "127.0.0.1", "peer_port": 443,
+            "state": "ESTAB", "cookie": 4711, "netns": 4_026_531_840_u32, "ifindex": 3, "uid": 1000,
+            "pid": 1234, "comm": "curl", "attribution": "exact", "cgroup": 12, "latency_us": 117,
+        })
+    );
+}
+
+#[test]
+fn what_is_not_known_is_absent_and_an_unknown_owner_is_null() {
+    let bare = Subject {
+        cookie: 0,
+        netns: 0,
+        proto: Proto::Udp,
+        family: Family::Inet6,
+        local: inet("::", 53),
+        peer: inet("::", 0),
+        state: State::Close,
+        ifindex: 0,
+        uid: None,
+        mark: 0,
+        inode: 0,
+        cgroup: 0,
+        owner: Owner::Unknown,
+        opened: None,
+    };
+    assert_eq!(
+        parsed(&event(EventKind::Close { duration_us: None, closing: None }, bare)),
+        json!({
+            "ts": "1970-01-01T00:00:00.123456789Z", "event": "close", "proto": "udp", "family": "inet6",
+            "local_addr": "::", "local_port": 53, "state": "UNCONN",
+            "pid": null, "comm": null, "attribution": "unknown",
+        })
+    );
+}
+
+#[test]
+fn a_close_tells_the_totals() {
+    let close = EventKind::Close { duration_us: Some(0), closing: Some(Box::new(closing())) };
+    let value = parsed(&event(close, closed()));
+    for (field, expected) in [
+        ("duration_us", json!(0)),
+        ("bytes_sent", json!(512)),
+        ("bytes_received", json!(12_345)),
+        ("retrans", json!(2)),
+        ("rtt_us", json!(87)),
+        ("error", json!("ECONNRESET")),
+    ] {
+        assert_eq!(value[field], expected, "{field}");
+    }
+}
+
+#[test]
+fn names_of_unix_sockets() {
+    for (name, expected) in [
+        (&b"/run/x.sock"[..], json!("/run/x.sock")),
+        (b"\0abstract\0x", json!("@abstract@x")),
+        (b"", Value::Null),
+        (b"/tmp/\"\\\n\x1b\xff", json!("/tmp/\"\\\n\u{1b}\u{fffd}")),
+    ] {
+        let subject = Subject { local: unix(name), peer: Endpoint::None, ..subject() };
+        let value = parsed(&event(EventKind::Accept, subject));
+        assert_eq!(value["local_addr"], expected);
+        assert_eq!((value.get("local_port"), value.get("peer_addr")), (None, None));
+    }
+}
+
+/// The fields that docs/events.md promises for a kind.
+fn documented(kind: &str) -> BTreeSet<String> {
+    include_str!("../../../../docs/events.md")
+        .lines()
+        .skip_while(|line| *line != "## Fields")
+        .filter_map(|line| {
+            let mut cells = line.split('|').map(str::trim).skip(1);
+            let (name, _type, kinds) = (cells.next()?, cells.next()?, cells.next()?);
+            let told = kinds.split(", ").any(|k| match k {
+                "all" => true,
+                "sockets" => !matches!(kind, "lost" | "resync"),
+                other => other == kind,
+            });
+            told.then(|| name.strip_prefix('`')?.strip_suffix('`').map(str::to_owned))?
+        })
+        .collect()
+}
+
+#[test]
+fn fields_and_kinds_are_those_of_the_document() {
+    for event in one_of_each() {
+        let value = parsed(&event);
+        let kind = value["event"].as_str().unwrap();
+        let fields: BTreeSet<String> = value.as_object().unwrap().keys().cloned().collect();
+        assert_eq!(fields, documented(kind), "{kind}");
+        let row = format!("| `{kind}` |");
+        assert!(include_str!("../../../../docs/events.md").contains(&row), "{kind} has no row");
+    }
+}
+
+#[test]
+fn the_example_of_the_document_is_ours() {
+    let example = include_str!("../../../../docs/events.md").lines().find(|l| l.starts_with('{')).unwrap();
+    let clock = Clock { unix_minus_boot_ns: 1_785_251_045_000_000_000, local_offset_s: 0 };
+    let subject = Subject { ifindex: 0, cgroup: 0, ..subject() };
+    let mut out = Vec::new();
+    encode(&event(EventKind::Connect { latency_us: Some(117) }, subject), &clock, &mut out);
+    assert_eq!(std::str::from_utf8(&out), Ok(format!("{example}\n").as_str()));
+}
+
+proptest! {
+    #[test]
+    fn any_name_and_any_number_can_be_read_back(
+        comm in proptest::collection::vec(1u8.., 0..16), path: Vec<u8>, cookie in 1u64.., duration: u64,
+    ) {
+        let owner = Owner::Holder(Process { pid: u32::MAX, comm: Comm::from_bytes(&comm) });
+        let subject = Subject { cookie, owner, local: unix(&path), ..subject() };
+        let close = EventKind::Close { duration_us: Some(duration), closing: None };
+        let event = event(close, subject);
+        let line = encoded(&event);
+        prop_assert!(line.trim_end_matches('\n').chars().all(|c| !c.is_control()));
+        let value = parsed(&event);
+        prop_assert_eq!(&value["cookie"], &json!(cookie));
+        prop_assert_eq!(&value["duration_us"], &json!(duration));
+        let comm = Comm::from_bytes(&comm);
+        prop_assert_eq!(value["comm"].as_str().unwrap(), comm.to_text());
+        prop_assert_eq!(&value["attribution"], &json!("holder"));
+    }
+}

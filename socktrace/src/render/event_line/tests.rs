@@ -1,0 +1,161 @@
+use super::*;
+use crate::render::event_fixtures::{closed, closing, event, inet, one_of_each, subject, unix};
+use crate::socket::{Comm, Process, State};
+
+const WIDE: Style = Style { layout: Layout::Wide, colour: false };
+const NARROW: Style = Style { layout: Layout::Narrow, colour: false };
+
+fn lines(events: &[Event], style: Style) -> String {
+    let mut out = Vec::new();
+    header(style, &mut out);
+    for event in events {
+        line(event, &Clock::default(), style, &mut out);
+    }
+    String::from_utf8(out).unwrap()
+}
+
+fn shown(event: &Event, style: Style) -> String {
+    lines(std::slice::from_ref(event), style).lines().nth(1).unwrap().to_owned()
+}
+
+#[test]
+fn wide_lines() {
+    let expected = "\
+Time            Event          Prot Local                 Peer                  PID     Command         Details
+00:00:00.123456 bind           tcp  127.0.0.1:43210       127.0.0.1:443         1234    curl            EADDRINUSE
+00:00:00.123456 listen         tcp  127.0.0.1:43210       127.0.0.1:443         1234    curl            EADDRINUSE
+00:00:00.123456 connect        tcp  127.0.0.1:43210       127.0.0.1:443         1234    curl            after 117us
+00:00:00.123456 connect_failed tcp  127.0.0.1:43210       127.0.0.1:443         1234    curl            ECONNREFUSED after 45us
+00:00:00.123456 accept         tcp  127.0.0.1:43210       127.0.0.1:443         1234    curl
+00:00:00.123456 open           tcp  127.0.0.1:43210       127.0.0.1:443         1234    curl
+00:00:00.123456 close          tcp  127.0.0.1:43210       127.0.0.1:443         1234    curl            1.2s sent 512B received 12.3kB rtt 87us retrans 2 ECONNRESET
+00:00:00.123456 state          tcp  127.0.0.1:43210       127.0.0.1:443         1234    curl            SYN-SENT -> ESTAB
+00:00:00.000000 lost           17 records lost
+00:00:00.000000 resync         1 added, 2 removed, 3 changed
+";
+    assert_eq!(lines(&one_of_each(), WIDE), expected);
+}
+
+#[test]
+fn narrow_lines() {
+    let expected = "\
+Time     Event   Prot Local           Peer             PID    Command Details
+00:00:00 bind    tcp  127.0.0.1:43210 127.0.0.1:443    1234   curl EADDRINUSE
+00:00:00 listen  tcp  127.0.0.1:43210 127.0.0.1:443    1234   curl EADDRINUSE
+00:00:00 connect tcp  127.0.0.1:43210 127.0.0.1:443    1234   curl after 117us
+00:00:00 connect_failed tcp 127.0.0.1:43210 127.0.0.1:443 1234 curl ECONNREFUSED after 45us
+00:00:00 accept  tcp  127.0.0.1:43210 127.0.0.1:443    1234   curl
+00:00:00 open    tcp  127.0.0.1:43210 127.0.0.1:443    1234   curl
+00:00:00 close   tcp  127.0.0.1:43210 127.0.0.1:443    1234   curl 1.2s 512B/12.3kB ECONNRESET
+00:00:00 state   tcp  127.0.0.1:43210 127.0.0.1:443    1234   curl SYN-SENT -> ESTAB
+00:00:00 lost    17 records lost
+00:00:00 resync  1 added, 2 removed, 3 changed
+";
+    assert_eq!(lines(&one_of_each(), NARROW), expected);
+}
+
+#[test]
+fn ends_and_owners() {
+    let owned = |owner| Subject { owner, ..subject() };
+    let rude = Process { pid: 7, comm: Comm::from_bytes(b"a\x1b[2Jb") };
+    for (subject, expected) in [
+        (subject(), "tcp  127.0.0.1:43210 127.0.0.1:443    1234   curl"),
+        (
+            Subject { local: inet("::", 80), peer: inet("::", 0), ..subject() },
+            "tcp  [::]:80         *                1234   curl",
+        ),
+        (
+            Subject { local: inet("0.0.0.0", 0), peer: inet("10.0.0.1", 80), ..subject() },
+            "tcp  0.0.0.0:*       10.0.0.1:80      1234   curl",
+        ),
+        (
+            Subject { local: inet("::1", 0), peer: inet("::ffff:10.0.0.1", 80), ..subject() },
+            "tcp  [::1]:*         [::ffff:10.0.0.1]:80 1234 curl",
+        ),
+        (
+            Subject { local: unix(b"\0a\0b"), peer: unix(b""), ..subject() },
+            "tcp  @a@b            *                1234   curl",
+        ),
+        (
+            Subject { local: unix(b"/a\nb"), peer: Endpoint::None, ..subject() },
+            "tcp  /a\\012b         -                1234   curl",
+        ),
+        (
+            Subject { local: unix("/größe".as_bytes()), peer: Endpoint::None, ..subject() },
+            "tcp  /größe          -                1234   curl",
+        ),
+        (owned(Owner::Unknown), "tcp  127.0.0.1:43210 127.0.0.1:443    -      -"),
+        (owned(Owner::Holder(rude)), "tcp  127.0.0.1:43210 127.0.0.1:443    7      a\\033[2Jb"),
+    ] {
+        let line = shown(&event(EventKind::Accept, subject), NARROW);
+        assert_eq!(line.strip_prefix("00:00:00 accept  "), Some(expected));
+    }
+}
+
+#[test]
+fn an_unfinished_close_says_what_it_knows() {
+    let close = |duration_us, closing| event(EventKind::Close { duration_us, closing }, closed());
+    let quiet = Closing { errno: 0, rtt_us: 0, retrans: 0, ..closing() };
+    for (event, expected) in [
+        (close(None, None), "curl"),
+        (close(Some(999), None), "curl            999us"),
+        (close(None, Some(Box::new(quiet))), "curl            sent 512B received 12.3kB"),
+    ] {
+        assert_eq!(shown(&event, WIDE).get(88..), Some(expected));
+    }
+}
+
+#[test]
+fn colour_takes_no_room_and_only_comes_when_asked_for() {
+    for event in one_of_each() {
+        let plain = shown(&event, WIDE);
+        let coloured = shown(&event, Style { colour: true, ..WIDE });
+        assert!(!plain.contains('\x1b'));
+        let mut stripped = String::new();
+        for (i, part) in coloured.split('\x1b').enumerate() {
+            stripped.push_str(if i == 0 { part } else { part.split_once('m').unwrap().1 });
+        }
+        assert_eq!((stripped, coloured.matches('\x1b').count()), (plain, 2));
+    }
+}
+
+#[test]
+fn layouts() {
+    for (columns, expected) in [
+        (Some(80), Layout::Narrow),
+        (Some(119), Layout::Narrow),
+        (Some(120), Layout::Wide),
+        (None, Layout::Wide),
+    ] {
+        assert_eq!(Layout::for_width(columns), expected);
+    }
+    let typical = event(
+        EventKind::Close { duration_us: Some(5_000), closing: Some(Box::new(Closing::default())) },
+        Subject { state: State::Close, ..subject() },
+    );
+    assert!(shown(&typical, NARROW).len() <= 80);
+    assert!(shown(&typical, WIDE).len() <= 160);
+}
+
+#[test]
+fn durations_and_sizes() {
+    for (us, expected) in [
+        (0, "0us"),
+        (999, "999us"),
+        (1_000, "1.0ms"),
+        (999_999, "999.9ms"),
+        (1_000_000, "1.0s"),
+        (59_999_999, "59.9s"),
+        (60_000_000, "1m00s"),
+        (3_599_999_999, "59m59s"),
+        (3_600_000_000, "1h00m"),
+        (u64::MAX, "5124095576h01m"),
+    ] {
+        assert_eq!(Micros(us).to_string(), expected);
+    }
+    for (bytes, expected) in
+        [(999, "999B"), (1_000, "1.0kB"), (1_234_567, "1.2MB"), (u64::MAX, "18446744073.7GB")]
+    {
+        assert_eq!(Bytes(bytes).to_string(), expected);
+    }
+}
