@@ -6,6 +6,7 @@ mod address;
 mod change;
 mod detail;
 mod event;
+pub mod info;
 mod owner;
 mod proto;
 mod state;
