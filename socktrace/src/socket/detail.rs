@@ -14,8 +14,6 @@ pub struct Detail {
     pub mark: Option<u32>,
     /// Cgroup id (v2).
     pub cgroup_id: Option<u64>,
-    /// `IPV6_V6ONLY`.
-    pub v6only: Option<bool>,
     /// Which directions are shut down.
     pub shutdown: Option<Shutdown>,
     /// IPv4 type of service.

@@ -58,6 +58,8 @@ pub struct Socket {
     pub netns: NetnsId,
     /// User id of the socket, where the kernel tells it.
     pub uid: Option<u32>,
+    /// `IPV6_V6ONLY`, which the kernel tells of every IPv6 socket: `::` is shown as `*` unless it is set.
+    pub v6only: Option<bool>,
     /// What only some options show; absent unless asked for.
     pub detail: Option<Box<Detail>>,
 }
