@@ -1,2 +1,22 @@
-//! The contract between the kernel half and the user half.
+//! The contract between the kernel half and the user half: records, counters, field offsets.
+//!
+//! Plain data only. Everything is `repr(C)` with explicit padding and its size asserted here; both halves are
+//! built from this crate, and the kernel object is committed with the sources that made it.
 #![no_std]
+
+mod counters;
+mod field;
+mod holder;
+mod record;
+
+pub use counters::{CpuCounters, FAMILIES, Family, FamilyCounters};
+pub use field::{ABSENT, FIELDS, Field};
+pub use holder::HolderRecord;
+pub use record::{
+    COMM_LEN, CallRecord, EXACT, FIN_RECEIVED, Kind, RecordHead, StateRecord, UNIX_NAME_LEN, UnixCallRecord,
+};
+
+/// Index of the one element of the `WAKE` map.
+pub const WAKE_INDEX: u32 = 0;
+/// Value of the `WAKE` element while the reader sleeps and wants to be woken by the next record.
+pub const WAKE_WANTED: u32 = 1;

@@ -1,0 +1,56 @@
+//! What each CPU counted: monotonic, never reset. The user half maps the array into its memory and compares readings.
+
+/// Event families that are counted apart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u32)]
+pub enum Family {
+    /// TCP state changes.
+    State = 0,
+    /// bind, listen, connect, accept by system call.
+    Call = 1,
+    /// The cgroup hooks of UDP, RAW and ping sockets.
+    Inet = 2,
+}
+
+impl Family {
+    /// Every family, in the order of the counters.
+    pub const ALL: [Self; FAMILIES] = [Self::State, Self::Call, Self::Inet];
+
+    /// The word of the status report.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::State => "state",
+            Self::Call => "call",
+            Self::Inet => "inet",
+        }
+    }
+}
+
+/// How many families there are.
+pub const FAMILIES: usize = 3;
+
+/// What was counted of one family. `seen == submitted + ring_full` at rest.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[repr(C)]
+pub struct FamilyCounters {
+    /// Records that a hook wanted to send.
+    pub seen: u64,
+    /// Records that went into the ring.
+    pub submitted: u64,
+    /// Records that found the ring full and are lost.
+    pub ring_full: u64,
+}
+
+/// The counters of one CPU: one element of the `COUNTERS` array, whose index is the CPU's number.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[repr(C)]
+pub struct CpuCounters {
+    /// By [`Family`].
+    pub families: [FamilyCounters; FAMILIES],
+    /// Keeps two CPUs off one cache line.
+    pub padding: [u64; 7],
+}
+
+const _: () = assert!(size_of::<FamilyCounters>() == 24);
+const _: () = assert!(size_of::<CpuCounters>() == 128);

@@ -1,0 +1,96 @@
+//! The struct fields that the programs read. Where they lie differs from kernel to kernel, so the user half looks
+//! each up in the kernel's BTF before it loads the programs and passes the offsets as read-only data.
+
+/// The offset of a field that this kernel does not have.
+pub const ABSENT: u32 = u32::MAX;
+
+macro_rules! fields {
+    ($($(#[$doc:meta])* $name:ident = $strukt:literal, $path:literal, $required:literal;)*) => {
+        /// A field of a kernel struct, and its place in the table of offsets.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        #[repr(u32)]
+        #[allow(missing_docs, reason = "each is named after the field that it stands for")]
+        pub enum Field {
+            $($(#[$doc])* $name,)*
+        }
+
+        impl Field {
+            /// Every field, in the order of the table.
+            pub const ALL: &[Self] = &[$(Self::$name,)*];
+
+            /// The struct it is in.
+            #[must_use]
+            pub const fn strukt(self) -> &'static str {
+                match self { $(Self::$name => $strukt,)* }
+            }
+
+            /// The path of members that leads to it; anonymous members are not named, arrays stand for their first element.
+            #[must_use]
+            pub const fn path(self) -> &'static str {
+                match self { $(Self::$name => $path,)* }
+            }
+
+            /// Whether nothing works without it.
+            #[must_use]
+            pub const fn required(self) -> bool {
+                match self { $(Self::$name => $required,)* }
+            }
+        }
+    };
+}
+
+fields! {
+    SkDaddr = "sock_common", "skc_daddr", true;
+    SkRcvSaddr = "sock_common", "skc_rcv_saddr", true;
+    SkDport = "sock_common", "skc_dport", true;
+    SkNum = "sock_common", "skc_num", true;
+    SkFamily = "sock_common", "skc_family", true;
+    SkState = "sock_common", "skc_state", true;
+    SkBoundDevIf = "sock_common", "skc_bound_dev_if", true;
+    SkNet = "sock_common", "skc_net.net", true;
+    SkV6Daddr = "sock_common", "skc_v6_daddr", false;
+    SkV6RcvSaddr = "sock_common", "skc_v6_rcv_saddr", false;
+    SkCookie = "sock_common", "skc_cookie", true;
+    SkFlags = "sock_common", "skc_flags", false;
+    SkType = "sock", "sk_type", true;
+    SkProtocol = "sock", "sk_protocol", true;
+    SkMark = "sock", "sk_mark", false;
+    SkUid = "sock", "sk_uid", false;
+    SkErr = "sock", "sk_err", false;
+    SkSocket = "sock", "sk_socket", false;
+    SkCgroup = "sock", "sk_cgrp_data.cgroup", false;
+    CgroupKn = "cgroup", "kn", false;
+    KnId = "kernfs_node", "id", false;
+    NetInum = "net", "ns.inum", true;
+    TcpBytesSent = "tcp_sock", "bytes_sent", false;
+    TcpBytesRetrans = "tcp_sock", "bytes_retrans", false;
+    TcpBytesAcked = "tcp_sock", "bytes_acked", false;
+    TcpBytesReceived = "tcp_sock", "bytes_received", false;
+    TcpSegsOut = "tcp_sock", "segs_out", false;
+    TcpSegsIn = "tcp_sock", "segs_in", false;
+    TcpTotalRetrans = "tcp_sock", "total_retrans", false;
+    TcpSrtt = "tcp_sock", "srtt_us", false;
+    TcpRttMin = "tcp_sock", "rtt_min.s.v", false;
+    TaskGroupLeader = "task_struct", "group_leader", true;
+    TaskComm = "task_struct", "comm", true;
+    TaskFiles = "task_struct", "files", true;
+    TaskNsproxy = "task_struct", "nsproxy", false;
+    TaskTgid = "task_struct", "tgid", true;
+    TaskPid = "task_struct", "pid", true;
+    NsproxyNet = "nsproxy", "net_ns", false;
+    NetCookie = "net", "net_cookie", false;
+    FilesFdt = "files_struct", "fdt", true;
+    FdtFd = "fdtable", "fd", true;
+    FdtMaxFds = "fdtable", "max_fds", true;
+    FilePrivate = "file", "private_data", true;
+    FileInode = "file", "f_inode", true;
+    InodeIno = "inode", "i_ino", true;
+    SocketFile = "socket", "file", true;
+    SocketSk = "socket", "sk", true;
+    UnixAddr = "unix_sock", "addr", false;
+    UnixAddressLen = "unix_address", "len", false;
+    UnixAddressName = "unix_address", "name", false;
+}
+
+/// How many fields there are: the length of the table of offsets.
+pub const FIELDS: usize = Field::ALL.len();

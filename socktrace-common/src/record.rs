@@ -1,0 +1,159 @@
+//! The records of the ring buffer. Native endian; addresses in network order; ports in host order.
+
+/// `TASK_COMM_LEN` (include/linux/sched.h).
+pub const COMM_LEN: usize = 16;
+/// `sizeof(sun_path)` (include/uapi/linux/un.h).
+pub const UNIX_NAME_LEN: usize = 108;
+
+/// Flag of a record: `pid` and `comm` are of the process that made the call.
+pub const EXACT: u8 = 1;
+/// Flag of a record: the peer's FIN had arrived (`SOCK_DONE`).
+pub const FIN_RECEIVED: u8 = 2;
+
+/// What a record tells of; the byte `RecordHead::kind`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Kind {
+    /// `inet_sock_set_state` (a `StateRecord`).
+    State = 1,
+    /// `cgroup/sock_create` (`CallRecord`, as all below).
+    Create = 2,
+    /// `cgroup/post_bind4`, `cgroup/post_bind6`.
+    PostBind = 3,
+    /// bind(2) returned.
+    Bind = 4,
+    /// listen(2) returned; `aux` is the backlog.
+    Listen = 5,
+    /// connect(2) of a socket that is not TCP returned.
+    Connect = 6,
+    /// accept(2) returned; `aux` is the new descriptor.
+    Accept = 7,
+    /// `cgroup/udp4_sendmsg`, `cgroup/udp6_sendmsg`, the first of the socket.
+    FirstSend = 8,
+    /// `cgroup/sock_release`.
+    Release = 9,
+}
+
+impl Kind {
+    /// From the byte of a record.
+    #[must_use]
+    pub const fn from_byte(byte: u8) -> Option<Self> {
+        Some(match byte {
+            1 => Self::State,
+            2 => Self::Create,
+            3 => Self::PostBind,
+            4 => Self::Bind,
+            5 => Self::Listen,
+            6 => Self::Connect,
+            7 => Self::Accept,
+            8 => Self::FirstSend,
+            9 => Self::Release,
+            _ => return None,
+        })
+    }
+}
+
+/// How every record begins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(C)]
+pub struct RecordHead {
+    /// `bpf_ktime_get_boot_ns`: nanoseconds of `CLOCK_BOOTTIME`.
+    pub boot_ns: u64,
+    /// The kernel's socket cookie, 0 where nobody has asked for one yet.
+    pub cookie: u64,
+    /// Cgroup id (v2), 0 for not known.
+    pub cgroup: u64,
+    /// Inode of the network namespace, 0 for not known.
+    pub netns: u32,
+    /// `sk_uid`; `u32::MAX` for not known.
+    pub uid: u32,
+    /// A [`Kind`].
+    pub kind: u8,
+    /// Address family, AF_*.
+    pub family: u8,
+    /// State before (`StateRecord`), or the state now.
+    pub old: u8,
+    /// State after (`StateRecord`), or the socket's type, SOCK_*.
+    pub new: u8,
+    /// Local port.
+    pub local_port: u16,
+    /// Peer port.
+    pub peer_port: u16,
+    /// Local address; an IPv4 address fills the first four bytes.
+    pub local: [u8; 16],
+    /// Peer address, likewise.
+    pub peer: [u8; 16],
+    /// Bound interface, 0 for none.
+    pub ifindex: u32,
+    /// `SO_MARK`.
+    pub mark: u32,
+    /// Thread-group id of the current task; valid only with `EXACT`.
+    pub pid: u32,
+    /// IP protocol.
+    pub protocol: u16,
+    /// `EXACT`, `FIN_RECEIVED`.
+    pub flags: u8,
+    /// Bytes of the name that follows in a [`UnixCallRecord`].
+    pub name_len: u8,
+    /// Name of the group leader of the current task; valid only with `EXACT`.
+    pub comm: [u8; COMM_LEN],
+}
+
+/// A TCP state change. The totals are filled on the transition to CLOSE and 0 otherwise.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(C)]
+pub struct StateRecord {
+    /// What all records have.
+    pub head: RecordHead,
+    /// `tcp_sock.bytes_sent`: with retransmissions.
+    pub bytes_sent: u64,
+    /// `tcp_sock.bytes_retrans`.
+    pub bytes_retrans: u64,
+    /// `tcp_sock.bytes_acked`.
+    pub bytes_acked: u64,
+    /// `tcp_sock.bytes_received`.
+    pub bytes_received: u64,
+    /// `tcp_sock.segs_out`.
+    pub segs_out: u32,
+    /// `tcp_sock.segs_in`.
+    pub segs_in: u32,
+    /// `tcp_sock.total_retrans`.
+    pub total_retrans: u32,
+    /// `tcp_sock.srtt_us`: eighths of a microsecond.
+    pub srtt_us: u32,
+    /// `tcp_sock.rtt_min`: microseconds, `u32::MAX` for none.
+    pub rtt_min: u32,
+    /// `sk_err`.
+    pub error: u32,
+}
+
+/// A call on a socket, or one of the cgroup hooks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(C)]
+pub struct CallRecord {
+    /// What all records have.
+    pub head: RecordHead,
+    /// Inode of the socket, 0 for not known.
+    pub inode: u32,
+    /// Errno, 0 for success.
+    pub error: u32,
+    /// Backlog (listen), descriptor (accept).
+    pub aux: u32,
+    /// Always 0.
+    pub padding: u32,
+}
+
+/// A call on a UNIX socket: with a name, the local one (bind, listen, accept) or the peer's (connect).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(C)]
+pub struct UnixCallRecord {
+    /// As for any family.
+    pub call: CallRecord,
+    /// The first `name_len` bytes of `sun_path`.
+    pub name: [u8; UNIX_NAME_LEN + 4],
+}
+
+const _: () = assert!(size_of::<RecordHead>() == 104);
+const _: () = assert!(size_of::<StateRecord>() == 160);
+const _: () = assert!(size_of::<CallRecord>() == 120);
+const _: () = assert!(size_of::<UnixCallRecord>() == 232);

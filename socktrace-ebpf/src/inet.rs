@@ -1,0 +1,255 @@
+//! UDP, RAW and ping sockets, by the cgroup hooks: creation, bind, connect, first send, release.
+//!
+//! They run in the caller's own context. They only watch: every one returns 1, which allows the operation.
+
+use aya_ebpf::bindings::{bpf_sock, bpf_sock_addr};
+use aya_ebpf::helpers::generated::{bpf_get_netns_cookie, bpf_get_socket_cookie};
+use aya_ebpf::helpers::{bpf_get_current_cgroup_id, bpf_get_current_uid_gid, bpf_ktime_get_boot_ns};
+use aya_ebpf::macros::{cgroup_sock, cgroup_sock_addr};
+use aya_ebpf::programs::{SockAddrContext, SockContext};
+use socktrace_common::{CallRecord, Family, Kind, RecordHead};
+
+use crate::emit::emit;
+use crate::maps::SENT;
+use crate::socket::{TCP, put_v4};
+use crate::{calls, task};
+
+/// What the kernel is to do: allow.
+const ALLOW: i32 = 1;
+/// `TCP_CLOSE`
+const CLOSE: u32 = 7;
+/// IPPROTO_MPTCP: its subflows are TCP sockets of their own.
+const MPTCP: u32 = 262;
+
+#[cgroup_sock(sock_create)]
+pub fn sock_create(ctx: SockContext) -> i32 {
+    created(ctx.sock)
+}
+
+#[cgroup_sock(sock_release)]
+pub fn sock_release(ctx: SockContext) -> i32 {
+    released(ctx.sock)
+}
+
+#[cgroup_sock(post_bind4)]
+pub fn post_bind4(ctx: SockContext) -> i32 {
+    bound_v4(ctx.sock)
+}
+
+#[cgroup_sock(post_bind6)]
+pub fn post_bind6(ctx: SockContext) -> i32 {
+    bound_v6(ctx.sock)
+}
+
+#[cgroup_sock_addr(connect4)]
+pub fn connect4(ctx: SockAddrContext) -> i32 {
+    connecting(ctx.sock_addr)
+}
+
+#[cgroup_sock_addr(connect6)]
+pub fn connect6(ctx: SockAddrContext) -> i32 {
+    connecting(ctx.sock_addr)
+}
+
+#[cgroup_sock_addr(sendmsg4)]
+pub fn sendmsg4(ctx: SockAddrContext) -> i32 {
+    sending_v4(&ctx)
+}
+
+#[cgroup_sock_addr(sendmsg6)]
+pub fn sendmsg6(ctx: SockAddrContext) -> i32 {
+    sending_v6(&ctx)
+}
+
+/// TCP sockets are told of by their state changes; MPTCP by its subflows'.
+#[inline(always)]
+fn is_tcp(protocol: u32) -> bool {
+    protocol == u32::from(TCP) || protocol == MPTCP
+}
+
+#[inline(always)]
+fn created(sock: *mut bpf_sock) -> i32 {
+    // SAFETY: the context of the program.
+    unsafe {
+        if !is_tcp((*sock).protocol) {
+            emit(Family::Inet, |record: &mut CallRecord| of_sock(record, sock, Kind::Create));
+        }
+    }
+    ALLOW
+}
+
+/// Of TCP, only sockets that never were connected or no longer are: for all others CLOSE was told by a state change.
+#[inline(always)]
+fn released(sock: *mut bpf_sock) -> i32 {
+    // SAFETY: the context of the program.
+    unsafe {
+        if !is_tcp((*sock).protocol) || (*sock).state == CLOSE {
+            emit(Family::Inet, |record: &mut CallRecord| of_sock(record, sock, Kind::Release));
+        }
+    }
+    ALLOW
+}
+
+#[inline(always)]
+fn bound_v4(sock: *mut bpf_sock) -> i32 {
+    emit(Family::Inet, |record: &mut CallRecord| {
+        of_sock(record, sock, Kind::PostBind);
+        // SAFETY: the context of the program.
+        unsafe {
+            put_v4(&mut record.head.local, (*sock).src_ip4);
+            record.head.local_port = (*sock).src_port as u16;
+        }
+    });
+    ALLOW
+}
+
+#[inline(always)]
+fn bound_v6(sock: *mut bpf_sock) -> i32 {
+    emit(Family::Inet, |record: &mut CallRecord| {
+        of_sock(record, sock, Kind::PostBind);
+        // SAFETY: the context of the program.
+        unsafe {
+            let from = &raw const (*sock).src_ip6;
+            put_v6(&mut record.head.local, from.cast());
+            record.head.local_port = (*sock).src_port as u16;
+        }
+    });
+    ALLOW
+}
+
+/// The outcome and the local address are known when connect(2) returns: remember the socket until then.
+#[inline(always)]
+fn connecting(ctx: *mut bpf_sock_addr) -> i32 {
+    // SAFETY: the context of the program; the pointer is only remembered as a number.
+    unsafe {
+        if !is_tcp((*ctx).protocol) {
+            bpf_get_socket_cookie(ctx.cast());
+            calls::remember_connect((*ctx).__bindgen_anon_1.sk as u64);
+        }
+    }
+    ALLOW
+}
+
+#[inline(always)]
+fn sending_v4(ctx: &SockAddrContext) -> i32 {
+    if first_send(ctx) {
+        emit(Family::Inet, |record: &mut CallRecord| {
+            of_sock_addr(record, ctx.sock_addr);
+            // SAFETY: the context of the program.
+            unsafe {
+                let sk = (*ctx.sock_addr).__bindgen_anon_1.sk;
+                put_v4(&mut record.head.local, (*sk).src_ip4);
+                put_v4(&mut record.head.peer, (*ctx.sock_addr).user_ip4);
+            }
+        });
+    }
+    ALLOW
+}
+
+#[inline(always)]
+fn sending_v6(ctx: &SockAddrContext) -> i32 {
+    if first_send(ctx) {
+        emit(Family::Inet, |record: &mut CallRecord| {
+            of_sock_addr(record, ctx.sock_addr);
+            // SAFETY: the context of the program.
+            unsafe {
+                let sk = (*ctx.sock_addr).__bindgen_anon_1.sk;
+                put_v6(&mut record.head.local, (&raw const (*sk).src_ip6).cast());
+                put_v6(&mut record.head.peer, (&raw const (*ctx.sock_addr).user_ip6).cast());
+            }
+        });
+    }
+    ALLOW
+}
+
+#[inline(always)]
+fn first_send(ctx: &SockAddrContext) -> bool {
+    // SAFETY: the storage belongs to the socket of the context.
+    unsafe {
+        let sent = SENT.get_or_insert_ptr_mut(ctx, None);
+        if sent.is_null() {
+            return true;
+        }
+        if *sent != 0 {
+            return false;
+        }
+        *sent = 1;
+        true
+    }
+}
+
+/// # Safety
+/// `from` points at four words in network order that the verifier lets be read one by one.
+#[inline(always)]
+unsafe fn put_v6(into: &mut [u8; 16], from: *const u32) {
+    let into = into.as_mut_ptr().cast::<u32>();
+    // SAFETY: by the caller's word. Volatile, because a context is read by words and not otherwise.
+    unsafe {
+        into.write_unaligned(from.read_volatile());
+        into.add(1).write_unaligned(from.add(1).read_volatile());
+        into.add(2).write_unaligned(from.add(2).read_volatile());
+        into.add(3).write_unaligned(from.add(3).read_volatile());
+    }
+}
+
+#[inline(always)]
+fn of_sock(record: &mut CallRecord, sock: *mut bpf_sock, kind: Kind) {
+    no_more(record);
+    let head = &mut record.head;
+    // SAFETY: the context of the program.
+    unsafe {
+        head.cookie = bpf_get_socket_cookie(sock.cast());
+        head.netns = task::netns_inode(bpf_get_netns_cookie(sock.cast()));
+        head.family = (*sock).family as u8;
+        head.new = (*sock).type_ as u8;
+        head.protocol = (*sock).protocol as u16;
+    }
+    head.local_port = 0;
+    head.local = [0; 16];
+    head.peer_port = 0;
+    head.peer = [0; 16];
+    by_current(head, kind);
+}
+
+#[inline(always)]
+fn of_sock_addr(record: &mut CallRecord, ctx: *mut bpf_sock_addr) {
+    no_more(record);
+    let head = &mut record.head;
+    // SAFETY: the context of the program.
+    unsafe {
+        head.cookie = bpf_get_socket_cookie(ctx.cast());
+        head.netns = task::netns_inode(bpf_get_netns_cookie(ctx.cast()));
+        head.family = (*ctx).family as u8;
+        head.new = (*ctx).type_ as u8;
+        head.protocol = (*ctx).protocol as u16;
+        let sk = (*ctx).__bindgen_anon_1.sk;
+        head.local_port = (*sk).src_port as u16;
+        head.peer_port = u16::from_be((*ctx).user_port as u16);
+    }
+    by_current(head, Kind::FirstSend);
+}
+
+#[inline(always)]
+fn no_more(record: &mut CallRecord) {
+    record.inode = 0;
+    record.error = 0;
+    record.aux = 0;
+    record.padding = 0;
+}
+
+#[inline(always)]
+fn by_current(head: &mut RecordHead, kind: Kind) {
+    head.kind = kind as u8;
+    head.old = 0;
+    head.ifindex = 0;
+    head.mark = 0;
+    head.flags = 0;
+    head.name_len = 0;
+    head.uid = bpf_get_current_uid_gid() as u32;
+    // SAFETY: take nothing.
+    unsafe {
+        head.boot_ns = bpf_ktime_get_boot_ns();
+        head.cgroup = bpf_get_current_cgroup_id();
+    }
+    task::own(head);
+}

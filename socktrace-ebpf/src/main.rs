@@ -1,0 +1,30 @@
+//! The kernel half of socktrace: hooks in, records out.
+//!
+//! Each attach function has one line: it calls the body. A body leaves early, reads, fills a record, emits it.
+//! Nothing is decided here that can be decided in user space.
+#![no_std]
+#![no_main]
+// `AtomicU64::fetch_add` is hidden on targets without compare-and-swap, though BPF has an atomic add.
+#![allow(internal_features, reason = "the one intrinsic that gives the atomic add")]
+#![feature(core_intrinsics)]
+
+mod calls;
+mod emit;
+mod fields;
+mod holders;
+mod inet;
+mod maps;
+mod socket;
+mod task;
+mod tcp;
+
+/// The kernel lends its GPL-only helpers (tracing, ring buffer, probe reads) to programs that declare this.
+#[unsafe(no_mangle)]
+#[unsafe(link_section = "license")]
+static LICENSE: [u8; 13] = *b"Dual MIT/GPL\0";
+
+#[cfg(not(test))]
+#[panic_handler]
+fn panic(_: &core::panic::PanicInfo<'_>) -> ! {
+    loop {}
+}

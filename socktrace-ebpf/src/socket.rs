@@ -1,0 +1,148 @@
+//! Reading a `struct sock`: by typed loads where the hook passes one, by probe reads where we found it ourselves.
+
+use aya_ebpf::helpers::{bpf_probe_read_kernel, bpf_probe_read_kernel_buf};
+use socktrace_common::{Field, RecordHead, UNIX_NAME_LEN};
+
+use crate::fields::{address, load, load_16, load_ptr, probe};
+use crate::task;
+
+/// AF_UNIX
+pub const AF_UNIX: u8 = 1;
+/// AF_INET
+pub const AF_INET: u8 = 2;
+/// AF_INET6
+pub const AF_INET6: u8 = 10;
+/// IPPROTO_TCP
+pub const TCP: u16 = 6;
+
+/// Fill what a typed `struct sock` tells: endpoints, namespace, interface, uid, mark, cgroup.
+///
+/// # Safety
+/// `sk` is a BTF-typed `struct sock`.
+#[inline(always)]
+pub unsafe fn read_typed(sk: *const u8, head: &mut RecordHead) {
+    // SAFETY: every pointer is typed by the one before; faults read zero.
+    unsafe {
+        let family = load::<u16>(sk, Field::SkFamily) as u8;
+        head.family = family;
+        head.local_port = load(sk, Field::SkNum);
+        head.peer_port = u16::from_be(load(sk, Field::SkDport));
+        if family == AF_INET6 {
+            load_16(sk, Field::SkV6RcvSaddr, &mut head.local);
+            load_16(sk, Field::SkV6Daddr, &mut head.peer);
+        } else {
+            put_v4(&mut head.local, load(sk, Field::SkRcvSaddr));
+            put_v4(&mut head.peer, load(sk, Field::SkDaddr));
+        }
+        head.ifindex = load(sk, Field::SkBoundDevIf);
+        head.uid = load(sk, Field::SkUid);
+        head.mark = load(sk, Field::SkMark);
+        head.netns = load(load_ptr(sk, Field::SkNet), Field::NetInum);
+        head.cgroup = cgroup_id(sk);
+    }
+}
+
+/// # Safety
+/// As for [`read_typed`].
+#[inline(always)]
+unsafe fn cgroup_id(sk: *const u8) -> u64 {
+    // SAFETY: by the caller's word.
+    unsafe {
+        let cgroup = load_ptr(sk, Field::SkCgroup);
+        if cgroup.is_null() {
+            return 0;
+        }
+        let kn = load_ptr(cgroup, Field::CgroupKn);
+        if kn.is_null() { 0 } else { load(kn, Field::KnId) }
+    }
+}
+
+/// An IPv4 address (network order) into the first four bytes, zeroes behind it.
+#[inline(always)]
+pub fn put_v4(into: &mut [u8; 16], be: u32) {
+    let words = into.as_mut_ptr().cast::<u32>();
+    // SAFETY: four words are sixteen bytes.
+    unsafe {
+        words.write_unaligned(be);
+        words.add(1).write_unaligned(0);
+        words.add(2).write_unaligned(0);
+        words.add(3).write_unaligned(0);
+    }
+}
+
+/// The `struct socket` behind a descriptor of the current task, or 0.
+///
+/// A file is only believed to be a socket if the socket says the same of the file (`socket.file == file`).
+#[inline(always)]
+pub fn of_fd(fd: u32) -> u64 {
+    // SAFETY: typed by `current` and the members on the way.
+    let (max, table) = unsafe {
+        let files = load_ptr(task::current(), Field::TaskFiles);
+        if files.is_null() {
+            return 0;
+        }
+        let fdt = load_ptr(files, Field::FilesFdt);
+        if fdt.is_null() {
+            return 0;
+        }
+        (load::<u32>(fdt, Field::FdtMaxFds), load_ptr(fdt, Field::FdtFd) as u64)
+    };
+    if fd >= max || table == 0 {
+        return 0;
+    }
+    // SAFETY: bpf_probe_read_kernel takes any address and fails on a bad one.
+    let file = unsafe { bpf_probe_read_kernel((table + u64::from(fd) * 8) as *const u64) }.unwrap_or_default();
+    let socket: u64 = probe(file, Field::FilePrivate);
+    if socket == 0 || probe::<u64>(socket, Field::SocketFile) != file { 0 } else { socket }
+}
+
+/// Fill what a `struct sock` tells that we found through a descriptor: all of `head` but time, kind, cgroup, mark,
+/// name and process.
+#[inline(always)]
+pub fn read_probed(sk: u64, head: &mut RecordHead) {
+    let family = probe::<u16>(sk, Field::SkFamily) as u8;
+    head.family = family;
+    head.old = probe(sk, Field::SkState);
+    head.new = probe::<u16>(sk, Field::SkType) as u8;
+    head.protocol = probe(sk, Field::SkProtocol);
+    head.cookie = probe(sk, Field::SkCookie);
+    head.netns = probe(probe(sk, Field::SkNet), Field::NetInum);
+    head.uid = probe(sk, Field::SkUid);
+    head.local_port = 0;
+    head.peer_port = 0;
+    head.ifindex = 0;
+    head.local = [0; 16];
+    head.peer = [0; 16];
+    if family != AF_INET && family != AF_INET6 {
+        return;
+    }
+    head.local_port = probe(sk, Field::SkNum);
+    head.peer_port = u16::from_be(probe(sk, Field::SkDport));
+    head.ifindex = probe(sk, Field::SkBoundDevIf);
+    if family == AF_INET6 {
+        head.local = probe(sk, Field::SkV6RcvSaddr);
+        head.peer = probe(sk, Field::SkV6Daddr);
+    } else {
+        put_v4(&mut head.local, probe(sk, Field::SkRcvSaddr));
+        put_v4(&mut head.peer, probe(sk, Field::SkDaddr));
+    }
+}
+
+/// Copy the name that a UNIX socket is bound to (`unix_sock.addr->name->sun_path`); its length, 0 for none.
+#[inline(always)]
+pub fn unix_name(sk: u64, into: &mut [u8; UNIX_NAME_LEN + 4]) -> u8 {
+    let bound: u64 = probe(sk, Field::UnixAddr);
+    // `len` counts the two bytes of sun_family (net/unix/af_unix.c, unix_create_addr).
+    let len = probe::<u32>(bound, Field::UnixAddressLen).saturating_sub(2);
+    let Some(name) = address(bound, Field::UnixAddressName) else { return 0 };
+    if len == 0 || len > UNIX_NAME_LEN as u32 {
+        return 0;
+    }
+    // SAFETY: any address may be asked; the length is within the buffer.
+    let into = unsafe { core::slice::from_raw_parts_mut(into.as_mut_ptr(), len as usize) };
+    // SAFETY: as above.
+    match unsafe { bpf_probe_read_kernel_buf(name.add(2), into) } {
+        Ok(()) => len as u8,
+        Err(_) => 0,
+    }
+}

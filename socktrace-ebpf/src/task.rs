@@ -1,0 +1,53 @@
+//! The current task: only to be asked where the hook runs in the caller's own context.
+
+use aya_ebpf::helpers::{bpf_get_current_pid_tgid, generated};
+use socktrace_common::{COMM_LEN, EXACT, Field, RecordHead};
+
+use crate::fields::{load, load_16, load_ptr};
+
+/// The current `struct task_struct`, typed for the verifier (Linux 5.11).
+#[inline(always)]
+pub fn current() -> *const u8 {
+    // SAFETY: takes nothing, always returns the current task.
+    unsafe { generated::bpf_get_current_task_btf() as *const u8 }
+}
+
+/// The name of a task's process: that of its group leader, not of the thread.
+///
+/// # Safety
+/// `task` is a BTF-typed `struct task_struct`.
+#[inline(always)]
+pub unsafe fn leader_comm(task: *const u8, into: &mut [u8; COMM_LEN]) {
+    // SAFETY: by the caller's word.
+    unsafe {
+        let leader = load_ptr(task, Field::TaskGroupLeader);
+        load_16(leader, Field::TaskComm, into);
+    }
+}
+
+/// Say that the current process made the call.
+#[inline(always)]
+pub fn own(head: &mut RecordHead) {
+    head.pid = (bpf_get_current_pid_tgid() >> 32) as u32;
+    head.flags |= EXACT;
+    // SAFETY: `current` is typed.
+    unsafe { leader_comm(current(), &mut head.comm) };
+}
+
+/// Inode of the current task's network namespace, if its cookie is `cookie`; otherwise 0: a socket may live in
+/// another namespace than the task that uses it.
+#[inline(always)]
+pub fn netns_inode(cookie: u64) -> u32 {
+    // SAFETY: each pointer is typed by the one before.
+    unsafe {
+        let nsproxy = load_ptr(current(), Field::TaskNsproxy);
+        if nsproxy.is_null() {
+            return 0;
+        }
+        let net = load_ptr(nsproxy, Field::NsproxyNet);
+        if net.is_null() || load::<u64>(net, Field::NetCookie) != cookie {
+            return 0;
+        }
+        load(net, Field::NetInum)
+    }
+}
