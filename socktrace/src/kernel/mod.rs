@@ -1,1 +1,5 @@
-//! (being built)
+//! The only room with doors to Linux: everything that the other rooms know of the kernel comes through here.
+
+pub mod netlink;
+pub mod netns;
+pub mod sock_diag;

@@ -1,0 +1,144 @@
+//! sock_diag: what sockets there are, asked of the kernel family by family.
+//!
+//! One file for each family holds its request and its decoder; this one sends and hands out.
+//! I/O: netlink, through [`super::netlink`].
+
+mod details;
+mod inet;
+mod row;
+mod unix;
+mod want;
+
+use std::ops::ControlFlow;
+
+use nix::errno::Errno;
+
+use super::netlink::{Answer, Malformed, Message, Netlink, NetlinkError, Protocol, Request};
+use super::netns::{self, NetnsError};
+use crate::socket::{NetnsId, Socket};
+
+pub use inet::{InetQuery, InetTable, IpVersion};
+pub use row::InetRow;
+pub use unix::UnixQuery;
+pub use want::Want;
+
+/// `SOCK_DIAG_BY_FAMILY` (include/uapi/linux/sock_diag.h).
+const BY_FAMILY: u16 = 20;
+
+/// Why sock_diag gave no answer.
+#[derive(Debug, thiserror::Error)]
+pub enum DiagError {
+    /// The kernel has no handler for this kind of socket (it is not compiled in, or its module is missing).
+    #[error("this kernel cannot list {0} sockets")]
+    Unsupported(&'static str),
+    /// It was asked and did not answer.
+    #[error("cannot {action} {table} sockets: {source}")]
+    Netlink {
+        /// `list`, `look up`, `close`, `watch`.
+        action: &'static str,
+        /// Which kind of socket.
+        table: &'static str,
+        /// Why.
+        source: NetlinkError,
+    },
+    /// The network namespace could not be entered or named.
+    #[error(transparent)]
+    Namespace(#[from] NetnsError),
+}
+
+impl DiagError {
+    /// The errno with which the kernel refused, if that is what happened.
+    #[must_use]
+    pub const fn refused(&self) -> Option<Errno> {
+        match self {
+            Self::Netlink { source: NetlinkError::Refused(errno), .. } => Some(*errno),
+            Self::Unsupported(_) | Self::Netlink { .. } | Self::Namespace(_) => None,
+        }
+    }
+}
+
+/// A netlink socket that speaks sock_diag, in one network namespace.
+#[derive(Debug)]
+pub struct SockDiag {
+    netlink: Netlink,
+    netns: NetnsId,
+}
+
+impl SockDiag {
+    /// Opens one in the calling thread's namespace.
+    pub fn open() -> Result<Self, DiagError> {
+        let netns = netns::current()?;
+        let netlink = Netlink::open(Protocol::SockDiag).map_err(|source| DiagError::Netlink {
+            action: "list",
+            table: "any",
+            source,
+        })?;
+        Ok(Self { netlink, netns })
+    }
+
+    /// Opens one inside another namespace; the calling thread stays where it is.
+    pub fn open_in(netns: &netns::Netns) -> Result<Self, DiagError> {
+        netns.run(Self::open)?
+    }
+
+    /// The namespace whose sockets it lists.
+    #[must_use]
+    pub const fn netns(&self) -> NetnsId {
+        self.netns
+    }
+
+    /// Lists the sockets of one IP table. Nothing is allocated for a row.
+    pub fn inet(
+        &mut self,
+        query: &InetQuery<'_>,
+        mut each: impl FnMut(InetRow<'_>) -> ControlFlow<()>,
+    ) -> Result<Answer, DiagError> {
+        let netns = self.netns;
+        self.list(query.table.name(), query.request(), |message| {
+            Ok(each(InetRow::decode(message.payload, query.table, netns)?))
+        })
+    }
+
+    /// Lists UNIX sockets.
+    pub fn unix(
+        &mut self,
+        query: &UnixQuery,
+        mut each: impl FnMut(Socket) -> ControlFlow<()>,
+    ) -> Result<Answer, DiagError> {
+        let netns = self.netns;
+        self.list("unix", Ok(query.request()), |message| {
+            Ok(each(unix::decode(message.payload, query.want, netns)?))
+        })
+    }
+
+    /// Sends a request and decodes each message of the answer; the first that cannot be decoded ends it.
+    fn list(
+        &mut self,
+        table: &'static str,
+        request: Result<Request, Malformed>,
+        mut decode: impl FnMut(&Message<'_>) -> Result<ControlFlow<()>, Malformed>,
+    ) -> Result<Answer, DiagError> {
+        let failed = |source| match source {
+            // The handler is missing, or a family that the kernel does not even know was asked for.
+            NetlinkError::Refused(Errno::ENOENT | Errno::EAFNOSUPPORT | Errno::EPROTONOSUPPORT) => {
+                DiagError::Unsupported(table)
+            }
+            source => DiagError::Netlink { action: "list", table, source },
+        };
+        let request = request.map_err(|error| failed(error.into()))?;
+        let mut malformed = None;
+        let answer = self.netlink.ask(request, |message| {
+            if message.kind != BY_FAMILY {
+                return ControlFlow::Continue(());
+            }
+            decode(message).unwrap_or_else(|error| {
+                malformed = Some(error);
+                ControlFlow::Break(())
+            })
+        });
+        match malformed {
+            Some(error) => Err(failed(error.into())),
+            None => answer.map_err(failed),
+        }
+    }
+}
