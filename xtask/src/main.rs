@@ -1,2 +1,50 @@
-//! The project's own tasks. One file per task.
-fn main() {}
+//! The project's own tasks, one file each: `cargo xtask help` lists them.
+//!
+//! Everything here is for people who change socktrace; a user needs none of it.
+
+mod build_ebpf;
+mod ci;
+mod record;
+mod setup;
+mod sh;
+mod tidy;
+mod toolchain;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+/// The project's own tasks.
+#[derive(Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask")]
+enum Task {
+    /// Everything that CI checks: format, lints, the kernel object, the floors, every test.
+    Ci,
+    /// Compile the kernel programs to socktrace/bpf/socktrace.bpf.o and record what built them.
+    BuildEbpf {
+        /// Compile to target/ and fail unless the committed object is what the sources give.
+        #[arg(long)]
+        check: bool,
+    },
+    /// Check the floors and the house rules; no compiler is needed.
+    Tidy,
+    /// Install what the build of the kernel object and the tests need (Debian, as root), or name it.
+    Setup,
+}
+
+fn main() -> ExitCode {
+    let result = match Task::parse() {
+        Task::Ci => ci::run(),
+        Task::BuildEbpf { check: true } => build_ebpf::check().map(drop),
+        Task::BuildEbpf { check: false } => build_ebpf::build(),
+        Task::Tidy => tidy::run(),
+        Task::Setup => setup::everything(),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("xtask: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

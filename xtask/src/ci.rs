@@ -1,0 +1,60 @@
+//! `cargo xtask ci`: what CI runs, which is nothing that a contributor could not.
+
+use anyhow::Result;
+
+use crate::build_ebpf::{self, Checked};
+use crate::toolchain::{self, Route};
+use crate::{setup, sh, tidy};
+
+/// Every step in turn; the first that fails ends it. The tests come last, so that their summary is what one sees.
+pub(crate) fn run() -> Result<()> {
+    sh::step("setup", setup::everything)?;
+    sh::step("format", format)?;
+    sh::step("tidy", tidy::run)?;
+    sh::step("lints", host_lints)?;
+    sh::step("lints of the kernel programs", kernel_lints)?;
+    let checked = sh::step("kernel object", build_ebpf::check)?;
+    sh::step("tests", || tests(&checked))
+}
+
+fn format() -> Result<()> {
+    sh::run(sh::cargo().args(["fmt", "--all", "--check"]))?;
+    sh::run(sh::cargo().args(["fmt", "--manifest-path", "socktrace-ebpf/Cargo.toml", "--check"]))
+}
+
+fn host_lints() -> Result<()> {
+    sh::run(sh::cargo().args([
+        "clippy",
+        "--quiet",
+        "--workspace",
+        "--all-targets",
+        "--locked",
+        "--",
+        "-D",
+        "warnings",
+    ]))
+}
+
+/// The same lints, by the clippy of the compiler that builds the programs, for the target that they are built for.
+fn kernel_lints() -> Result<()> {
+    let tools = toolchain::find_or_install()?;
+    let mut cargo = tools.cargo();
+    cargo.args(["clippy", "--quiet", "--release", "--locked", "--target-dir", "../target/ebpf"]);
+    cargo.args(tools.target_arguments()).args(["--", "-D", "warnings"]);
+    if tools.route == Route::Debian {
+        // Debian's cargo finds Debian's cargo-clippy by PATH, where rustup's may stand before it.
+        let path = std::env::var("PATH").unwrap_or_default();
+        cargo.env("PATH", format!("/usr/bin:{path}"));
+    }
+    sh::run(&mut cargo)
+}
+
+/// Every test, the kernel tests included: where they cannot run, CI has failed.
+fn tests(checked: &Checked) -> Result<()> {
+    let mut cargo = sh::cargo();
+    cargo.args(["test", "--workspace", "--locked"]).env("SOCKTRACE_KERNEL_TESTS", "required");
+    if let Checked::OtherToolchain(object) = checked {
+        cargo.env("SOCKTRACE_BPF_OBJECT", object);
+    }
+    sh::run(&mut cargo)
+}
