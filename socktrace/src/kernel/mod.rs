@@ -2,4 +2,5 @@
 
 pub mod netlink;
 pub mod netns;
+pub mod owners;
 pub mod sock_diag;
