@@ -1,7 +1,78 @@
-//! Words in, exit code out.
+//! Words in, exit code out: 0 done, 1 failed, 2 bad usage.
+//!
+//! clap is known to `args` alone. stdout is for data, stderr for people; errors are said here, once.
+//!
+//! I/O: arguments, environment, stdout, stderr.
 
-/// Run the command line.
+mod args;
+mod error;
+mod output;
+mod source;
+mod ss;
+mod status;
+
+use args::{Args, Command};
+use clap::Parser as _;
+use error::Error;
+use std::ffi::OsString;
+use std::path::Path;
+use std::process::ExitCode;
+
+/// Runs the command line.
 #[must_use]
-pub fn main() -> std::process::ExitCode {
-    std::process::ExitCode::from(2)
+pub fn main() -> ExitCode {
+    let words: Vec<OsString> = std::env::args_os().collect();
+    let result = match ss_words(&words) {
+        Some(words) => ss::run(words.to_vec()),
+        None => command(Args::parse_from(&words).command),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => error.report(),
+    }
+}
+
+/// The words for `ss`, whose options are not clap's to read: after `socktrace ss`, or all of them if the
+/// program is called `ss`.
+fn ss_words(words: &[OsString]) -> Option<&[OsString]> {
+    let (program, rest) = words.split_first()?;
+    if Path::new(program).file_name()? == "ss" {
+        return Some(rest);
+    }
+    rest.split_first().filter(|(command, _)| *command == "ss").map(|(_, rest)| rest)
+}
+
+fn command(command: Command) -> Result<(), Error> {
+    match command {
+        Command::Status(args) => status::run(args),
+        Command::Ss { words } => ss::run(words),
+        Command::Events(_) | Command::Agent(_) => Err(Error::Usage("being built".into())),
+    }
+}
+
+/// One thread is enough for every command: each waits for one thing most of the time.
+fn runtime() -> Result<tokio::runtime::Runtime, Error> {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Error::Io("start the event loop", error))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_for_ss() {
+        fn check(words: &[&str], expected: Option<&[&str]>) {
+            let os = |words: &[&str]| words.iter().map(OsString::from).collect::<Vec<_>>();
+            assert_eq!(ss_words(&os(words)).map(<[_]>::to_vec), expected.map(os), "{words:?}");
+        }
+        check(&["socktrace", "ss", "-tln"], Some(&["-tln"]));
+        check(&["/usr/bin/socktrace", "ss"], Some(&[]));
+        check(&["/usr/local/bin/ss", "-t", "--help"], Some(&["-t", "--help"]));
+        check(&["socktrace", "events", "ss"], None);
+        check(&["socktrace"], None);
+        check(&[], None);
+    }
 }

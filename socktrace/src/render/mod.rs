@@ -1,7 +1,7 @@
 //! How things look: the ss table, event lines, JSON. Pure: values and names in, bytes out.
 
 pub mod clock;
-mod errno;
+pub mod errno;
 pub mod escape;
 #[cfg(test)]
 mod event_fixtures;

@@ -1,0 +1,164 @@
+//! Asking a running agent: HTTP/1.1 over its Unix socket.
+//!
+//! I/O: one connection for each question. Small on purpose: a query through the agent is a few milliseconds in
+//! all, program start included.
+
+use super::selection::{Format, Selection};
+use super::status::Status;
+use crate::render::errno::reason;
+use bytes::Bytes;
+use http_body_util::{BodyExt as _, Empty};
+use hyper::body::Incoming;
+use hyper::header::{ACCEPT, HOST};
+use hyper::{Request, StatusCode};
+use hyper_util::rt::TokioIo;
+use std::ffi::OsString;
+use std::io;
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::{Path, PathBuf};
+use tokio::net::UnixStream;
+
+/// Why there was no answer.
+#[derive(Debug, thiserror::Error)]
+pub enum ClientError {
+    /// Nobody listens there.
+    #[error("no agent answers on {}: {}", path.display(), reason(error))]
+    Absent {
+        /// Where.
+        path: PathBuf,
+        /// Why.
+        error: io::Error,
+    },
+    /// The agent understood and refused; its words.
+    #[error("{message}")]
+    Refused {
+        /// The status code; 4xx is about the question, 5xx about the agent.
+        status: u16,
+        /// What it said.
+        message: String,
+    },
+    /// The conversation broke off.
+    #[error("lost the agent on {}: {error}", path.display())]
+    Broken {
+        /// Where.
+        path: PathBuf,
+        /// Why.
+        error: Box<dyn std::error::Error + Send + Sync>,
+    },
+}
+
+impl ClientError {
+    /// Whether it is the question that was wrong.
+    #[must_use]
+    pub const fn is_usage(&self) -> bool {
+        matches!(self, Self::Refused { status: 400, .. })
+    }
+}
+
+/// An answer as it arrives.
+#[derive(Debug)]
+pub struct Answer {
+    body: Incoming,
+    path: PathBuf,
+}
+
+impl Answer {
+    /// The next piece, nothing at the end.
+    ///
+    /// # Errors
+    /// The agent went away in the middle.
+    pub async fn next(&mut self) -> Result<Option<Bytes>, ClientError> {
+        loop {
+            match self.body.frame().await {
+                None => return Ok(None),
+                Some(Err(error)) => return Err(broken(&self.path, error)),
+                Some(Ok(frame)) => {
+                    // A frame that is no data is a trailer, which we do not send.
+                    if let Ok(data) = frame.into_data() {
+                        return Ok(Some(data));
+                    }
+                }
+            }
+        }
+    }
+
+    /// All of it.
+    ///
+    /// # Errors
+    /// The agent went away in the middle.
+    pub async fn all(mut self) -> Result<Vec<u8>, ClientError> {
+        let mut all = Vec::new();
+        while let Some(piece) = self.next().await? {
+            all.extend_from_slice(&piece);
+        }
+        Ok(all)
+    }
+}
+
+/// The live stream, in the given format.
+///
+/// # Errors
+/// See [`ClientError`].
+pub async fn events(path: &Path, selection: &Selection, format: Format) -> Result<Answer, ClientError> {
+    let (look, accept) = format.to_query();
+    get(path, &format!("/v1/events?{}&{look}", selection.to_query()), accept).await
+}
+
+/// The answer to an `ss` command line, its words in `args`, asked from the network namespace of that inode;
+/// `columns` is the width of the terminal, if there is one.
+///
+/// # Errors
+/// See [`ClientError`].
+pub async fn sockets(
+    path: &Path,
+    args: &[OsString],
+    netns: u32,
+    columns: Option<u16>,
+    accept: &str,
+) -> Result<Answer, ClientError> {
+    let mut target = format!("/v1/sockets?netns={netns}");
+    if let Some(columns) = columns {
+        target.push_str(&format!("&columns={columns}"));
+    }
+    for arg in args {
+        target.push_str("&arg=");
+        target.extend(form_urlencoded::byte_serialize(arg.as_bytes()));
+    }
+    get(path, &target, accept).await
+}
+
+/// How the agent is doing.
+///
+/// # Errors
+/// See [`ClientError`].
+pub async fn status(path: &Path) -> Result<Status, ClientError> {
+    let body = get(path, "/v1/status", "application/json").await?.all().await?;
+    serde_json::from_slice(&body).map_err(|error| broken(path, error))
+}
+
+async fn get(path: &Path, target: &str, accept: &str) -> Result<Answer, ClientError> {
+    let absent = |error| ClientError::Absent { path: path.to_owned(), error };
+    let stream = UnixStream::connect(path).await.map_err(absent)?;
+    let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream))
+        .await
+        .map_err(|error| broken(path, error))?;
+    // It ends with the answer; what goes wrong in it is told to the answer.
+    tokio::spawn(connection);
+    let request = Request::get(target)
+        .header(HOST, "agent")
+        .header(ACCEPT, accept)
+        .body(Empty::<Bytes>::new())
+        .map_err(|error| broken(path, error))?;
+    let response = sender.send_request(request).await.map_err(|error| broken(path, error))?;
+    let status = response.status();
+    let answer = Answer { body: response.into_body(), path: path.to_owned() };
+    if status == StatusCode::OK {
+        return Ok(answer);
+    }
+    let message = String::from_utf8_lossy(&answer.all().await?).trim_end().to_owned();
+    Err(ClientError::Refused { status: status.as_u16(), message })
+}
+
+fn broken(path: &Path, error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> ClientError {
+    ClientError::Broken { path: path.to_owned(), error: error.into() }
+}

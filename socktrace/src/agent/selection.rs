@@ -1,0 +1,249 @@
+//! What a client of the event stream asks for, and how it is written in a URL.
+
+use crate::render::event_line::{Layout, Style};
+use std::num::NonZeroU64;
+
+/// Which events a client wants, in words. The words are checked where they are given a meaning.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Selection {
+    /// Kinds by name; empty for all but `state`.
+    pub kinds: Vec<String>,
+    /// State changes too.
+    pub states: bool,
+    /// `tcp`, `udp`, `raw`, `unix`; empty for all.
+    pub protos: Vec<String>,
+    /// `inet`, `inet6`, `unix`; empty for all.
+    pub families: Vec<String>,
+    /// Only sockets of these processes; empty for all.
+    pub pids: Vec<u32>,
+    /// Only sockets of processes of these names; empty for all.
+    pub comms: Vec<String>,
+    /// The words of a filter expression.
+    pub filter: Vec<String>,
+    /// End after so many events; `lost` and `resync` are not counted.
+    pub count: Option<NonZeroU64>,
+}
+
+/// How events are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Format {
+    /// One JSON object per line.
+    Json,
+    /// Lines for people, beneath a line of column names.
+    Lines {
+        /// Their look.
+        style: Style,
+        /// What the reader's time zone adds to UTC, seconds.
+        utc_offset_s: i32,
+    },
+}
+
+/// A parameter that cannot be understood.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{key}={value}: {expected}")]
+pub struct BadParameter {
+    /// Its name.
+    pub key: String,
+    /// What it was given.
+    pub value: String,
+    /// What was possible.
+    pub expected: &'static str,
+}
+
+impl Selection {
+    /// As the query part of a URL. [`from_query`](Self::from_query) reads it back.
+    #[must_use]
+    pub fn to_query(&self) -> String {
+        let mut query = form_urlencoded::Serializer::new(String::new());
+        for (key, words) in [
+            ("kinds", &self.kinds),
+            ("proto", &self.protos),
+            ("family", &self.families),
+            ("comm", &self.comms),
+            ("filter", &self.filter),
+        ] {
+            query.extend_pairs(words.iter().map(|word| (key, word)));
+        }
+        query.extend_pairs(self.pids.iter().map(|pid| ("pid", pid.to_string())));
+        query.extend_pairs(self.states.then_some(("states", "1")));
+        query.extend_pairs(self.count.map(|count| ("count", count.to_string())));
+        query.finish()
+    }
+
+    /// From the query part of a URL: every parameter may be repeated; `kinds`, `proto`, `family` and `pid` may
+    /// also hold several values separated by commas. Parameters of [`Format`] are left to it.
+    ///
+    /// # Errors
+    /// A parameter that is unknown, or whose value is no number where one is due.
+    pub fn from_query(query: &str) -> Result<Self, BadParameter> {
+        let mut selection = Self::default();
+        for (key, value) in form_urlencoded::parse(query.as_bytes()) {
+            let values = || value.split(',').filter(|word| !word.is_empty()).map(str::to_owned);
+            let bad = |expected| BadParameter { key: key.to_string(), value: value.to_string(), expected };
+            match &*key {
+                "kinds" => selection.kinds.extend(values()),
+                "proto" => selection.protos.extend(values()),
+                "family" => selection.families.extend(values()),
+                "comm" => selection.comms.push(value.into_owned()),
+                "filter" => selection.filter.push(value.into_owned()),
+                "pid" => {
+                    for pid in values() {
+                        selection.pids.push(pid.parse().map_err(|_| bad("expected a process id"))?);
+                    }
+                }
+                "states" => match &*value {
+                    "1" | "true" | "" => selection.states = true,
+                    "0" | "false" => selection.states = false,
+                    _ => return Err(bad("expected 1 or 0")),
+                },
+                "count" => {
+                    selection.count = Some(value.parse().map_err(|_| bad("expected a positive number"))?);
+                }
+                "columns" | "colour" | "utc_offset" => {}
+                _ => {
+                    return Err(bad("expected kinds, states, proto, family, pid, comm, filter, count"));
+                }
+            }
+        }
+        Ok(selection)
+    }
+}
+
+impl Format {
+    /// What the client of [`Selection::to_query`] adds to it, and the `Accept` header that goes with it.
+    #[must_use]
+    pub fn to_query(self) -> (String, &'static str) {
+        match self {
+            Self::Json => (String::new(), NDJSON),
+            Self::Lines { style, utc_offset_s } => {
+                let columns = match style.layout {
+                    Layout::Narrow => 80,
+                    Layout::Wide => 160,
+                };
+                let colour = u8::from(style.colour);
+                (format!("columns={columns}&colour={colour}&utc_offset={utc_offset_s}"), TEXT)
+            }
+        }
+    }
+
+    /// From the `Accept` header and the query part of a URL: JSON unless text is asked for.
+    ///
+    /// # Errors
+    /// A parameter that is no number.
+    pub fn from_request(accept: &str, query: &str) -> Result<Self, BadParameter> {
+        if !prefers_text(accept) {
+            return Ok(Self::Json);
+        }
+        let (mut columns, mut colour, mut utc_offset_s) = (None, false, 0);
+        for (key, value) in form_urlencoded::parse(query.as_bytes()) {
+            let bad = |_| BadParameter {
+                key: key.to_string(),
+                value: value.to_string(),
+                expected: "expected a number",
+            };
+            match &*key {
+                "columns" => columns = Some(value.parse().map_err(bad)?),
+                "colour" => colour = value == "1",
+                "utc_offset" => utc_offset_s = value.parse().map_err(bad)?,
+                _ => {}
+            }
+        }
+        Ok(Self::Lines { style: Style { layout: Layout::for_width(columns), colour }, utc_offset_s })
+    }
+}
+
+/// Media type of one JSON object per line.
+pub const NDJSON: &str = "application/x-ndjson";
+/// Media type of text for people.
+pub const TEXT: &str = "text/plain";
+
+/// Whether text is the first thing that an `Accept` header names of what we have.
+#[must_use]
+pub fn prefers_text(accept: &str) -> bool {
+    accept
+        .split(',')
+        .filter_map(|part| part.split(';').next())
+        .map(str::trim)
+        .find(|kind| matches!(*kind, TEXT | NDJSON | "application/json"))
+        == Some(TEXT)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn read_from_a_hand_written_url() {
+        let selection = Selection::from_query(
+            "kinds=connect,accept&kinds=close&states=1&proto=tcp&family=inet6&pid=1,2&comm=a%2Cb&filter=dport+%3D+%3A443&count=5&columns=80",
+        )
+        .unwrap();
+        let words = |words: &[&str]| words.iter().map(|&w| w.to_owned()).collect::<Vec<_>>();
+        assert_eq!(
+            selection,
+            Selection {
+                kinds: words(&["connect", "accept", "close"]),
+                states: true,
+                protos: words(&["tcp"]),
+                families: words(&["inet6"]),
+                pids: vec![1, 2],
+                comms: words(&["a,b"]),
+                filter: words(&["dport = :443"]),
+                count: NonZeroU64::new(5),
+            }
+        );
+        assert_eq!(Selection::from_query(""), Ok(Selection::default()));
+    }
+
+    #[test]
+    fn what_is_wrong_is_named() {
+        for (query, expected) in [
+            ("pid=me", "pid=me: expected a process id"),
+            ("count=0", "count=0: expected a positive number"),
+            ("states=maybe", "states=maybe: expected 1 or 0"),
+            ("kind=bind", "kind=bind: expected kinds, states, proto, family, pid, comm, filter, count"),
+        ] {
+            assert_eq!(Selection::from_query(query).unwrap_err().to_string(), expected);
+        }
+    }
+
+    #[test]
+    fn accept_headers() {
+        for (accept, text) in [
+            ("*/*", false),
+            ("", false),
+            ("text/plain", true),
+            ("text/html, text/plain;q=0.5, application/json", true),
+            ("application/json, text/plain", false),
+            ("application/x-ndjson", false),
+        ] {
+            assert_eq!(prefers_text(accept), text, "{accept}");
+        }
+    }
+
+    fn words(pattern: &'static str) -> impl Strategy<Value = Vec<String>> {
+        proptest::collection::vec(pattern, 0..4)
+    }
+
+    proptest! {
+        #[test]
+        fn a_selection_survives_its_url(
+            kinds in words("[a-z_]{1,9}"), protos in words("[a-z]{1,4}"), families in words("[a-z0-9]{1,5}"),
+            comms in words("\\PC{0,15}"), filter in words("\\PC{0,20}"), pids: Vec<u32>, states: bool, count: u64,
+        ) {
+            let count = NonZeroU64::new(count);
+            let selection = Selection { kinds, states, protos, families, pids, comms, filter, count };
+            prop_assert_eq!(Selection::from_query(&selection.to_query()), Ok(selection));
+        }
+
+        #[test]
+        fn a_format_survives_its_request(wide: bool, colour: bool, utc_offset_s: i32) {
+            let layout = if wide { Layout::Wide } else { Layout::Narrow };
+            for format in [Format::Json, Format::Lines { style: Style { layout, colour }, utc_offset_s }] {
+                let (query, accept) = format.to_query();
+                prop_assert_eq!(Format::from_request(accept, &query), Ok(format));
+            }
+        }
+    }
+}

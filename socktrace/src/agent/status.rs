@@ -1,0 +1,105 @@
+//! How the agent is doing: what `/v1/status` answers.
+
+use serde::{Deserialize, Serialize};
+
+/// How the agent is doing.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Status {
+    /// Live sockets in the table.
+    pub sockets: u64,
+    /// Records that the kernel programs made since the agent started, lost ones included.
+    pub events_seen: u64,
+    /// Records that were lost since the agent started.
+    pub events_lost: u64,
+    /// How often the table was compared with the kernel's after a loss.
+    pub resyncs: u64,
+    /// What is attached to the kernel, and what could not be.
+    pub hooks: Vec<Hook>,
+    /// Since the agent started, seconds.
+    pub uptime_s: u64,
+    /// Memory that the agent occupies, bytes.
+    pub rss_bytes: u64,
+}
+
+/// One hook.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Hook {
+    /// Its name.
+    pub name: String,
+    /// Whether the agent cannot run without it.
+    pub required: bool,
+    /// `attached` or `missing`.
+    pub state: HookState,
+    /// Why it is missing.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub reason: Option<String>,
+    /// What is not seen while it is missing.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub lost_without: Option<String>,
+}
+
+/// Whether a hook is in place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum HookState {
+    /// In place.
+    Attached,
+    /// The kernel refused it.
+    Missing,
+}
+
+/// Memory that this process occupies, bytes; 0 where `/proc` does not say.
+#[must_use]
+pub fn rss_bytes() -> u64 {
+    // The second number is resident pages (proc_pid_statm(5)).
+    let pages = || std::fs::read_to_string("/proc/self/statm").ok()?.split(' ').nth(1)?.parse::<u64>().ok();
+    let page = nix::unistd::sysconf(nix::unistd::SysconfVar::PAGE_SIZE).ok().flatten().unwrap_or(4096);
+    pages().unwrap_or(0) * u64::try_from(page).unwrap_or(4096)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn as_json() {
+        let hook = |name: &str, state, reason: Option<&str>| Hook {
+            name: name.into(),
+            required: state == HookState::Attached,
+            state,
+            reason: reason.map(Into::into),
+            lost_without: reason.map(|_| "closes of UNIX sockets".into()),
+        };
+        let status = Status {
+            sockets: 1,
+            events_seen: 2,
+            events_lost: 3,
+            resyncs: 4,
+            hooks: vec![
+                hook("a", HookState::Attached, None),
+                hook("b", HookState::Missing, Some("permission denied")),
+            ],
+            uptime_s: 5,
+            rss_bytes: 6,
+        };
+        let value = serde_json::to_value(&status).unwrap();
+        assert_eq!(
+            value,
+            json!({
+                "sockets": 1, "events_seen": 2, "events_lost": 3, "resyncs": 4, "uptime_s": 5, "rss_bytes": 6,
+                "hooks": [
+                    {"name": "a", "required": true, "state": "attached"},
+                    {"name": "b", "required": false, "state": "missing", "reason": "permission denied",
+                     "lost_without": "closes of UNIX sockets"},
+                ],
+            })
+        );
+        assert_eq!(serde_json::from_value::<Status>(value).unwrap(), status);
+    }
+
+    #[test]
+    fn this_process_occupies_something() {
+        assert!(rss_bytes() > 100_000);
+    }
+}

@@ -1,0 +1,206 @@
+//! The words of the command line, and what they are called. Meaning is given to them one file further.
+
+use clap::{ArgAction, Parser, Subcommand};
+use std::ffi::OsString;
+use std::num::{NonZeroU32, NonZeroU64};
+use std::path::PathBuf;
+use std::time::Duration;
+
+const EXAMPLES: &str = "\
+Examples:
+  socktrace events                           watch sockets open, connect and close
+  socktrace events -t --json 'dport = :443'  TCP to port 443, one JSON object per line
+  socktrace ss -tlnp                         who listens, as ss prints it
+  sudo socktrace agent                       keep the table, so that every answer is instant";
+
+const EVENTS_EXAMPLES: &str = "\
+FILTER is an expression of ss: 'sport = :22', 'dst 10.0.0.0/8 and not dport = :443'. Quote it.
+
+Examples:
+  sudo socktrace events -t                        every TCP connection
+  sudo socktrace events --kinds connect_failed    what could not connect, and why
+  sudo socktrace events --comm nginx --states     every state change of nginx's connections
+  sudo socktrace events --json --for 60 'sport = :443' > https.ndjson";
+
+const AGENT_EXAMPLES: &str = "\
+Examples:
+  sudo socktrace agent
+  sudo socktrace agent --group adm                members of adm may ask too
+  sudo socktrace agent --socket /tmp/agent.sock & socktrace status --agent /tmp/agent.sock
+  curl --unix-socket /run/socktrace/agent.sock http://agent/v1/events";
+
+const STATUS_EXAMPLES: &str = "\
+Examples:
+  socktrace status
+  socktrace status --json
+  socktrace status --agent /tmp/agent.sock
+  curl --unix-socket /run/socktrace/agent.sock http://agent/v1/status";
+
+/// A live socket tracer: what opens and closes, the current table, and answers in the manner of ss
+#[derive(Debug, Parser)]
+#[command(name = "socktrace", version, after_help = EXAMPLES, max_term_width = 100)]
+#[command(disable_help_subcommand = true, propagate_version = true)]
+pub(super) struct Args {
+    #[command(subcommand)]
+    pub(super) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// Print what happens to sockets, as it happens
+    Events(EventsArgs),
+    /// List sockets: the options, filters and output of ss
+    ///
+    /// `socktrace ss --help` lists the options.
+    #[command(disable_help_flag = true, disable_version_flag = true)]
+    Ss {
+        /// Options and filter, as for ss
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "ARGS")]
+        words: Vec<OsString>,
+    },
+    /// Keep the table of all sockets, and answer events, ss and status from it
+    Agent(AgentArgs),
+    /// Say how the running agent is doing
+    Status(StatusArgs),
+}
+
+/// Where answers come from: the same two options in every command that asks.
+#[derive(Debug, Clone, Default, clap::Args)]
+pub(super) struct SourceArgs {
+    /// Do not use an agent [default: use it if its socket answers]
+    #[arg(long, conflicts_with = "agent", help_heading = "Source")]
+    pub(super) direct: bool,
+    /// Use the agent on this socket, or fail [default: $SOCKTRACE_SOCKET or /run/socktrace/agent.sock, if it answers]
+    #[arg(long, value_name = "PATH", help_heading = "Source")]
+    pub(super) agent: Option<PathBuf>,
+}
+
+#[derive(Debug, clap::Args)]
+#[command(after_help = EVENTS_EXAMPLES)]
+pub(super) struct EventsArgs {
+    /// TCP sockets [default: every kind of socket]
+    #[arg(short, long, help_heading = "Which sockets")]
+    pub(super) tcp: bool,
+    /// UDP sockets
+    #[arg(short, long, help_heading = "Which sockets")]
+    pub(super) udp: bool,
+    /// Raw sockets, and ping's
+    #[arg(short = 'w', long, help_heading = "Which sockets")]
+    pub(super) raw: bool,
+    /// UNIX sockets
+    #[arg(short = 'x', long, help_heading = "Which sockets")]
+    pub(super) unix: bool,
+    /// IPv4 sockets [default: every family]
+    #[arg(short = '4', long, help_heading = "Which sockets")]
+    pub(super) ipv4: bool,
+    /// IPv6 sockets
+    #[arg(short = '6', long, help_heading = "Which sockets")]
+    pub(super) ipv6: bool,
+    /// Sockets that this process opened; may be repeated
+    #[arg(long, value_name = "PID", help_heading = "Which sockets")]
+    pub(super) pid: Vec<u32>,
+    /// Sockets that processes of this name opened (at most 15 bytes); may be repeated
+    #[arg(long, value_name = "NAME", help_heading = "Which sockets")]
+    pub(super) comm: Vec<String>,
+    /// Only sockets that pass this filter, an expression of ss [default: all]
+    #[arg(value_name = "FILTER", help_heading = "Which sockets")]
+    pub(super) filter: Vec<String>,
+
+    /// Only these kinds, separated by commas: bind, listen, connect, connect_failed, accept, open, close,
+    /// state [default: all but state]
+    #[arg(long, value_name = "KINDS", value_delimiter = ',', help_heading = "Which events")]
+    pub(super) kinds: Vec<String>,
+    /// Every TCP state change too [default: off]
+    #[arg(long, help_heading = "Which events")]
+    pub(super) states: bool,
+    /// Stop after N events [default: never]
+    #[arg(long, value_name = "N", help_heading = "Which events")]
+    pub(super) count: Option<NonZeroU64>,
+    /// Stop after SECS seconds [default: never]
+    #[arg(long = "for", value_name = "SECS", value_parser = seconds, help_heading = "Which events")]
+    pub(super) for_time: Option<Duration>,
+
+    /// One JSON object per line instead of a table [default: off]
+    #[arg(long)]
+    pub(super) json: bool,
+    /// Size of the ring buffer between the kernel and socktrace, bytes, without an agent [default: 8 MiB]
+    #[arg(long, value_name = "BYTES")]
+    pub(super) ring_size: Option<NonZeroU32>,
+    #[command(flatten)]
+    pub(super) source: SourceArgs,
+}
+
+#[derive(Debug, clap::Args)]
+#[command(after_help = AGENT_EXAMPLES)]
+pub(super) struct AgentArgs {
+    /// Where to listen [default: $SOCKTRACE_SOCKET or /run/socktrace/agent.sock]
+    #[arg(long, value_name = "PATH")]
+    pub(super) socket: Option<PathBuf>,
+    /// Members of this group may ask too; the socket's mode is 0660 [default: the agent's own group]
+    #[arg(long, value_name = "NAME")]
+    pub(super) group: Option<String>,
+    /// Size of the ring buffer between the kernel and the agent, bytes, rounded up to a power of two [default: 8 MiB]
+    #[arg(long, value_name = "BYTES")]
+    pub(super) ring_size: Option<NonZeroU32>,
+}
+
+#[derive(Debug, clap::Args)]
+#[command(after_help = STATUS_EXAMPLES)]
+pub(super) struct StatusArgs {
+    /// One JSON object instead of lines [default: off]
+    #[arg(long, action = ArgAction::SetTrue)]
+    pub(super) json: bool,
+    /// The agent's socket [default: $SOCKTRACE_SOCKET or /run/socktrace/agent.sock]
+    #[arg(long, value_name = "PATH")]
+    pub(super) agent: Option<PathBuf>,
+}
+
+/// A positive number of seconds, fractions allowed.
+fn seconds(text: &str) -> Result<Duration, String> {
+    let seconds: f64 = text.parse().map_err(|_| "expected a number of seconds".to_owned())?;
+    Duration::try_from_secs_f64(seconds)
+        .ok()
+        .filter(|duration| !duration.is_zero())
+        .ok_or_else(|| "expected a positive number of seconds".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory as _;
+
+    #[test]
+    fn clap_accepts_its_own_definition() {
+        Args::command().debug_assert();
+    }
+
+    #[test]
+    fn seconds_are_positive() {
+        for (text, expected) in [
+            ("1", Some(1.0)),
+            ("0.5", Some(0.5)),
+            ("0", None),
+            ("-1", None),
+            ("NaN", None),
+            ("inf", None),
+            ("soon", None),
+            ("1e30", None),
+        ] {
+            assert_eq!(seconds(text).ok().map(|d| d.as_secs_f64()), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn every_flag_is_one_sentence_and_every_command_ends_in_four_examples() {
+        for command in Args::command().get_subcommands() {
+            for arg in command.get_arguments().filter(|arg| !arg.is_global_set()) {
+                let help = arg.get_help().map(ToString::to_string).unwrap_or_default();
+                assert!(!help.is_empty() && !help.contains(". "), "{} {}", command.get_name(), arg.get_id());
+            }
+            if command.get_name() != "ss" {
+                let help = command.get_after_help().unwrap().to_string();
+                assert_eq!(help.split("Examples:\n").nth(1).unwrap().lines().count(), 4);
+            }
+        }
+    }
+}

@@ -1,0 +1,95 @@
+//! What a command can fail with, and how it is said: once, at the top, with what to try.
+
+use crate::agent::client::ClientError;
+use crate::agent::socket_file::SocketError;
+use crate::render::errno::reason;
+use std::fmt;
+use std::io;
+use std::process::ExitCode;
+
+/// Why a command ended badly.
+#[derive(Debug)]
+pub(super) enum Error {
+    /// The words make no sense; exit 2.
+    Usage(String),
+    /// No answer from the agent.
+    Client(ClientError),
+    /// The agent cannot listen.
+    Socket(SocketError),
+    /// Anything of the system, with what was tried.
+    Io(&'static str, io::Error),
+    /// Writing to standard output failed.
+    Output(io::Error),
+}
+
+impl Error {
+    /// Says it on standard error.
+    pub(super) fn report(&self) -> ExitCode {
+        if self.is_closed_pipe() {
+            return ExitCode::SUCCESS;
+        }
+        eprintln!("socktrace: {self}");
+        if let Some(remedy) = self.remedy() {
+            eprintln!("try: {remedy}");
+        }
+        self.exit_code()
+    }
+
+    /// The reader of our output has gone: it has had what it wanted.
+    fn is_closed_pipe(&self) -> bool {
+        matches!(self, Self::Output(error) if error.kind() == io::ErrorKind::BrokenPipe)
+    }
+
+    fn exit_code(&self) -> ExitCode {
+        match self {
+            Self::Usage(_) => ExitCode::from(2),
+            Self::Client(error) if error.is_usage() => ExitCode::from(2),
+            Self::Client(_) | Self::Socket(_) | Self::Io(..) | Self::Output(_) => ExitCode::FAILURE,
+        }
+    }
+
+    fn remedy(&self) -> Option<String> {
+        match self {
+            Self::Client(ClientError::Absent { error, .. }) => Some(match error.kind() {
+                io::ErrorKind::PermissionDenied => {
+                    "sudo, or ask for membership in the group of the agent's socket".to_owned()
+                }
+                _ => "sudo socktrace agent, or --agent PATH if it listens elsewhere".to_owned(),
+            }),
+            Self::Socket(SocketError::Taken { path }) => Some(format!(
+                "socktrace status --agent {}, or --socket PATH for a second agent",
+                path.display()
+            )),
+            Self::Socket(SocketError::Io { error, .. })
+                if error.kind() == io::ErrorKind::PermissionDenied =>
+            {
+                Some("sudo socktrace agent, or --socket PATH where you may write".to_owned())
+            }
+            Self::Usage(_) | Self::Client(_) | Self::Socket(_) | Self::Io(..) | Self::Output(_) => None,
+        }
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Usage(message) => f.write_str(message),
+            Self::Client(error) => error.fmt(f),
+            Self::Socket(error) => error.fmt(f),
+            Self::Io(what, error) => write!(f, "cannot {what}: {}", reason(error)),
+            Self::Output(error) => write!(f, "cannot write to standard output: {}", reason(error)),
+        }
+    }
+}
+
+impl From<ClientError> for Error {
+    fn from(error: ClientError) -> Self {
+        Self::Client(error)
+    }
+}
+
+impl From<SocketError> for Error {
+    fn from(error: SocketError) -> Self {
+        Self::Socket(error)
+    }
+}

@@ -1,0 +1,93 @@
+//! `socktrace status`: how the running agent is doing.
+
+use super::args::StatusArgs;
+use super::error::Error;
+use super::{output, runtime, source};
+use crate::agent::client;
+use crate::agent::status::{HookState, Status};
+use std::fmt::Write as _;
+
+pub(super) fn run(args: StatusArgs) -> Result<(), Error> {
+    let path = args.agent.unwrap_or_else(source::default_socket);
+    let status = runtime()?.block_on(client::status(&path))?;
+    let text = if args.json { json(&status) } else { lines(&status) };
+    output::write(text.as_bytes())
+}
+
+fn json(status: &Status) -> String {
+    // Numbers and strings of our own: nothing that JSON could not hold.
+    let mut text = serde_json::to_string(status).unwrap_or_default();
+    text.push('\n');
+    text
+}
+
+fn lines(status: &Status) -> String {
+    let mut text = format!(
+        "sockets      {}\nevents seen  {}\nevents lost  {}\nresyncs      {}\nuptime       {} s\nmemory       {:.1} MB\nhooks\n",
+        status.sockets,
+        status.events_seen,
+        status.events_lost,
+        status.resyncs,
+        status.uptime_s,
+        status.rss_bytes as f64 / 1e6,
+    );
+    let width = status.hooks.iter().map(|hook| hook.name.len()).max().unwrap_or(0);
+    for hook in &status.hooks {
+        // Writing to a string cannot fail.
+        let _ = match hook.state {
+            HookState::Attached => writeln!(text, "  {:width$}  attached", hook.name),
+            HookState::Missing => writeln!(
+                text,
+                "  {:width$}  missing: {}; lost without it: {}",
+                hook.name,
+                hook.reason.as_deref().unwrap_or("not known"),
+                hook.lost_without.as_deref().unwrap_or("not known"),
+            ),
+        };
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::agent::status::Hook;
+
+    #[test]
+    fn for_people() {
+        let hook = |name: &str, state, reason: Option<&str>| Hook {
+            name: name.into(),
+            required: false,
+            state,
+            reason: reason.map(Into::into),
+            lost_without: reason.map(|_| "owners of UDP sockets".into()),
+        };
+        let status = Status {
+            sockets: 12,
+            events_seen: 345,
+            events_lost: 0,
+            resyncs: 1,
+            hooks: vec![
+                hook("tp_btf/inet_sock_set_state", HookState::Attached, None),
+                hook("cgroup/sock_create", HookState::Missing, Some("no cgroup2 mount")),
+            ],
+            uptime_s: 61,
+            rss_bytes: 12_345_678,
+        };
+        assert_eq!(
+            lines(&status),
+            "\
+sockets      12
+events seen  345
+events lost  0
+resyncs      1
+uptime       61 s
+memory       12.3 MB
+hooks
+  tp_btf/inet_sock_set_state  attached
+  cgroup/sock_create          missing: no cgroup2 mount; lost without it: owners of UDP sockets
+"
+        );
+        assert_eq!(json(&status).matches('\n').count(), 1);
+    }
+}
