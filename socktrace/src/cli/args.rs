@@ -39,7 +39,7 @@ Examples:
 /// A live socket tracer: what opens and closes, the current table, and answers in the manner of ss
 #[derive(Debug, Parser)]
 #[command(name = "socktrace", version, after_help = EXAMPLES, max_term_width = 100)]
-#[command(disable_help_subcommand = true, propagate_version = true)]
+#[command(disable_help_subcommand = true)]
 pub(super) struct Args {
     #[command(subcommand)]
     pub(super) command: Command,
