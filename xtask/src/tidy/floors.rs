@@ -71,7 +71,8 @@ const WORLD: &[&[&str]] = &[
 const VALUES: &[&[&str]] = &[&["nix", "errno"], &["libc", "c_int"]];
 
 /// Where `unsafe` may stand. Everything else goes through these; the integration tests make calls that they lack.
-const UNSAFE: &[&str] = &["socktrace/src/kernel/", "socktrace-common/src/", "socktrace-ebpf/src/", "socktrace/tests/"];
+const UNSAFE: &[&str] =
+    &["socktrace/src/kernel/", "socktrace-common/src/", "socktrace-ebpf/src/", "socktrace/tests/"];
 
 /// Check one Rust file.
 pub(crate) fn check(file: &str, source: &str) -> Result<Vec<Problem>> {

@@ -1,3 +1,5 @@
+//! One of each kind of event as a line for people.
+
 use super::*;
 use crate::render::event_fixtures::{closed, closing, event, inet, one_of_each, subject, unix};
 use crate::socket::{Comm, Process, State};
