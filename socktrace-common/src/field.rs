@@ -62,6 +62,7 @@ fields! {
     CgroupKn = "cgroup", "kn", false;
     KnId = "kernfs_node", "id", false;
     NetInum = "net", "ns.inum", true;
+    TcpSport = "tcp_sock", "inet_conn.icsk_inet.inet_sport", false;
     TcpBytesSent = "tcp_sock", "bytes_sent", false;
     TcpBytesRetrans = "tcp_sock", "bytes_retrans", false;
     TcpBytesAcked = "tcp_sock", "bytes_acked", false;

@@ -4,8 +4,7 @@
 //! tells what came of the call. They run in the caller's own context, so the owner is exact.
 
 use aya_ebpf::helpers::{
-    bpf_get_current_cgroup_id, bpf_get_current_pid_tgid, bpf_ktime_get_boot_ns, bpf_probe_read_user,
-    bpf_probe_read_user_buf,
+    bpf_get_current_cgroup_id, bpf_get_current_pid_tgid, bpf_ktime_get_boot_ns, bpf_probe_read_user, generated,
 };
 use aya_ebpf::macros::tracepoint;
 use aya_ebpf::programs::TracePointContext;
@@ -24,42 +23,42 @@ const ENOTSOCK: u32 = 88;
 const NO_FD: u32 = u32::MAX;
 
 #[tracepoint]
-pub fn sys_enter_bind(ctx: TracePointContext) -> u32 {
+pub(crate) fn sys_enter_bind(ctx: TracePointContext) -> u32 {
     enter_bind(&ctx)
 }
 
 #[tracepoint]
-pub fn sys_enter_listen(ctx: TracePointContext) -> u32 {
+pub(crate) fn sys_enter_listen(ctx: TracePointContext) -> u32 {
     enter_listen(&ctx)
 }
 
 #[tracepoint]
-pub fn sys_enter_connect(ctx: TracePointContext) -> u32 {
+pub(crate) fn sys_enter_connect(ctx: TracePointContext) -> u32 {
     enter_connect(&ctx)
 }
 
 #[tracepoint]
-pub fn sys_exit_bind(ctx: TracePointContext) -> u32 {
+pub(crate) fn sys_exit_bind(ctx: TracePointContext) -> u32 {
     exit(&ctx, Kind::Bind)
 }
 
 #[tracepoint]
-pub fn sys_exit_listen(ctx: TracePointContext) -> u32 {
+pub(crate) fn sys_exit_listen(ctx: TracePointContext) -> u32 {
     exit(&ctx, Kind::Listen)
 }
 
 #[tracepoint]
-pub fn sys_exit_connect(ctx: TracePointContext) -> u32 {
+pub(crate) fn sys_exit_connect(ctx: TracePointContext) -> u32 {
     exit(&ctx, Kind::Connect)
 }
 
 #[tracepoint]
-pub fn sys_exit_accept(ctx: TracePointContext) -> u32 {
+pub(crate) fn sys_exit_accept(ctx: TracePointContext) -> u32 {
     accepted(&ctx)
 }
 
 #[tracepoint]
-pub fn sys_exit_accept4(ctx: TracePointContext) -> u32 {
+pub(crate) fn sys_exit_accept4(ctx: TracePointContext) -> u32 {
     accepted(&ctx)
 }
 
@@ -209,16 +208,11 @@ fn user_address(address: u64, head: &mut RecordHead) {
 /// The name in the user's `struct sockaddr_un` of that length.
 #[inline(always)]
 fn user_name(address: u64, length: u32, into: &mut [u8; UNIX_NAME_LEN + 4]) -> u8 {
-    let len = length.saturating_sub(2);
-    if len == 0 || len > UNIX_NAME_LEN as u32 {
-        return 0;
-    }
+    let Some(len) = socket::name_len(length.saturating_sub(2)) else { return 0 };
     // SAFETY: the length is within the buffer; any address may be asked.
-    let into = unsafe { core::slice::from_raw_parts_mut(into.as_mut_ptr(), len as usize) };
-    // SAFETY: as above.
-    match unsafe { bpf_probe_read_user_buf((address + 2) as *const u8, into) } {
-        Ok(()) => len as u8,
-        Err(_) => 0,
+    match unsafe { generated::bpf_probe_read_user(into.as_mut_ptr().cast(), len, (address + 2) as *const _) } {
+        0 => len as u8,
+        _ => 0,
     }
 }
 
@@ -226,6 +220,6 @@ fn user_name(address: u64, length: u32, into: &mut [u8; UNIX_NAME_LEN + 4]) -> u
 ///
 /// The hook knows the `struct sock` and not the descriptor; the exit takes it from there.
 #[inline(always)]
-pub fn remember_connect(sk: u64) {
+pub(crate) fn remember_connect(sk: u64) {
     remember(Pending { address: sk, fd: NO_FD, aux: 0 });
 }

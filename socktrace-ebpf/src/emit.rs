@@ -10,7 +10,7 @@ use crate::maps::{COUNTERS, EVENTS, WAKE};
 
 /// Reserve a `T`, let `fill` write all of it, submit it. A full ring is counted, never hidden.
 #[inline(always)]
-pub fn emit<T: 'static>(family: Family, fill: impl FnOnce(&mut T)) {
+pub(crate) fn emit<T: 'static>(family: Family, fill: impl FnOnce(&mut T)) {
     // SAFETY: takes nothing.
     let Some(cpu) = COUNTERS.get_ptr_mut(unsafe { bpf_get_smp_processor_id() }) else { return };
     // SAFETY: an element of the array, which lives as long as the program.

@@ -26,13 +26,13 @@ fn offset(field: Field) -> u32 {
 
 /// Offset of system call argument `n` in the record of a `sys_enter_*` tracepoint.
 #[inline(always)]
-pub fn sys_enter_arg(n: usize) -> usize {
+pub(crate) fn sys_enter_arg(n: usize) -> usize {
     SYS_ENTER_ARGS.load() as usize + n * 8
 }
 
 /// Offset of the result in the record of a `sys_exit_*` tracepoint.
 #[inline(always)]
-pub fn sys_exit_ret() -> usize {
+pub(crate) fn sys_exit_ret() -> usize {
     SYS_EXIT_RET.load() as usize
 }
 
@@ -41,7 +41,7 @@ pub fn sys_exit_ret() -> usize {
 /// # Safety
 /// `base` is a BTF-typed pointer to the struct of `field`, and `T` is a plain type no larger than the field.
 #[inline(always)]
-pub unsafe fn load<T: Copy + Default>(base: *const u8, field: Field) -> T {
+pub(crate) unsafe fn load<T: Copy + Default>(base: *const u8, field: Field) -> T {
     let offset = offset(field);
     if offset == ABSENT {
         return T::default();
@@ -55,7 +55,7 @@ pub unsafe fn load<T: Copy + Default>(base: *const u8, field: Field) -> T {
 /// # Safety
 /// As for [`load`].
 #[inline(always)]
-pub unsafe fn load_ptr(base: *const u8, field: Field) -> *const u8 {
+pub(crate) unsafe fn load_ptr(base: *const u8, field: Field) -> *const u8 {
     let offset = offset(field);
     if offset == ABSENT {
         return core::ptr::null();
@@ -69,7 +69,7 @@ pub unsafe fn load_ptr(base: *const u8, field: Field) -> *const u8 {
 /// # Safety
 /// As for [`load`].
 #[inline(always)]
-pub unsafe fn load_16(base: *const u8, field: Field, into: &mut [u8; 16]) {
+pub(crate) unsafe fn load_16(base: *const u8, field: Field, into: &mut [u8; 16]) {
     let offset = offset(field);
     let into = into.as_mut_ptr().cast::<u64>();
     // SAFETY: two words are sixteen bytes; the loads are as in `load`.
@@ -87,7 +87,7 @@ pub unsafe fn load_16(base: *const u8, field: Field, into: &mut [u8; 16]) {
 
 /// Address of a field behind a pointer that the verifier does not know.
 #[inline(always)]
-pub fn address(base: u64, field: Field) -> Option<*const u8> {
+pub(crate) fn address(base: u64, field: Field) -> Option<*const u8> {
     let offset = offset(field);
     if offset == ABSENT || base == 0 {
         return None;
@@ -97,7 +97,7 @@ pub fn address(base: u64, field: Field) -> Option<*const u8> {
 
 /// Read a field through a pointer that the verifier does not know; 0 where it cannot be read.
 #[inline(always)]
-pub fn probe<T: Copy + Default>(base: u64, field: Field) -> T {
+pub(crate) fn probe<T: Copy + Default>(base: u64, field: Field) -> T {
     match address(base, field) {
         // SAFETY: bpf_probe_read_kernel takes any address and fails on a bad one.
         Some(at) => unsafe { bpf_probe_read_kernel(at.cast::<T>()) }.unwrap_or_default(),

@@ -8,7 +8,7 @@ use crate::task;
 
 /// `struct bpf_iter__task_file` (kernel/bpf/task_iter.c).
 #[repr(C)]
-pub struct TaskFile {
+pub(crate) struct TaskFile {
     meta: *const Meta,
     task: *const u8,
     fd: u32,
@@ -17,14 +17,14 @@ pub struct TaskFile {
 
 /// `struct bpf_iter_meta` (include/linux/bpf.h).
 #[repr(C)]
-pub struct Meta {
+pub(crate) struct Meta {
     seq: *mut u8,
 }
 
 /// Attached as `iter/task_file`.
 #[unsafe(no_mangle)]
 #[unsafe(link_section = "iter/task_file")]
-pub fn socket_holders(ctx: *const TaskFile) -> i32 {
+pub(crate) fn socket_holders(ctx: *const TaskFile) -> i32 {
     // SAFETY: the kernel passes its own `struct bpf_iter__task_file`.
     unsafe { holder(&*ctx) };
     0

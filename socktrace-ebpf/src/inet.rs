@@ -22,42 +22,42 @@ const CLOSE: u32 = 7;
 const MPTCP: u32 = 262;
 
 #[cgroup_sock(sock_create)]
-pub fn sock_create(ctx: SockContext) -> i32 {
+pub(crate) fn sock_create(ctx: SockContext) -> i32 {
     created(ctx.sock)
 }
 
 #[cgroup_sock(sock_release)]
-pub fn sock_release(ctx: SockContext) -> i32 {
+pub(crate) fn sock_release(ctx: SockContext) -> i32 {
     released(ctx.sock)
 }
 
 #[cgroup_sock(post_bind4)]
-pub fn post_bind4(ctx: SockContext) -> i32 {
+pub(crate) fn post_bind4(ctx: SockContext) -> i32 {
     bound_v4(ctx.sock)
 }
 
 #[cgroup_sock(post_bind6)]
-pub fn post_bind6(ctx: SockContext) -> i32 {
+pub(crate) fn post_bind6(ctx: SockContext) -> i32 {
     bound_v6(ctx.sock)
 }
 
 #[cgroup_sock_addr(connect4)]
-pub fn connect4(ctx: SockAddrContext) -> i32 {
+pub(crate) fn connect4(ctx: SockAddrContext) -> i32 {
     connecting(ctx.sock_addr)
 }
 
 #[cgroup_sock_addr(connect6)]
-pub fn connect6(ctx: SockAddrContext) -> i32 {
+pub(crate) fn connect6(ctx: SockAddrContext) -> i32 {
     connecting(ctx.sock_addr)
 }
 
 #[cgroup_sock_addr(sendmsg4)]
-pub fn sendmsg4(ctx: SockAddrContext) -> i32 {
+pub(crate) fn sendmsg4(ctx: SockAddrContext) -> i32 {
     sending_v4(&ctx)
 }
 
 #[cgroup_sock_addr(sendmsg6)]
-pub fn sendmsg6(ctx: SockAddrContext) -> i32 {
+pub(crate) fn sendmsg6(ctx: SockAddrContext) -> i32 {
     sending_v6(&ctx)
 }
 

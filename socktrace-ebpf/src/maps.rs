@@ -9,32 +9,32 @@ const MMAPABLE: usize = 1 << 10;
 
 /// The records on their way to user space. The size is set at load.
 #[btf_map]
-pub static EVENTS: RingBuf<u8, { 1 << 24 }> = RingBuf::new();
+pub(crate) static EVENTS: RingBuf<u8, { 1 << 24 }> = RingBuf::new();
 
 /// What was seen, submitted and lost: one element for each CPU; their number is set at load.
 #[btf_map]
-pub static COUNTERS: Array<CpuCounters, 1024, MMAPABLE> = Array::new();
+pub(crate) static COUNTERS: Array<CpuCounters, 1024, MMAPABLE> = Array::new();
 
 /// One element: whether the reader sleeps and wants to be woken.
 #[btf_map]
-pub static WAKE: Array<u32, 1, MMAPABLE> = Array::new();
+pub(crate) static WAKE: Array<u32, 1, MMAPABLE> = Array::new();
 
 /// What a system call was asked, from its enter to its exit; key: thread (`pid_tgid`).
 #[btf_map]
-pub static PENDING: LruHashMap<u64, Pending, 16384> = LruHashMap::new();
+pub(crate) static PENDING: LruHashMap<u64, Pending, 16384> = LruHashMap::new();
 
 /// Datagram sockets that have sent: so that only the first send makes a record.
 #[btf_map]
-pub static SENT: SkStorage<u32> = SkStorage::new();
+pub(crate) static SENT: SkStorage<u32> = SkStorage::new();
 
 /// The arguments of a call that is under way.
 #[derive(Clone, Copy)]
 #[repr(C)]
-pub struct Pending {
+pub(crate) struct Pending {
     /// The user's `struct sockaddr`, 0 for none.
-    pub address: u64,
+    pub(crate) address: u64,
     /// The descriptor.
-    pub fd: u32,
+    pub(crate) fd: u32,
     /// The backlog (listen), or the length of the address.
-    pub aux: u32,
+    pub(crate) aux: u32,
 }

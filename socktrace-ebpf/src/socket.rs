@@ -1,26 +1,26 @@
 //! Reading a `struct sock`: by typed loads where the hook passes one, by probe reads where we found it ourselves.
 
-use aya_ebpf::helpers::{bpf_probe_read_kernel, bpf_probe_read_kernel_buf};
+use aya_ebpf::helpers::{bpf_probe_read_kernel, generated};
 use socktrace_common::{Field, RecordHead, UNIX_NAME_LEN};
 
 use crate::fields::{address, load, load_16, load_ptr, probe};
 use crate::task;
 
 /// AF_UNIX
-pub const AF_UNIX: u8 = 1;
+pub(crate) const AF_UNIX: u8 = 1;
 /// AF_INET
-pub const AF_INET: u8 = 2;
+pub(crate) const AF_INET: u8 = 2;
 /// AF_INET6
-pub const AF_INET6: u8 = 10;
+pub(crate) const AF_INET6: u8 = 10;
 /// IPPROTO_TCP
-pub const TCP: u16 = 6;
+pub(crate) const TCP: u16 = 6;
 
 /// Fill what a typed `struct sock` tells: endpoints, namespace, interface, uid, mark, cgroup.
 ///
 /// # Safety
 /// `sk` is a BTF-typed `struct sock`.
 #[inline(always)]
-pub unsafe fn read_typed(sk: *const u8, head: &mut RecordHead) {
+pub(crate) unsafe fn read_typed(sk: *const u8, head: &mut RecordHead) {
     // SAFETY: every pointer is typed by the one before; faults read zero.
     unsafe {
         let family = load::<u16>(sk, Field::SkFamily) as u8;
@@ -59,7 +59,7 @@ unsafe fn cgroup_id(sk: *const u8) -> u64 {
 
 /// An IPv4 address (network order) into the first four bytes, zeroes behind it.
 #[inline(always)]
-pub fn put_v4(into: &mut [u8; 16], be: u32) {
+pub(crate) fn put_v4(into: &mut [u8; 16], be: u32) {
     let words = into.as_mut_ptr().cast::<u32>();
     // SAFETY: four words are sixteen bytes.
     unsafe {
@@ -74,7 +74,7 @@ pub fn put_v4(into: &mut [u8; 16], be: u32) {
 ///
 /// A file is only believed to be a socket if the socket says the same of the file (`socket.file == file`).
 #[inline(always)]
-pub fn of_fd(fd: u32) -> u64 {
+pub(crate) fn of_fd(fd: u32) -> u64 {
     // SAFETY: typed by `current` and the members on the way.
     let (max, table) = unsafe {
         let files = load_ptr(task::current(), Field::TaskFiles);
@@ -99,7 +99,7 @@ pub fn of_fd(fd: u32) -> u64 {
 /// Fill what a `struct sock` tells that we found through a descriptor: all of `head` but time, kind, cgroup, mark,
 /// name and process.
 #[inline(always)]
-pub fn read_probed(sk: u64, head: &mut RecordHead) {
+pub(crate) fn read_probed(sk: u64, head: &mut RecordHead) {
     let family = probe::<u16>(sk, Field::SkFamily) as u8;
     head.family = family;
     head.old = probe(sk, Field::SkState);
@@ -130,19 +130,26 @@ pub fn read_probed(sk: u64, head: &mut RecordHead) {
 
 /// Copy the name that a UNIX socket is bound to (`unix_sock.addr->name->sun_path`); its length, 0 for none.
 #[inline(always)]
-pub fn unix_name(sk: u64, into: &mut [u8; UNIX_NAME_LEN + 4]) -> u8 {
+pub(crate) fn unix_name(sk: u64, into: &mut [u8; UNIX_NAME_LEN + 4]) -> u8 {
     let bound: u64 = probe(sk, Field::UnixAddr);
     // `len` counts the two bytes of sun_family (net/unix/af_unix.c, unix_create_addr).
     let len = probe::<u32>(bound, Field::UnixAddressLen).saturating_sub(2);
     let Some(name) = address(bound, Field::UnixAddressName) else { return 0 };
-    if len == 0 || len > UNIX_NAME_LEN as u32 {
-        return 0;
-    }
+    let Some(len) = name_len(len) else { return 0 };
     // SAFETY: any address may be asked; the length is within the buffer.
-    let into = unsafe { core::slice::from_raw_parts_mut(into.as_mut_ptr(), len as usize) };
-    // SAFETY: as above.
-    match unsafe { bpf_probe_read_kernel_buf(name.add(2), into) } {
-        Ok(()) => len as u8,
-        Err(_) => 0,
+    match unsafe { generated::bpf_probe_read_kernel(into.as_mut_ptr().cast(), len, name.add(2).cast()) } {
+        0 => len as u8,
+        _ => 0,
     }
+}
+
+/// A length that the verifier can see to be within a name's buffer; `None` for an overlong one.
+#[inline(always)]
+pub(crate) fn name_len(len: u32) -> Option<u32> {
+    let len = u64::from(len);
+    // Read back through memory: otherwise the compiler proves the bound on another register than the one that it
+    // passes, where the verifier does not see it. For the same reason there is one comparison, not two.
+    // SAFETY: a local.
+    let len = unsafe { (&raw const len).read_volatile() };
+    if len > UNIX_NAME_LEN as u64 { None } else { Some(len as u32) }
 }

@@ -7,7 +7,7 @@ use crate::fields::{load, load_16, load_ptr};
 
 /// The current `struct task_struct`, typed for the verifier (Linux 5.11).
 #[inline(always)]
-pub fn current() -> *const u8 {
+pub(crate) fn current() -> *const u8 {
     // SAFETY: takes nothing, always returns the current task.
     unsafe { generated::bpf_get_current_task_btf() as *const u8 }
 }
@@ -17,7 +17,7 @@ pub fn current() -> *const u8 {
 /// # Safety
 /// `task` is a BTF-typed `struct task_struct`.
 #[inline(always)]
-pub unsafe fn leader_comm(task: *const u8, into: &mut [u8; COMM_LEN]) {
+pub(crate) unsafe fn leader_comm(task: *const u8, into: &mut [u8; COMM_LEN]) {
     // SAFETY: by the caller's word.
     unsafe {
         let leader = load_ptr(task, Field::TaskGroupLeader);
@@ -27,7 +27,7 @@ pub unsafe fn leader_comm(task: *const u8, into: &mut [u8; COMM_LEN]) {
 
 /// Say that the current process made the call.
 #[inline(always)]
-pub fn own(head: &mut RecordHead) {
+pub(crate) fn own(head: &mut RecordHead) {
     head.pid = (bpf_get_current_pid_tgid() >> 32) as u32;
     head.flags |= EXACT;
     // SAFETY: `current` is typed.
@@ -37,7 +37,7 @@ pub fn own(head: &mut RecordHead) {
 /// Inode of the current task's network namespace, if its cookie is `cookie`; otherwise 0: a socket may live in
 /// another namespace than the task that uses it.
 #[inline(always)]
-pub fn netns_inode(cookie: u64) -> u32 {
+pub(crate) fn netns_inode(cookie: u64) -> u32 {
     // SAFETY: each pointer is typed by the one before.
     unsafe {
         let nsproxy = load_ptr(current(), Field::TaskNsproxy);

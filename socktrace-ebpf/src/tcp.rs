@@ -18,7 +18,7 @@ const SOCK_DONE: u64 = 1 << 1;
 
 /// Attached to `tp_btf/inet_sock_set_state`.
 #[btf_tracepoint(function = "inet_sock_set_state")]
-pub fn inet_sock_set_state(ctx: BtfTracePointContext) -> i32 {
+pub(crate) fn inet_sock_set_state(ctx: BtfTracePointContext) -> i32 {
     // SAFETY: the tracepoint's arguments are (const struct sock *sk, const int oldstate, const int newstate).
     unsafe { state_change(ctx.arg(0), ctx.arg(1), ctx.arg(2)) };
     0
@@ -93,6 +93,8 @@ unsafe fn totals(sk: *const u8, record: &mut StateRecord) {
         if tp.is_null() {
             return;
         }
+        // The port has already been given back (`inet_put_port` clears skc_num); inet_sport still tells it.
+        record.head.local_port = u16::from_be(load(tp, Field::TcpSport));
         record.bytes_sent = load(tp, Field::TcpBytesSent);
         record.bytes_retrans = load(tp, Field::TcpBytesRetrans);
         record.bytes_acked = load(tp, Field::TcpBytesAcked);

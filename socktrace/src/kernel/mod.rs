@@ -1,5 +1,6 @@
 //! The only room with doors to Linux: everything that the other rooms know of the kernel comes through here.
 
+pub mod ebpf;
 pub mod netlink;
 pub mod netns;
 pub mod owners;

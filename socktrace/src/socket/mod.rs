@@ -4,6 +4,7 @@
 
 mod address;
 mod change;
+mod counters;
 mod detail;
 mod event;
 pub mod info;
@@ -15,6 +16,7 @@ mod tests;
 
 pub use address::{Endpoint, UnixName};
 pub use change::{Change, ChangeKind, Closing};
+pub use counters::{Counters, FamilyCount};
 pub use detail::{Detail, Shutdown, Timer, TimerKind};
 pub use event::{Event, EventKind, Subject};
 pub use owner::{Attribution, Comm, Holder, Owner, Process};

@@ -1,0 +1,256 @@
+//! A record of the ring → a [`Change`]. Pure.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use socktrace_common::{CallRecord, EXACT, FIN_RECEIVED, Kind, RecordHead, StateRecord, UnixCallRecord};
+
+use crate::socket::{Change, ChangeKind, Closing, Comm, Endpoint, Family, Process, Proto, State, UnixName};
+
+/// Why a record cannot be understood; the programs and this decoder are then of different makes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum DecodeError {
+    /// Shorter than its kind.
+    #[error("a record of {0} bytes is too short")]
+    Short(usize),
+    /// A kind that this build does not know.
+    #[error("unknown kind of record {0}")]
+    Kind(u8),
+}
+
+/// Records are plain data of the contract: any bytes of that length are a valid value.
+trait Record: Copy {}
+impl Record for RecordHead {}
+impl Record for StateRecord {}
+impl Record for CallRecord {}
+impl Record for UnixCallRecord {}
+
+fn read<T: Record>(bytes: &[u8]) -> Result<T, DecodeError> {
+    if bytes.len() < size_of::<T>() {
+        return Err(DecodeError::Short(bytes.len()));
+    }
+    // SAFETY: long enough, read unaligned, and `Record` types are plain data.
+    Ok(unsafe { bytes.as_ptr().cast::<T>().read_unaligned() })
+}
+
+/// Decode one record.
+///
+/// # Errors
+/// If it is shorter than its kind, or of an unknown kind.
+pub fn decode(bytes: &[u8]) -> Result<Change, DecodeError> {
+    let head: RecordHead = read(bytes)?;
+    let kind = Kind::from_byte(head.kind).ok_or(DecodeError::Kind(head.kind))?;
+    let call = || read::<CallRecord>(bytes);
+    let unix = Family::from_number(head.family.into()) == Family::Unix;
+    Ok(match kind {
+        Kind::State => of_state(&read(bytes)?),
+        Kind::Create => of_call(&call()?, None, ChangeKind::Create),
+        Kind::PostBind => of_call(&call()?, None, ChangeKind::PostBind),
+        Kind::FirstSend => of_call(&call()?, None, ChangeKind::FirstSend),
+        Kind::Release => of_call(&call()?, None, ChangeKind::Release),
+        Kind::Bind | Kind::Listen | Kind::Connect | Kind::Accept if unix => {
+            let record: UnixCallRecord = read(bytes)?;
+            let name = record.name.get(..usize::from(record.call.head.name_len)).unwrap_or_default();
+            of_call(&record.call, Some(UnixName::from_bytes(name)), call_kind(kind, &record.call))
+        }
+        Kind::Bind | Kind::Listen | Kind::Connect | Kind::Accept => {
+            let record = call()?;
+            of_call(&record, None, call_kind(kind, &record))
+        }
+    })
+}
+
+fn call_kind(kind: Kind, record: &CallRecord) -> ChangeKind {
+    let errno = u16::try_from(record.error).unwrap_or(u16::MAX);
+    match kind {
+        Kind::Bind => ChangeKind::Bind { errno },
+        Kind::Listen => ChangeKind::Listen { errno, backlog: record.aux },
+        Kind::Connect => ChangeKind::Connect { errno },
+        Kind::Accept => ChangeKind::Accept { fd: record.aux },
+        Kind::Create => ChangeKind::Create,
+        Kind::PostBind => ChangeKind::PostBind,
+        Kind::FirstSend => ChangeKind::FirstSend,
+        Kind::Release | Kind::State => ChangeKind::Release,
+    }
+}
+
+fn of_state(record: &StateRecord) -> Change {
+    let head = &record.head;
+    let (old, new) = (State::from_number(head.old), State::from_number(head.new));
+    let closing = (new == State::Close).then(|| Box::new(totals(record)));
+    let family = Family::from_number(head.family.into());
+    Change {
+        local: inet(family, head.local, head.local_port),
+        peer: inet(family, head.peer, head.peer_port),
+        ..of_head(head, family, Proto::Tcp, ChangeKind::State { old, new, closing })
+    }
+}
+
+/// Application bytes: the kernel counts a received FIN as a byte (net/ipv4/tcp_input.c, `tcp_rcv_nxt_update`), an
+/// acknowledged SYN or FIN as one acknowledged, and retransmitted bytes again.
+fn totals(record: &StateRecord) -> Closing {
+    let fin_received = record.head.flags & FIN_RECEIVED != 0;
+    let bytes_sent = record.bytes_sent.saturating_sub(record.bytes_retrans);
+    Closing {
+        bytes_sent,
+        bytes_acked: record.bytes_acked.min(bytes_sent),
+        bytes_received: record.bytes_received.saturating_sub(u64::from(fin_received)),
+        segs_out: record.segs_out,
+        segs_in: record.segs_in,
+        retrans: record.total_retrans,
+        rtt_us: record.srtt_us >> 3,
+        min_rtt_us: if record.rtt_min == u32::MAX { 0 } else { record.rtt_min },
+        errno: u16::try_from(record.error).unwrap_or(u16::MAX),
+        fin_received,
+    }
+}
+
+fn of_call(record: &CallRecord, name: Option<UnixName>, kind: ChangeKind) -> Change {
+    let head = &record.head;
+    let family = Family::from_number(head.family.into());
+    let (local, peer) = match (name, &kind) {
+        (Some(name), ChangeKind::Connect { .. }) => (Endpoint::None, Endpoint::Unix { name, inode: 0 }),
+        (Some(name), _) => (Endpoint::Unix { name, inode: record.inode }, Endpoint::None),
+        (None, ChangeKind::Create | ChangeKind::Release) => (Endpoint::None, Endpoint::None),
+        (None, _) => (inet(family, head.local, head.local_port), inet(family, head.peer, head.peer_port)),
+    };
+    Change { local, peer, inode: record.inode, ..of_head(head, family, proto(head, family), kind) }
+}
+
+fn of_head(head: &RecordHead, family: Family, proto: Proto, kind: ChangeKind) -> Change {
+    let exact = head.flags & EXACT != 0;
+    Change {
+        at: head.boot_ns,
+        cookie: head.cookie,
+        netns: head.netns,
+        proto,
+        family,
+        local: Endpoint::None,
+        peer: Endpoint::None,
+        ifindex: head.ifindex,
+        uid: (head.uid != u32::MAX).then_some(head.uid),
+        mark: head.mark,
+        cgroup: head.cgroup,
+        process: exact.then(|| Process { pid: head.pid, comm: Comm::from_bytes(&head.comm) }),
+        inode: 0,
+        kind,
+    }
+}
+
+fn inet(family: Family, bytes: [u8; 16], port: u16) -> Endpoint {
+    let [a, b, c, d, ..] = bytes;
+    let addr = match family {
+        Family::Inet6 => IpAddr::V6(Ipv6Addr::from(bytes)),
+        _ => IpAddr::V4(Ipv4Addr::new(a, b, c, d)),
+    };
+    Endpoint::Inet { addr, port }
+}
+
+/// Kind of socket from family, type (SOCK_*) and IP protocol.
+fn proto(head: &RecordHead, family: Family) -> Proto {
+    const SOCK_RAW: u8 = 3;
+    let protocol = u8::try_from(head.protocol).unwrap_or(u8::MAX);
+    match (family, head.new, head.protocol) {
+        (Family::Unix, 1, _) => Proto::UnixStream,
+        (Family::Unix, 2, _) => Proto::UnixDgram,
+        (Family::Unix, 5, _) => Proto::UnixSeqpacket,
+        (_, SOCK_RAW, _) => Proto::Raw(protocol),
+        (_, _, 6) => Proto::Tcp,
+        (_, _, 17) => Proto::Udp,
+        (_, _, 136) => Proto::UdpLite,
+        (_, _, 1 | 58) => Proto::Ping(protocol),
+        (_, _, 132) => Proto::Sctp,
+        (_, _, 33) => Proto::Dccp,
+        (_, _, 262) => Proto::Mptcp,
+        (_, _, other) => Proto::Other(other),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn bytes<T: Record>(record: &T) -> Vec<u8> {
+        // SAFETY: plain data of that size.
+        unsafe { std::slice::from_raw_parts(std::ptr::from_ref(record).cast::<u8>(), size_of::<T>()) }
+            .to_vec()
+    }
+
+    fn head(kind: Kind) -> RecordHead {
+        // SAFETY: all zeroes are a valid value of plain data.
+        let mut head: RecordHead = unsafe { std::mem::zeroed() };
+        head.kind = kind as u8;
+        head.boot_ns = 7;
+        head.cookie = 42;
+        head
+    }
+
+    fn state() -> StateRecord {
+        // SAFETY: as above.
+        let mut record: StateRecord = unsafe { std::mem::zeroed() };
+        record.head = head(Kind::State);
+        (record.head.family, record.head.old, record.head.new) = (2, 4, 7);
+        record.head.local = [127, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
+        record.head.local_port = 8080;
+        record.head.flags = FIN_RECEIVED;
+        (record.bytes_sent, record.bytes_retrans, record.bytes_received) = (110, 10, 51);
+        (record.srtt_us, record.rtt_min) = (800, u32::MAX);
+        record
+    }
+
+    #[test]
+    fn a_close_carries_application_bytes() {
+        let change = decode(&bytes(&state())).unwrap();
+        assert_eq!(change.local, Endpoint::Inet { addr: IpAddr::V4(Ipv4Addr::LOCALHOST), port: 8080 });
+        let ChangeKind::State { old: State::FinWait1, new: State::Close, closing: Some(closing) } =
+            change.kind
+        else {
+            panic!("{:?}", change.kind)
+        };
+        assert_eq!(
+            (closing.bytes_sent, closing.bytes_received, closing.rtt_us, closing.min_rtt_us),
+            (100, 50, 100, 0)
+        );
+    }
+
+    #[test]
+    fn a_unix_name_is_local_but_for_connect() {
+        // SAFETY: as above.
+        let mut record: UnixCallRecord = unsafe { std::mem::zeroed() };
+        for (kind, local) in
+            [(Kind::Bind, true), (Kind::Listen, true), (Kind::Accept, true), (Kind::Connect, false)]
+        {
+            record.call.head = head(kind);
+            (record.call.head.family, record.call.head.new, record.call.head.name_len) = (1, 5, 3);
+            record.name[..4].copy_from_slice(b"\0abX");
+            let change = decode(&bytes(&record)).unwrap();
+            assert_eq!(change.proto, Proto::UnixSeqpacket);
+            let named = if local { change.local } else { change.peer };
+            assert!(matches!(named, Endpoint::Unix { name, .. } if name.as_bytes() == b"\0ab"), "{kind:?}");
+        }
+    }
+
+    #[test]
+    fn only_an_exact_record_has_a_process() {
+        let mut record = state();
+        record.head.pid = 5;
+        assert_eq!(decode(&bytes(&record)).unwrap().process, None);
+        record.head.flags = EXACT;
+        assert_eq!(decode(&bytes(&record)).unwrap().process.map(|p| p.pid), Some(5));
+    }
+
+    #[test]
+    fn no_truncation_panics() {
+        let whole = bytes(&state());
+        for len in 0..whole.len() {
+            assert_eq!(decode(&whole[..len]), Err(DecodeError::Short(len)));
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn no_bytes_panic(bytes in proptest::collection::vec(any::<u8>(), 0..300)) {
+            let _ = decode(&bytes);
+        }
+    }
+}

@@ -1,0 +1,58 @@
+//! The hook table: what is attached where, whether it is required, what is lost without it.
+
+use super::attach::Target;
+
+/// One hook.
+#[derive(Debug, Clone, Copy)]
+pub struct Hook {
+    /// Name of the program, which is also the name people are told.
+    pub name: &'static str,
+    /// Whether nothing works without it.
+    pub required: bool,
+    /// What is lost if the kernel refuses it.
+    pub lost_without: &'static str,
+    pub(super) target: Target,
+}
+
+const fn required(name: &'static str, target: Target, lost_without: &'static str) -> Hook {
+    Hook { name, required: true, lost_without, target }
+}
+
+const fn optional(name: &'static str, target: Target, lost_without: &'static str) -> Hook {
+    Hook { name, required: false, lost_without, target }
+}
+
+const BINDS: &str = "bind events of UNIX sockets, failed binds";
+const LISTENS: &str = "listen events of UNIX sockets, failed listens";
+const CONNECTS: &str = "connect events of UDP, RAW and UNIX sockets";
+const ACCEPTS: &str = "accept events and the owners of accepted connections";
+
+/// Every hook, in the order of attachment: exits before enters, so that no call is remembered that nobody tells of.
+pub(super) const HOOKS: &[Hook] = &[
+    required("inet_sock_set_state", Target::BtfTracepoint, "everything about TCP"),
+    optional("sys_exit_accept", Target::Syscall, ACCEPTS),
+    optional("sys_exit_accept4", Target::Syscall, ACCEPTS),
+    optional("sys_exit_bind", Target::Syscall, BINDS),
+    optional("sys_enter_bind", Target::Syscall, BINDS),
+    optional("sys_exit_listen", Target::Syscall, LISTENS),
+    optional("sys_enter_listen", Target::Syscall, LISTENS),
+    optional("sys_exit_connect", Target::Syscall, CONNECTS),
+    optional("sys_enter_connect", Target::Syscall, CONNECTS),
+    optional("sock_create", Target::CgroupSock, "the creation and owner of UDP and RAW sockets"),
+    optional("sock_release", Target::CgroupSock, "close events of UDP and RAW sockets"),
+    optional("post_bind4", Target::CgroupSock, "binds that make no system call (io_uring), IPv4"),
+    optional("post_bind6", Target::CgroupSock, "binds that make no system call (io_uring), IPv6"),
+    optional("connect4", Target::CgroupSockAddr, "connect events of UDP and RAW sockets, IPv4"),
+    optional("connect6", Target::CgroupSockAddr, "connect events of UDP and RAW sockets, IPv6"),
+    optional("sendmsg4", Target::CgroupSockAddr, "open events of UDP sockets that never bind, IPv4"),
+    optional("sendmsg6", Target::CgroupSockAddr, "open events of UDP sockets that never bind, IPv6"),
+];
+
+/// What became of a hook.
+#[derive(Debug, Clone)]
+pub struct HookStatus {
+    /// The hook.
+    pub hook: &'static Hook,
+    /// `None` if it is attached; otherwise why it is not.
+    pub missing: Option<String>,
+}

@@ -1,0 +1,91 @@
+//! The kernel half, from this side: load it, attach it, read its records.
+//! I/O: bpf(2), mmap(2), /sys/kernel/btf, tracefs.
+
+mod attach;
+mod btf;
+mod counters;
+mod decode;
+mod holders;
+mod hooks;
+mod mapped;
+mod object;
+mod offsets;
+mod ring;
+mod tracer;
+
+use std::io;
+use std::path::PathBuf;
+
+pub use btf::BtfError;
+pub use decode::{DecodeError, decode};
+pub use holders::HolderIter;
+pub use hooks::{Hook, HookStatus};
+pub use tracer::{Config, Tracer};
+
+/// Why tracing cannot begin.
+#[derive(Debug, thiserror::Error)]
+pub enum EbpfError {
+    /// The kernel tells nothing of its types.
+    #[error("cannot read {}: {source}", path.display())]
+    NoBtf {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// What the kernel tells of its types cannot be read.
+    #[error("cannot understand the kernel's BTF: {0}")]
+    Btf(#[from] BtfError),
+    /// A field that the programs cannot do without.
+    #[error("this kernel has no {strukt}.{path}")]
+    NoField {
+        /// The struct.
+        strukt: &'static str,
+        /// The path of members.
+        path: &'static str,
+    },
+    /// The kernel object could not be loaded as a whole.
+    #[error("cannot load the kernel programs: {reason}")]
+    Load {
+        /// Why.
+        reason: String,
+        /// Whether more rights would help.
+        denied: bool,
+    },
+    /// A required hook was refused.
+    #[error("cannot attach {hook}: {reason}")]
+    Attach {
+        /// The hook.
+        hook: &'static str,
+        /// Why.
+        reason: String,
+        /// Whether more rights would help.
+        denied: bool,
+    },
+    /// A map of the object could not be used.
+    #[error("cannot use the map {map}: {reason}")]
+    Map {
+        /// Its name.
+        map: &'static str,
+        /// Why.
+        reason: String,
+    },
+}
+
+impl EbpfError {
+    /// What to try, in one line.
+    #[must_use]
+    pub fn remedy(&self) -> &'static str {
+        match self {
+            Self::Load { denied: true, .. } | Self::Attach { denied: true, .. } => {
+                "sudo socktrace …, or grant CAP_BPF, CAP_PERFMON and CAP_NET_ADMIN"
+            }
+            Self::NoBtf { .. } => "a kernel with CONFIG_DEBUG_INFO_BTF=y",
+            Self::Btf(_)
+            | Self::NoField { .. }
+            | Self::Load { .. }
+            | Self::Attach { .. }
+            | Self::Map { .. } => "a kernel of 5.12 or later; RUST_LOG=debug shows what the verifier said",
+        }
+    }
+}

@@ -1,0 +1,93 @@
+//! Reading the ring without being woken for every record. I/O: mapped memory, poll(2), epoll.
+//!
+//! While the reader is busy it drains on its own, a few milliseconds apart, and the programs wake nobody. When a
+//! drain finds little, the reader asks to be woken (one word of shared memory) and sleeps; the next record wakes it
+//! at once. A record whose program read that word just before it was set wakes nobody, so the first sleep is short.
+
+use std::io;
+use std::os::fd::AsFd;
+use std::time::Duration;
+
+use aya::maps::{MapData, RingBuf};
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use socktrace_common::{WAKE_INDEX, WAKE_WANTED};
+use tokio::io::Interest;
+use tokio::io::unix::AsyncFd;
+
+use super::mapped::Mapped;
+
+/// A drain of at least so many records keeps the reader awake.
+const BUSY: usize = 32;
+/// Between two drains while busy.
+const PAUSE: Duration = Duration::from_millis(3);
+/// The first sleep after asking to be woken: the longest that a record can lie unread.
+const SETTLE: Duration = Duration::from_millis(8);
+
+pub(super) struct Ring {
+    ring: AsyncFd<RingBuf<MapData>>,
+    wake: Mapped<u32>,
+    pace: Pace,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Pace {
+    /// Records come in numbers.
+    Busy,
+    /// Asked, or about to ask, to be woken; a record may have slipped by.
+    Settling,
+    /// Nothing can have slipped by.
+    Idle,
+}
+
+impl Ring {
+    /// Must be called within a tokio runtime.
+    pub(super) fn new(ring: RingBuf<MapData>, wake: Mapped<u32>) -> io::Result<Self> {
+        // SAFETY: the ring owns its descriptor, keeps it for life, and is not replaced within the `AsyncFd`.
+        let ring = unsafe { AsyncFd::register_with_interest(ring, Interest::READABLE) }?;
+        Ok(Self { ring, wake, pace: Pace::Settling })
+    }
+
+    /// Wait until a drain is worth while. Cancel-safe.
+    pub(super) async fn readable(&mut self) -> io::Result<()> {
+        if self.pace == Pace::Busy {
+            tokio::time::sleep(PAUSE).await;
+            return Ok(());
+        }
+        loop {
+            self.wake.set(WAKE_INDEX as usize, WAKE_WANTED);
+            if self.has_records()? {
+                return Ok(());
+            }
+            if self.pace == Pace::Idle {
+                self.ring.readable().await?.clear_ready();
+                return Ok(());
+            }
+            match tokio::time::timeout(SETTLE, self.ring.readable()).await {
+                Ok(ready) => {
+                    ready?.clear_ready();
+                    return Ok(());
+                }
+                Err(_elapsed) => self.pace = Pace::Idle,
+            }
+        }
+    }
+
+    /// Hand over at most `max` records; how many there were.
+    pub(super) fn drain(&mut self, max: usize, mut each: impl FnMut(&[u8])) -> usize {
+        let ring = self.ring.get_mut();
+        let mut count = 0;
+        while count < max
+            && let Some(record) = ring.next()
+        {
+            each(&record);
+            count += 1;
+        }
+        self.pace = if count >= BUSY { Pace::Busy } else { Pace::Settling };
+        count
+    }
+
+    fn has_records(&self) -> io::Result<bool> {
+        let mut fds = [PollFd::new(self.ring.get_ref().as_fd(), PollFlags::POLLIN)];
+        Ok(poll(&mut fds, PollTimeout::ZERO)? > 0)
+    }
+}
