@@ -88,6 +88,7 @@ fields! {
     InodeIno = "inode", "i_ino", true;
     SocketFile = "socket", "file", true;
     SocketSk = "socket", "sk", true;
+    SocketIno = "socket_alloc", "vfs_inode.i_ino", false;
     UnixAddr = "unix_sock", "addr", false;
     UnixAddressLen = "unix_address", "len", false;
     UnixAddressName = "unix_address", "name", false;

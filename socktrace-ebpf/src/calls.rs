@@ -4,17 +4,18 @@
 //! tells what came of the call. They run in the caller's own context, so the owner is exact.
 
 use aya_ebpf::helpers::{
-    bpf_get_current_cgroup_id, bpf_get_current_pid_tgid, bpf_ktime_get_boot_ns, bpf_probe_read_user, generated,
+    bpf_get_current_cgroup_id, bpf_get_current_pid_tgid, bpf_ktime_get_boot_ns, bpf_probe_read_user,
+    generated,
 };
 use aya_ebpf::macros::tracepoint;
 use aya_ebpf::programs::TracePointContext;
 use aya_log_ebpf::debug;
-use socktrace_common::{CallRecord, Family, Field, Kind, RecordHead, UNIX_NAME_LEN, UnixCallRecord};
+use socktrace_common::{CallRecord, Family, Kind, RecordHead, UNIX_NAME_LEN, UnixCallRecord};
 
 use crate::emit::emit;
-use crate::fields::{probe, sys_enter_arg, sys_exit_ret};
+use crate::fields::{sys_enter_arg, sys_exit_ret};
 use crate::maps::{PENDING, Pending};
-use crate::socket::{self, AF_INET, AF_INET6, AF_UNIX};
+use crate::socket::{self, AF_INET, AF_INET6, AF_UNIX, Found};
 use crate::task;
 
 const EBADF: u32 = 9;
@@ -65,14 +66,18 @@ pub(crate) fn sys_exit_accept4(ctx: TracePointContext) -> u32 {
 /// Remember (fd, address, length).
 #[inline(always)]
 fn enter_bind(ctx: &TracePointContext) -> u32 {
-    remember(Pending { address: argument(ctx, 1), fd: argument(ctx, 0) as u32, aux: argument(ctx, 2) as u32 });
+    remember(Pending {
+        address: sys_enter_arg(ctx, 1),
+        fd: sys_enter_arg(ctx, 0) as u32,
+        aux: sys_enter_arg(ctx, 2) as u32,
+    });
     0
 }
 
 /// Remember (fd, backlog).
 #[inline(always)]
 fn enter_listen(ctx: &TracePointContext) -> u32 {
-    remember(Pending { address: 0, fd: argument(ctx, 0) as u32, aux: argument(ctx, 1) as u32 });
+    remember(Pending { address: 0, fd: sys_enter_arg(ctx, 0) as u32, aux: sys_enter_arg(ctx, 1) as u32 });
     0
 }
 
@@ -80,13 +85,13 @@ fn enter_listen(ctx: &TracePointContext) -> u32 {
 /// inet sockets by the cgroup hooks, which call [`remember_connect`].
 #[inline(always)]
 fn enter_connect(ctx: &TracePointContext) -> u32 {
-    let address = argument(ctx, 1);
+    let address = sys_enter_arg(ctx, 1);
     // SAFETY: bpf_probe_read_user takes any address and fails on a bad one.
     let family = unsafe { bpf_probe_read_user(address as *const u16) }.unwrap_or_default();
     if family != u16::from(AF_UNIX) {
         return 0;
     }
-    remember(Pending { address, fd: argument(ctx, 0) as u32, aux: argument(ctx, 2) as u32 });
+    remember(Pending { address, fd: sys_enter_arg(ctx, 0) as u32, aux: sys_enter_arg(ctx, 2) as u32 });
     0
 }
 
@@ -96,76 +101,61 @@ fn remember(pending: Pending) {
 }
 
 #[inline(always)]
-fn argument(ctx: &TracePointContext, n: usize) -> u64 {
-    // SAFETY: a read at an offset within the record.
-    unsafe { ctx.read_at(sys_enter_arg(n)) }.unwrap_or_default()
-}
-
-#[inline(always)]
-fn result(ctx: &TracePointContext) -> i64 {
-    // SAFETY: as above.
-    unsafe { ctx.read_at(sys_exit_ret()) }.unwrap_or(-1)
-}
-
-#[inline(always)]
 fn exit(ctx: &TracePointContext, kind: Kind) -> u32 {
     let thread = bpf_get_current_pid_tgid();
     let Some(pending) = PENDING.get_ptr(thread) else { return 0 };
     // SAFETY: an element of the map; only this thread writes it.
     let Pending { address, fd, aux } = unsafe { *pending };
     let _ = PENDING.remove(thread);
-    let result = result(ctx);
+    let result = sys_exit_ret(ctx);
     let error = if result < 0 { -result as u32 } else { 0 };
     if error == EBADF || error == ENOTSOCK {
         return 0;
     }
-    let socket = if fd == NO_FD { probe(address, Field::SkSocket) } else { socket::of_fd(fd) };
-    if socket == 0 {
+    let found = if fd == NO_FD { Found::of_sock(address) } else { Found::of_fd(fd) };
+    let Some(found) = found else {
         debug!(ctx, "no socket behind descriptor {}", fd);
         return 0;
-    }
-    tell(socket, kind, error, if let Kind::Listen = kind { aux } else { 0 }, address, aux);
+    };
+    tell(&found, kind, error, if let Kind::Listen = kind { aux } else { 0 }, address, aux);
     0
 }
 
 #[inline(always)]
 fn accepted(ctx: &TracePointContext) -> u32 {
-    let result = result(ctx);
+    let result = sys_exit_ret(ctx);
     if result < 0 {
         return 0;
     }
-    let socket = socket::of_fd(result as u32);
-    if socket == 0 {
+    let Some(found) = Found::of_fd(result as u32) else {
         debug!(ctx, "no socket behind accepted descriptor {}", result);
         return 0;
-    }
-    tell(socket, Kind::Accept, 0, result as u32, 0, 0);
+    };
+    tell(&found, Kind::Accept, 0, result as u32, 0, 0);
     0
 }
 
 /// Emit what came of a call. `address` and `length` are the user's `struct sockaddr`, for what the socket itself
 /// does not tell: the address of a bind that failed, the peer's name of a UNIX connect.
 #[inline(always)]
-fn tell(socket: u64, kind: Kind, error: u32, aux: u32, address: u64, length: u32) {
-    let sk: u64 = probe(socket, Field::SocketSk);
-    if sk == 0 {
-        return;
-    }
-    let inode = probe::<u64>(probe(probe(socket, Field::SocketFile), Field::FileInode), Field::InodeIno) as u32;
-    let family = probe::<u16>(sk, Field::SkFamily) as u8;
+fn tell(found: &Found, kind: Kind, error: u32, aux: u32, address: u64, length: u32) {
+    let family = found.family();
     if family == AF_UNIX {
         emit(Family::Call, |record: &mut UnixCallRecord| {
-            fill(&mut record.call, sk, kind, error, aux, inode);
+            fill(&mut record.call, found, kind, error, aux);
             // SAFETY: takes nothing.
             record.call.head.cgroup = unsafe { bpf_get_current_cgroup_id() };
             record.name = [0; UNIX_NAME_LEN + 4];
             let asked = matches!(kind, Kind::Connect) || (matches!(kind, Kind::Bind) && error != 0);
-            record.call.head.name_len =
-                if asked { user_name(address, length, &mut record.name) } else { socket::unix_name(sk, &mut record.name) };
+            record.call.head.name_len = if asked {
+                user_name(address, length, &mut record.name)
+            } else {
+                socket::unix_name(found.sk, &mut record.name)
+            };
         });
     } else if family == AF_INET || family == AF_INET6 {
         emit(Family::Call, |record: &mut CallRecord| {
-            fill(record, sk, kind, error, aux, inode);
+            fill(record, found, kind, error, aux);
             if matches!(kind, Kind::Bind) && error != 0 {
                 user_address(address, &mut record.head);
             }
@@ -174,7 +164,7 @@ fn tell(socket: u64, kind: Kind, error: u32, aux: u32, address: u64, length: u32
 }
 
 #[inline(always)]
-fn fill(record: &mut CallRecord, sk: u64, kind: Kind, error: u32, aux: u32, inode: u32) {
+fn fill(record: &mut CallRecord, found: &Found, kind: Kind, error: u32, aux: u32) {
     let head = &mut record.head;
     // SAFETY: takes nothing.
     head.boot_ns = unsafe { bpf_ktime_get_boot_ns() };
@@ -183,9 +173,9 @@ fn fill(record: &mut CallRecord, sk: u64, kind: Kind, error: u32, aux: u32, inod
     head.mark = 0;
     head.flags = 0;
     head.name_len = 0;
-    socket::read_probed(sk, head);
+    found.read(head);
     task::own(head);
-    record.inode = inode;
+    record.inode = found.inode();
     record.error = error;
     record.aux = aux;
     record.padding = 0;
@@ -200,7 +190,10 @@ fn user_address(address: u64, head: &mut RecordHead) {
         if head.family == AF_INET6 {
             head.local = bpf_probe_read_user((address + 8) as *const [u8; 16]).unwrap_or_default();
         } else {
-            socket::put_v4(&mut head.local, bpf_probe_read_user((address + 4) as *const u32).unwrap_or_default());
+            socket::put_v4(
+                &mut head.local,
+                bpf_probe_read_user((address + 4) as *const u32).unwrap_or_default(),
+            );
         }
     }
 }
@@ -210,7 +203,8 @@ fn user_address(address: u64, head: &mut RecordHead) {
 fn user_name(address: u64, length: u32, into: &mut [u8; UNIX_NAME_LEN + 4]) -> u8 {
     let Some(len) = socket::name_len(length.saturating_sub(2)) else { return 0 };
     // SAFETY: the length is within the buffer; any address may be asked.
-    match unsafe { generated::bpf_probe_read_user(into.as_mut_ptr().cast(), len, (address + 2) as *const _) } {
+    match unsafe { generated::bpf_probe_read_user(into.as_mut_ptr().cast(), len, (address + 2) as *const _) }
+    {
         0 => len as u8,
         _ => 0,
     }

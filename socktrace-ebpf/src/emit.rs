@@ -16,27 +16,35 @@ pub(crate) fn emit<T: 'static>(family: Family, fill: impl FnOnce(&mut T)) {
     // SAFETY: an element of the array, which lives as long as the program.
     let counters = unsafe { &raw mut (*cpu).families[family as usize] };
     // SAFETY: fields of that element.
-    unsafe { count(&raw mut (*counters).seen) };
+    unsafe { count(family, &raw mut (*counters).seen) };
     let Some(mut entry) = EVENTS.reserve_untyped::<T>(0) else {
         // SAFETY: as above.
-        unsafe { count(&raw mut (*counters).ring_full) };
+        unsafe { count(family, &raw mut (*counters).ring_full) };
         return;
     };
     // SAFETY: `fill` writes every field of the plain-data record, which has no invalid bit patterns.
     fill(unsafe { entry.assume_init_mut() });
     entry.submit(wake_flags());
     // SAFETY: as above.
-    unsafe { count(&raw mut (*counters).submitted) };
+    unsafe { count(family, &raw mut (*counters).submitted) };
 }
 
-/// Add one. Atomic, because the cgroup hooks may be preempted by another task's on the same CPU.
+/// Add one. The cgroup hooks may be preempted by another task's on the same CPU, so theirs is atomic; the tracepoints
+/// run with preemption off and never within themselves (kernel/trace/bpf_trace.c), so theirs need not be.
 ///
 /// # Safety
 /// `counter` is an aligned u64 of a map element.
 #[inline(always)]
-unsafe fn count(counter: *mut u64) {
+unsafe fn count(family: Family, counter: *mut u64) {
     // SAFETY: by the caller's word.
-    unsafe { atomic_xadd::<u64, u64, { AtomicOrdering::Relaxed }>(counter, 1) };
+    unsafe {
+        match family {
+            Family::Inet => {
+                atomic_xadd::<u64, u64, { AtomicOrdering::Relaxed }>(counter, 1);
+            }
+            Family::State | Family::Call => *counter += 1,
+        }
+    }
 }
 
 /// Wake the reader only if it sleeps: under load it drains on its own, and a wake-up per record would cost more

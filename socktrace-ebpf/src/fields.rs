@@ -1,7 +1,8 @@
 //! Fields of kernel structs at offsets that are known only at load.
 
-use aya_ebpf::Global;
-use aya_ebpf::helpers::bpf_probe_read_kernel;
+use aya_ebpf::helpers::{bpf_probe_read_kernel, generated};
+use aya_ebpf::programs::TracePointContext;
+use aya_ebpf::{EbpfContext, Global};
 use socktrace_common::{ABSENT, FIELDS, Field};
 
 /// Where each [`Field`] lies; written by the user half before load, read-only afterwards, so that the verifier
@@ -24,16 +25,32 @@ fn offset(field: Field) -> u32 {
     unsafe { base.add(field as usize).read_volatile() }
 }
 
-/// Offset of system call argument `n` in the record of a `sys_enter_*` tracepoint.
+/// The usual offset of both. A load at a constant offset of the context is allowed to the program; at any other
+/// it takes a helper.
+const USUAL: u32 = 16;
+
+/// Argument `n` of the system call of a `sys_enter_*` tracepoint.
 #[inline(always)]
-pub(crate) fn sys_enter_arg(n: usize) -> usize {
-    SYS_ENTER_ARGS.load() as usize + n * 8
+pub(crate) fn sys_enter_arg(ctx: &TracePointContext, n: usize) -> u64 {
+    // SAFETY: reads within the tracepoint's record.
+    unsafe {
+        match SYS_ENTER_ARGS.load() {
+            USUAL => ctx.as_ptr().cast::<u64>().add(2 + n).read_volatile(),
+            other => ctx.read_at(other as usize + n * 8).unwrap_or_default(),
+        }
+    }
 }
 
-/// Offset of the result in the record of a `sys_exit_*` tracepoint.
+/// Result of the system call of a `sys_exit_*` tracepoint.
 #[inline(always)]
-pub(crate) fn sys_exit_ret() -> usize {
-    SYS_EXIT_RET.load() as usize
+pub(crate) fn sys_exit_ret(ctx: &TracePointContext) -> i64 {
+    // SAFETY: as above.
+    unsafe {
+        match SYS_EXIT_RET.load() {
+            USUAL => ctx.as_ptr().cast::<i64>().add(2).read_volatile(),
+            other => ctx.read_at(other as usize).unwrap_or(-1),
+        }
+    }
 }
 
 /// Load a field through a pointer whose type the verifier knows. 0 where the kernel lacks the field.
@@ -102,5 +119,34 @@ pub(crate) fn probe<T: Copy + Default>(base: u64, field: Field) -> T {
         // SAFETY: bpf_probe_read_kernel takes any address and fails on a bad one.
         Some(at) => unsafe { bpf_probe_read_kernel(at.cast::<T>()) }.unwrap_or_default(),
         None => T::default(),
+    }
+}
+
+/// The beginning of a kernel struct, copied in one go: a probe read costs more than a hundred bytes do.
+#[repr(C, align(8))]
+pub(crate) struct Copied<const N: usize>([u8; N]);
+
+impl<const N: usize> Copied<N> {
+    /// Copy the first `N` bytes behind a pointer that the verifier does not know; `None` where they cannot be read.
+    #[inline(always)]
+    pub(crate) fn of(base: u64) -> Option<Self> {
+        let mut copy = core::mem::MaybeUninit::<Self>::uninit();
+        // SAFETY: the helper takes any address, and fills or clears all of the buffer.
+        let failed =
+            unsafe { generated::bpf_probe_read_kernel(copy.as_mut_ptr().cast(), N as u32, base as *const _) };
+        // SAFETY: filled above.
+        if failed == 0 { Some(unsafe { copy.assume_init() }) } else { None }
+    }
+
+    /// A field that lies wholly within the copy. `base` is where the pointer was: a field further on is read on its
+    /// own.
+    #[inline(always)]
+    pub(crate) fn get<T: Copy + Default>(&self, base: u64, field: Field) -> T {
+        let offset = offset(field);
+        if offset as usize > N - size_of::<T>() {
+            return probe(base, field);
+        }
+        // SAFETY: within the copy; the verifier knows the offset as a constant.
+        unsafe { self.0.as_ptr().add(offset as usize).cast::<T>().read_unaligned() }
     }
 }

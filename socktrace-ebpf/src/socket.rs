@@ -3,7 +3,7 @@
 use aya_ebpf::helpers::{bpf_probe_read_kernel, generated};
 use socktrace_common::{Field, RecordHead, UNIX_NAME_LEN};
 
-use crate::fields::{address, load, load_16, load_ptr, probe};
+use crate::fields::{Copied, address, load, load_16, load_ptr, probe};
 use crate::task;
 
 /// AF_UNIX
@@ -70,61 +70,105 @@ pub(crate) fn put_v4(into: &mut [u8; 16], be: u32) {
     }
 }
 
-/// The `struct socket` behind a descriptor of the current task, or 0.
-///
-/// A file is only believed to be a socket if the socket says the same of the file (`socket.file == file`).
-#[inline(always)]
-pub(crate) fn of_fd(fd: u32) -> u64 {
-    // SAFETY: typed by `current` and the members on the way.
-    let (max, table) = unsafe {
-        let files = load_ptr(task::current(), Field::TaskFiles);
-        if files.is_null() {
-            return 0;
-        }
-        let fdt = load_ptr(files, Field::FilesFdt);
-        if fdt.is_null() {
-            return 0;
-        }
-        (load::<u32>(fdt, Field::FdtMaxFds), load_ptr(fdt, Field::FdtFd) as u64)
-    };
-    if fd >= max || table == 0 {
-        return 0;
-    }
-    // SAFETY: bpf_probe_read_kernel takes any address and fails on a bad one.
-    let file = unsafe { bpf_probe_read_kernel((table + u64::from(fd) * 8) as *const u64) }.unwrap_or_default();
-    let socket: u64 = probe(file, Field::FilePrivate);
-    if socket == 0 || probe::<u64>(socket, Field::SocketFile) != file { 0 } else { socket }
+/// A socket that we found ourselves: the verifier knows none of its pointers.
+pub(crate) struct Found {
+    /// The `struct sock`.
+    pub(crate) sk: u64,
+    /// The `struct socket`.
+    socket: u64,
+    /// The beginning of the `struct sock`: all of `struct sock_common` that we read.
+    common: Copied<COMMON>,
 }
 
-/// Fill what a `struct sock` tells that we found through a descriptor: all of `head` but time, kind, cgroup, mark,
-/// name and process.
-#[inline(always)]
-pub(crate) fn read_probed(sk: u64, head: &mut RecordHead) {
-    let family = probe::<u16>(sk, Field::SkFamily) as u8;
-    head.family = family;
-    head.old = probe(sk, Field::SkState);
-    head.new = probe::<u16>(sk, Field::SkType) as u8;
-    head.protocol = probe(sk, Field::SkProtocol);
-    head.cookie = probe(sk, Field::SkCookie);
-    head.netns = probe(probe(sk, Field::SkNet), Field::NetInum);
-    head.uid = probe(sk, Field::SkUid);
-    head.local_port = 0;
-    head.peer_port = 0;
-    head.ifindex = 0;
-    head.local = [0; 16];
-    head.peer = [0; 16];
-    if family != AF_INET && family != AF_INET6 {
-        return;
+/// Bytes of `struct sock_common` up to and with `skc_cookie`, with room for kernels that order it otherwise.
+const COMMON: usize = 128;
+/// Bytes of `struct socket` up to and with `sk`.
+const SOCKET: usize = 40;
+
+impl Found {
+    /// The socket behind a descriptor of the current task.
+    ///
+    /// A file is only believed to be a socket if the socket says the same of the file (`socket.file == file`).
+    #[inline(always)]
+    pub(crate) fn of_fd(fd: u32) -> Option<Self> {
+        // SAFETY: typed by `current` and the members on the way.
+        let (max, table) = unsafe {
+            let files = load_ptr(task::current(), Field::TaskFiles);
+            if files.is_null() {
+                return None;
+            }
+            let fdt = load_ptr(files, Field::FilesFdt);
+            if fdt.is_null() {
+                return None;
+            }
+            (load::<u32>(fdt, Field::FdtMaxFds), load_ptr(fdt, Field::FdtFd) as u64)
+        };
+        if fd >= max || table == 0 {
+            return None;
+        }
+        // SAFETY: bpf_probe_read_kernel takes any address and fails on a bad one.
+        let file = unsafe { bpf_probe_read_kernel((table + u64::from(fd) * 8) as *const u64) }.ok()?;
+        let socket: u64 = probe(file, Field::FilePrivate);
+        let copied = Copied::<SOCKET>::of(socket)?;
+        if copied.get::<u64>(socket, Field::SocketFile) != file {
+            return None;
+        }
+        let sk = copied.get(socket, Field::SocketSk);
+        Some(Self { sk, socket, common: Copied::of(sk)? })
     }
-    head.local_port = probe(sk, Field::SkNum);
-    head.peer_port = u16::from_be(probe(sk, Field::SkDport));
-    head.ifindex = probe(sk, Field::SkBoundDevIf);
-    if family == AF_INET6 {
-        head.local = probe(sk, Field::SkV6RcvSaddr);
-        head.peer = probe(sk, Field::SkV6Daddr);
-    } else {
-        put_v4(&mut head.local, probe(sk, Field::SkRcvSaddr));
-        put_v4(&mut head.peer, probe(sk, Field::SkDaddr));
+
+    /// The socket of a `struct sock` that a hook of the same call was passed.
+    #[inline(always)]
+    pub(crate) fn of_sock(sk: u64) -> Option<Self> {
+        Some(Self { sk, socket: probe(sk, Field::SkSocket), common: Copied::of(sk)? })
+    }
+
+    #[inline(always)]
+    fn get<T: Copy + Default>(&self, field: Field) -> T {
+        self.common.get(self.sk, field)
+    }
+
+    /// Address family.
+    #[inline(always)]
+    pub(crate) fn family(&self) -> u8 {
+        self.get::<u16>(Field::SkFamily) as u8
+    }
+
+    /// Inode number of the socket.
+    #[inline(always)]
+    pub(crate) fn inode(&self) -> u32 {
+        probe::<u64>(self.socket, Field::SocketIno) as u32
+    }
+
+    /// Fill all of `head` but time, kind, cgroup, mark, name and process.
+    #[inline(always)]
+    pub(crate) fn read(&self, head: &mut RecordHead) {
+        let family = self.family();
+        head.family = family;
+        head.old = self.get(Field::SkState);
+        head.new = probe::<u16>(self.sk, Field::SkType) as u8;
+        head.protocol = probe(self.sk, Field::SkProtocol);
+        head.cookie = self.get(Field::SkCookie);
+        head.netns = probe(self.get(Field::SkNet), Field::NetInum);
+        head.uid = probe(self.sk, Field::SkUid);
+        head.local_port = 0;
+        head.peer_port = 0;
+        head.ifindex = 0;
+        if family == AF_INET || family == AF_INET6 {
+            head.local_port = self.get(Field::SkNum);
+            head.peer_port = u16::from_be(self.get(Field::SkDport));
+            head.ifindex = self.get(Field::SkBoundDevIf);
+        }
+        if family == AF_INET6 {
+            head.local = self.get(Field::SkV6RcvSaddr);
+            head.peer = self.get(Field::SkV6Daddr);
+        } else if family == AF_INET {
+            put_v4(&mut head.local, self.get(Field::SkRcvSaddr));
+            put_v4(&mut head.peer, self.get(Field::SkDaddr));
+        } else {
+            head.local = [0; 16];
+            head.peer = [0; 16];
+        }
     }
 }
 
