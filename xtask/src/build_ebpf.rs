@@ -29,13 +29,24 @@ pub(crate) enum Checked {
     OtherToolchain(PathBuf),
 }
 
+/// The task: build, or check; with a rebuilt object that differs for a good reason the kernel tests decide.
+pub(crate) fn run(check_only: bool, nightly: bool) -> Result<()> {
+    let tools = if nightly { toolchain::nightly()? } else { toolchain::find_or_install()? };
+    if !check_only {
+        return build(&tools);
+    }
+    match check(&tools)? {
+        Checked::Same => Ok(()),
+        Checked::OtherToolchain(object) => crate::ci::kernel_tests(&object),
+    }
+}
+
 /// Compile, put the object into the tree, record what built it.
-pub(crate) fn build() -> Result<()> {
+fn build(tools: &Toolchain) -> Result<()> {
     let root = sh::root();
-    let tools = toolchain::find_or_install()?;
-    let object = std::fs::read(compile(&tools)?)?;
+    let object = std::fs::read(compile(tools)?)?;
     let record = Record {
-        builder: Builder::from(&tools),
+        builder: Builder::from(tools),
         object_sha256: record::sha256(&object)?,
         sources_sha256: sources()?,
     };
@@ -48,7 +59,7 @@ pub(crate) fn build() -> Result<()> {
 
 /// Fail unless the committed object is what the sources compile to. With another toolchain than the recorded one the
 /// bytes may differ: that is told, and the kernel tests decide over the rebuilt object.
-pub(crate) fn check() -> Result<Checked> {
+pub(crate) fn check(tools: &Toolchain) -> Result<Checked> {
     let root = sh::root();
     let committed = std::fs::read(root.join(OBJECT)).with_context(|| format!("no {OBJECT}: {REMEDY}"))?;
     let text =
@@ -60,13 +71,12 @@ pub(crate) fn check() -> Result<Checked> {
     if sources()? != record.sources_sha256 {
         bail!("the kernel sources have changed since {OBJECT} was built: {REMEDY}");
     }
-    let tools = toolchain::find_or_install()?;
-    let file = compile(&tools)?;
+    let file = compile(tools)?;
     if std::fs::read(&file)? == committed {
         println!("{OBJECT} is what the sources compile to");
         return Ok(Checked::Same);
     }
-    let found = Builder::from(&tools);
+    let found = Builder::from(tools);
     if found == record.builder {
         bail!("{OBJECT} is not what the sources compile to with the toolchain that {RECORD} names: {REMEDY}");
     }

@@ -1,5 +1,8 @@
 //! `cargo xtask ci`: what CI runs, which is nothing that a contributor could not.
 
+use std::path::Path;
+use std::process::Command;
+
 use anyhow::Result;
 
 use crate::build_ebpf::{self, Checked};
@@ -13,7 +16,7 @@ pub(crate) fn run() -> Result<()> {
     sh::step("tidy", tidy::run)?;
     sh::step("lints", host_lints)?;
     sh::step("lints of the kernel programs", kernel_lints)?;
-    let checked = sh::step("kernel object", build_ebpf::check)?;
+    let checked = sh::step("kernel object", || build_ebpf::check(&toolchain::find_or_install()?))?;
     sh::step("tests", || tests(&checked))
 }
 
@@ -51,10 +54,22 @@ fn kernel_lints() -> Result<()> {
 
 /// Every test, the kernel tests included: where they cannot run, CI has failed.
 fn tests(checked: &Checked) -> Result<()> {
-    let mut cargo = sh::cargo();
-    cargo.args(["test", "--workspace", "--locked"]).env("SOCKTRACE_KERNEL_TESTS", "required");
+    let mut cargo = test_command(&["--workspace"]);
     if let Checked::OtherToolchain(object) = checked {
         cargo.env("SOCKTRACE_BPF_OBJECT", object);
     }
     sh::run(&mut cargo)
+}
+
+/// The tests that load the kernel object, with this one instead of the committed one.
+pub(crate) fn kernel_tests(object: &Path) -> Result<()> {
+    sh::run(test_command(&["--package", "socktrace"]).env("SOCKTRACE_BPF_OBJECT", object))
+}
+
+/// `required`: a kernel test that cannot run here fails and does not merely say so. The object is taken from the
+/// environment in debug builds only, which test builds are.
+fn test_command(packages: &[&str]) -> Command {
+    let mut cargo = sh::cargo();
+    cargo.args(["test", "--locked"]).args(packages).env("SOCKTRACE_KERNEL_TESTS", "required");
+    cargo
 }

@@ -25,6 +25,9 @@ enum Task {
         /// Compile to target/ and fail unless the committed object is what the sources give.
         #[arg(long)]
         check: bool,
+        /// Use rustup's nightly, also where Debian's compiler is at hand.
+        #[arg(long)]
+        nightly: bool,
     },
     /// Check the floors and the house rules; no compiler is needed.
     Tidy,
@@ -35,8 +38,7 @@ enum Task {
 fn main() -> ExitCode {
     let result = match Task::parse() {
         Task::Ci => ci::run(),
-        Task::BuildEbpf { check: true } => build_ebpf::check().map(drop),
-        Task::BuildEbpf { check: false } => build_ebpf::build(),
+        Task::BuildEbpf { check, nightly } => build_ebpf::run(check, nightly),
         Task::Tidy => tidy::run(),
         Task::Setup => setup::everything(),
     };

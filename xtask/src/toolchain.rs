@@ -128,7 +128,8 @@ fn debian() -> Result<Toolchain> {
     })
 }
 
-fn nightly() -> Result<Toolchain> {
+/// rustup's nightly; names what is missing.
+pub(crate) fn nightly() -> Result<Toolchain> {
     let rustc = || {
         let mut rustup = scrubbed("rustup");
         rustup.args(["run", "nightly", "rustc"]);
