@@ -6,25 +6,9 @@ use std::os::fd::AsRawFd;
 use std::os::unix::net::UnixListener;
 
 use socktrace::kernel::sock_diag::{InetQuery, InetTable, IpVersion, SockDiag, UnixQuery, Want};
-use socktrace::socket::{Cookie, Endpoint, Socket, State, StateSet, UnixName};
+use socktrace::socket::{Endpoint, Socket, State, StateSet, UnixName};
 
-/// `SO_COOKIE`.
-fn cookie(socket: &impl AsRawFd) -> Cookie {
-    let mut cookie = 0u64;
-    let mut length = 8;
-    // SAFETY: the pointers are to a u64 and to its length, both live during the call.
-    let done = unsafe {
-        libc::getsockopt(
-            socket.as_raw_fd(),
-            libc::SOL_SOCKET,
-            libc::SO_COOKIE,
-            (&raw mut cookie).cast(),
-            &raw mut length,
-        )
-    };
-    assert_eq!(done, 0, "SO_COOKIE");
-    cookie
-}
+use crate::support::cookie;
 
 /// The rows of a table, of both IPs.
 fn inet(table: InetTable, states: StateSet, want: Want) -> Vec<Socket> {

@@ -1,3 +1,5 @@
 //! One integration binary.
 
 mod diag;
+mod support;
+mod tracer;

@@ -1,7 +1,11 @@
 //! Who holds a socket now: [`Holders`] is the answer, `procfs` and the task_file iterator are two ways to it.
 
+mod find;
 mod holders;
+mod iterator;
 mod procfs;
 
+pub use find::find;
 pub use holders::{Holders, TaskIndex};
+pub use iterator::iterate;
 pub use procfs::{OwnersError, Walk, walk};

@@ -1,0 +1,234 @@
+//! Each hook fires, and says what truly happened. Needs the rights to load programs.
+
+use std::io::{ErrorKind, Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream, UdpSocket};
+use std::os::fd::{AsRawFd, RawFd};
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::time::Duration;
+
+use socktrace::kernel::ebpf::{Config, HolderIter, Tracer};
+use socktrace::kernel::owners::{iterate, walk};
+use socktrace::socket::{Change, ChangeKind, Endpoint, Proto, State};
+
+use crate::support::cookie;
+
+/// Everything that this process does to sockets during `act`, as the hooks told it.
+fn traced(act: impl FnOnce()) -> Vec<Change> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    runtime.block_on(async {
+        let mut tracer = Tracer::load(&Config::default()).expect("the rights to load programs");
+        let missing: Vec<_> = tracer.hooks().iter().filter(|h| h.missing.is_some()).collect();
+        assert!(missing.is_empty(), "hooks that did not attach: {missing:?}");
+        act();
+        // The last thing: a listener's end, by which we know that everything before it has been read.
+        let marker = TcpListener::bind("127.0.0.1:0").expect("loopback");
+        let last = cookie(&marker);
+        drop(marker);
+        let mut changes = Vec::new();
+        let mut done = false;
+        while !done {
+            tokio::time::timeout(Duration::from_secs(20), tracer.readable())
+                .await
+                .expect("records")
+                .expect("a ring");
+            tracer.drain(10_000, |change| {
+                done |= change.cookie == last
+                    && matches!(change.kind, ChangeKind::State { new: State::Close, .. });
+                changes.push(change);
+            });
+        }
+        let counters = tracer.counters();
+        assert_eq!((counters.seen(), counters.lost()), (counters.submitted(), 0));
+        changes
+    })
+}
+
+fn port(change: &Change) -> u16 {
+    change.local.port()
+}
+
+fn states(changes: &[Change], cookie: u64) -> Vec<(State, State)> {
+    let of_socket = changes.iter().filter(|c| c.cookie == cookie);
+    of_socket
+        .filter_map(|c| match &c.kind {
+            ChangeKind::State { old, new, .. } => Some((*old, *new)),
+            _ => None,
+        })
+        .collect()
+}
+
+fn tcp_conversation(address: &str) {
+    let mut cookies = (0, 0, 0);
+    let changes = traced(|| {
+        let listener = TcpListener::bind(address).expect("loopback");
+        let mut client = TcpStream::connect(listener.local_addr().expect("bound")).expect("a listener");
+        let (mut server, _) = listener.accept().expect("a client");
+        cookies = (cookie(&listener), cookie(&client), cookie(&server));
+        client.write_all(&[b'x'; 100]).expect("open");
+        server.read_exact(&mut [0; 100]).expect("sent");
+        server.write_all(&[b'y'; 2000]).expect("open");
+        drop(server);
+        client.read_to_end(&mut Vec::new()).expect("sent");
+        drop(client);
+    });
+    let (listener, client, server) = cookies;
+    let own = Some(std::process::id());
+    let find = |cookie, wanted: fn(&ChangeKind) -> bool| {
+        changes
+            .iter()
+            .find(|c| c.cookie == cookie && wanted(&c.kind))
+            .unwrap_or_else(|| panic!("none in {changes:#?}"))
+    };
+
+    let bind = find(listener, |k| matches!(k, ChangeKind::Bind { errno: 0 }));
+    let listen = find(listener, |k| matches!(k, ChangeKind::Listen { errno: 0, .. }));
+    assert_eq!((bind.process.map(|p| p.pid), listen.process.map(|p| p.pid)), (own, own));
+    assert_ne!(port(bind), 0);
+    let accept = find(server, |k| matches!(k, ChangeKind::Accept { .. }));
+    assert_eq!((accept.process.map(|p| p.pid), port(accept), accept.proto), (own, port(bind), Proto::Tcp));
+    assert_ne!(accept.inode, 0);
+    let connect = find(client, |k| matches!(k, ChangeKind::State { new: State::SynSent, .. }));
+    assert_eq!(connect.process.map(|p| p.pid), own);
+    assert_eq!(states(&changes, server).first(), Some(&(State::Listen, State::SynRecv)));
+
+    let closing =
+        |cookie| match &find(cookie, |k| matches!(k, ChangeKind::State { new: State::Close, .. })).kind {
+            ChangeKind::State { closing: Some(closing), .. } => **closing,
+            other => panic!("{other:?}"),
+        };
+    let (at_client, at_server) = (closing(client), closing(server));
+    assert_eq!((at_client.bytes_sent, at_client.bytes_received), (100, 2000));
+    assert_eq!((at_server.bytes_sent, at_server.bytes_received), (2000, 100));
+    let ports = |cookie| port(find(cookie, |k| matches!(k, ChangeKind::State { new: State::Close, .. })));
+    assert_eq!(ports(server), port(bind), "the port is told though it has been given back");
+    assert_ne!(ports(client), 0);
+}
+
+#[test]
+fn a_conversation_over_ipv4() {
+    tcp_conversation("127.0.0.1:0");
+}
+
+#[test]
+fn a_conversation_over_ipv6() {
+    tcp_conversation("[::1]:0");
+}
+
+#[test]
+fn a_refused_connect_tells_its_errno() {
+    let changes = traced(|| {
+        let free = TcpListener::bind("127.0.0.1:0").and_then(|l| l.local_addr()).expect("loopback");
+        let refused = TcpStream::connect(free).expect_err("nobody listens");
+        assert_eq!(refused.kind(), ErrorKind::ConnectionRefused);
+    });
+    let errno = changes.iter().find_map(|c| match &c.kind {
+        ChangeKind::State { old: State::SynSent, new: State::Close, closing } => {
+            closing.as_ref().map(|c| c.errno)
+        }
+        _ => None,
+    });
+    assert_eq!(errno, Some(libc::ECONNREFUSED as u16));
+}
+
+#[test]
+fn a_failed_bind_tells_the_address_that_was_asked_for() {
+    let taken = TcpListener::bind("127.0.0.1:0").expect("loopback");
+    let address = taken.local_addr().expect("bound");
+    let changes = traced(|| {
+        TcpListener::bind(address).expect_err("taken");
+    });
+    let failed =
+        changes.iter().find(|c| matches!(c.kind, ChangeKind::Bind { errno } if errno != 0)).expect("a bind");
+    assert_eq!(failed.kind, ChangeKind::Bind { errno: libc::EADDRINUSE as u16 });
+    assert_eq!(failed.local.inet(), Some((address.ip(), address.port())));
+}
+
+#[test]
+fn udp_from_creation_to_release() {
+    for any in ["127.0.0.1:0", "[::1]:0"] {
+        let any: SocketAddr = any.parse().expect("an address");
+        let mut cookies = (0, 0);
+        let mut to = any;
+        let changes = traced(|| {
+            let receiver = UdpSocket::bind(any).expect("loopback");
+            to = receiver.local_addr().expect("bound");
+            let sender = UdpSocket::bind(any).expect("loopback");
+            sender.send_to(b"a", to).expect("sent");
+            sender.send_to(b"b", to).expect("sent");
+            sender.connect(to).expect("connected");
+            cookies = (cookie(&receiver), cookie(&sender));
+        });
+        let kinds = |cookie| {
+            let of_socket = changes.iter().filter(|c| c.cookie == cookie);
+            of_socket
+                .inspect(|c| assert!(c.process.is_some() && c.proto == Proto::Udp))
+                .map(|c| &c.kind)
+                .collect::<Vec<_>>()
+        };
+        use ChangeKind::{Bind, Connect, Create, FirstSend, PostBind, Release};
+        assert_eq!(kinds(cookies.0), [&Create, &PostBind, &Bind { errno: 0 }, &Release]);
+        assert_eq!(
+            kinds(cookies.1),
+            [&Create, &PostBind, &Bind { errno: 0 }, &FirstSend, &Connect { errno: 0 }, &Release]
+        );
+        let sent = changes.iter().find(|c| c.kind == FirstSend && c.cookie == cookies.1).expect("a send");
+        assert_eq!(sent.peer.inet(), Some((to.ip(), to.port())));
+        let connected =
+            changes.iter().find(|c| c.kind == Connect { errno: 0 } && c.cookie == cookies.1).expect("one");
+        assert_eq!(connected.peer.inet(), Some((to.ip(), to.port())));
+        assert_ne!(connected.local.port(), 0);
+    }
+}
+
+#[test]
+fn unix_sockets_are_told_with_their_names() {
+    let path = std::env::temp_dir().join(format!("socktrace-tracer-{}", std::process::id()));
+    let changes = traced(|| {
+        let listener = UnixListener::bind(&path).expect("a free path");
+        let _client = UnixStream::connect(&path).expect("a listener");
+        let _server = listener.accept().expect("a client");
+        UnixListener::bind(&path).expect_err("taken");
+    });
+    std::fs::remove_file(&path).expect("ours");
+    let name = |end: &Endpoint| match end {
+        Endpoint::Unix { name, .. } => String::from_utf8_lossy(name.as_bytes()).into_owned(),
+        _ => String::new(),
+    };
+    let ours: Vec<_> = changes
+        .iter()
+        .filter(|c| c.proto == Proto::UnixStream && c.process.is_some_and(|p| p.pid == std::process::id()))
+        .filter(|c| [&c.local, &c.peer].iter().any(|end| name(end) == path.to_string_lossy()))
+        .collect();
+    let kinds: Vec<_> = ours.iter().map(|c| std::mem::discriminant(&c.kind)).collect();
+    let expected = [
+        ChangeKind::Bind { errno: 0 },
+        ChangeKind::Listen { errno: 0, backlog: 0 },
+        ChangeKind::Connect { errno: 0 },
+        ChangeKind::Accept { fd: 0 },
+        ChangeKind::Bind { errno: libc::EADDRINUSE as u16 },
+    ];
+    assert_eq!(kinds, expected.iter().map(std::mem::discriminant).collect::<Vec<_>>(), "{ours:#?}");
+    assert!(ours.iter().all(|c| c.inode != 0));
+    assert_eq!(ours.last().map(|c| &c.kind), expected.last());
+}
+
+#[test]
+fn the_iterator_and_proc_agree() {
+    let sockets: Vec<_> = (0..20).map(|_| UdpSocket::bind("127.0.0.1:0").expect("loopback")).collect();
+    let inodes: Vec<(u32, RawFd)> = sockets
+        .iter()
+        .map(|s| (nix::sys::stat::fstat(s).expect("open").st_ino as u32, s.as_raw_fd()))
+        .collect();
+    let wanted = |inode| inodes.iter().any(|(ours, _)| *ours == inode);
+    let mut iter = HolderIter::load().expect("the rights to load programs");
+    let by_kernel = iterate(&mut iter, wanted).expect("a pass");
+    let by_proc = walk(std::path::Path::new("/proc"), false, wanted).expect("procfs");
+    for (inode, fd) in inodes {
+        let holders: Vec<_> = by_kernel.holders.of(inode).collect();
+        assert_eq!(holders, by_proc.holders.of(inode).collect::<Vec<_>>());
+        assert_eq!(
+            holders.iter().map(|h| (h.process.pid, h.fd as RawFd)).collect::<Vec<_>>(),
+            [(std::process::id(), fd)]
+        );
+    }
+}
