@@ -5,7 +5,7 @@ use std::os::fd::AsRawFd;
 use socktrace::socket::Cookie;
 
 /// `SO_COOKIE`.
-pub fn cookie(socket: &impl AsRawFd) -> Cookie {
+pub(crate) fn cookie(socket: &impl AsRawFd) -> Cookie {
     let mut cookie = 0u64;
     let mut length = 8;
     // SAFETY: the pointers are to a u64 and to its length, both live during the call.
