@@ -3,6 +3,8 @@
 pub mod clock;
 pub mod errno;
 pub mod escape;
+pub mod names;
+pub mod ss;
 #[cfg(test)]
 mod event_fixtures;
 pub mod event_json;

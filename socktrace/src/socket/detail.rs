@@ -52,6 +52,14 @@ pub struct Detail {
     pub raw: Vec<(u16, Box<[u8]>)>,
 }
 
+impl Detail {
+    /// The payload of a raw attribute, by the kernel's number within the family.
+    #[must_use]
+    pub fn raw(&self, kind: u16) -> Option<&[u8]> {
+        self.raw.iter().find(|(number, _)| *number == kind).map(|(_, payload)| &**payload)
+    }
+}
+
 /// A running timer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Timer {

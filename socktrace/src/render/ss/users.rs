@@ -1,0 +1,65 @@
+//! The Process cell: ` users:(("sshd",pid=812,fd=3),…)`.
+
+use crate::render::escape::push_text;
+use crate::render::names::{Named, Names};
+use crate::render::units::push_u32;
+use crate::socket::{Endpoint, Holder, Proto};
+
+use super::{Cell, Users, details, netlink, push};
+
+/// Who holds the socket. Netlink and TIPC put their details here too, as in ss.
+pub(super) fn cell(out: &mut Vec<u8>, cell: &mut Cell<'_>) {
+    let Some(style) = cell.show.users else { return };
+    let socket = cell.socket();
+    match socket.proto {
+        Proto::Netlink => {
+            if let Endpoint::Netlink { portid, .. } = socket.local {
+                netlink::context(out, cell, style, portid);
+            }
+            return netlink::details(out, cell);
+        }
+        Proto::TipcStream | Proto::TipcDgram | Proto::TipcRdm | Proto::TipcSeqpacket => {
+            details::identity(out, cell);
+        }
+        _ => {}
+    }
+    let users = cell.row.users;
+    if users.is_empty() {
+        return;
+    }
+    push(out, " users:(");
+    for (index, user) in users.iter().enumerate() {
+        if index > 0 {
+            push(out, ",");
+        }
+        push_user(out, cell.names, style, user);
+    }
+    push(out, ")");
+}
+
+fn push_user(out: &mut Vec<u8>, names: &mut dyn Names, style: Users, user: &Holder) {
+    let pid = user.process.pid;
+    push(out, "(\"");
+    push_text(out, user.process.comm.as_bytes());
+    push(out, "\",pid=");
+    push_u32(out, pid);
+    if style.threads {
+        push(out, ",tid=");
+        push_u32(out, user.tid.unwrap_or(pid));
+    }
+    if style.process_context {
+        push(out, ",proc_ctx=");
+        push_context(out, names.name(Named::ProcessContext(user.tid.unwrap_or(pid))));
+    }
+    push(out, ",fd=");
+    push_u32(out, user.fd);
+    if style.socket_context {
+        push(out, ",sock_ctx=");
+        push_context(out, names.name(Named::FileContext { pid, fd: user.fd }));
+    }
+    push(out, ")");
+}
+
+pub(super) fn push_context(out: &mut Vec<u8>, context: Option<&[u8]>) {
+    push_text(out, context.unwrap_or(b"unavailable"));
+}
