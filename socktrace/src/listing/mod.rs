@@ -1,1 +1,5 @@
-//! (being built)
+//! One ss-style question: ask the kernel, filter, render. Used by `socktrace ss` and by the agent.
+
+pub mod options;
+pub mod selection;
+pub mod words;

@@ -3,10 +3,10 @@
 pub mod clock;
 pub mod errno;
 pub mod escape;
-pub mod names;
-pub mod ss;
 #[cfg(test)]
 mod event_fixtures;
 pub mod event_json;
 pub mod event_line;
+pub mod names;
+pub mod ss;
 pub mod units;

@@ -47,7 +47,9 @@ pub(super) fn port(out: &mut Vec<u8>, cell: &mut Cell<'_>, end: &Endpoint) {
         Endpoint::Packet { ifindex, .. } => interface(out, cell.names, *ifindex),
         Endpoint::Netlink { portid, .. } => netlink_port(out, cell, *portid),
         Endpoint::NetlinkPeer { portid, .. } => push_i64(out, i64::from(portid.cast_signed())),
-        Endpoint::Vsock { port: number, .. } | Endpoint::Tipc { reference: number, .. } => push_u32(out, *number),
+        Endpoint::Vsock { port: number, .. } | Endpoint::Tipc { reference: number, .. } => {
+            push_u32(out, *number)
+        }
         Endpoint::Xdp { queue, .. } => {
             push(out, "q");
             push_u32(out, *queue);

@@ -1,7 +1,7 @@
 //! The last cell: what `-o -e -m -i` and their like add, in each family's own order.
 
-use crate::render::names::{Named, Names};
 use crate::render::escape::push_text;
+use crate::render::names::{Named, Names};
 use crate::render::units::{push_hex, push_u32};
 use crate::socket::{Proto, Shutdown};
 
@@ -15,7 +15,9 @@ pub(super) fn cell(out: &mut Vec<u8>, cell: &mut Cell<'_>) {
         // Where there is a Process column, it has them.
         Proto::Netlink if cell.show.users.is_none() => netlink::details(out, cell),
         Proto::Netlink => {}
-        Proto::TipcStream | Proto::TipcDgram | Proto::TipcRdm | Proto::TipcSeqpacket => tipc::details(out, cell),
+        Proto::TipcStream | Proto::TipcDgram | Proto::TipcRdm | Proto::TipcSeqpacket => {
+            tipc::details(out, cell)
+        }
         Proto::Xdp => xdp::details(out, cell),
         Proto::VsockStream | Proto::VsockDgram | Proto::VsockSeqpacket => {}
         Proto::Tcp

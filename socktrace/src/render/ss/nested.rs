@@ -49,7 +49,10 @@ mod tests {
     #[test]
     fn every_truncation_ends_quietly() {
         let bytes = [6u16, 1, 0x1111, 0, 8, 0x8002, 0x2222, 0x3333].map(u16::to_ne_bytes).concat();
-        assert_eq!(attributes(&bytes).map(|(kind, payload)| (kind, payload.len())).collect::<Vec<_>>(), [(1, 2), (2, 4)]);
+        assert_eq!(
+            attributes(&bytes).map(|(kind, payload)| (kind, payload.len())).collect::<Vec<_>>(),
+            [(1, 2), (2, 4)]
+        );
         for end in 0..bytes.len() {
             assert!(attributes(&bytes[..end]).count() <= 1);
         }

@@ -125,14 +125,8 @@ impl Source<'_> {
 
 /// What was negotiated; only with `-o`, `-e` or `-b`, as in ss.
 fn options(out: &mut Vec<u8>, source: &Source<'_>) {
-    const WORDS: [(u64, &str); 6] = [
-        (1, " ts"),
-        (64, " usec_ts"),
-        (2, " sack"),
-        (8, " ecn"),
-        (16, " ecnseen"),
-        (32, " fastopen"),
-    ];
+    const WORDS: [(u64, &str); 6] =
+        [(1, " ts"), (64, " usec_ts"), (2, " sack"), (8, " ecn"), (16, " ecnseen"), (32, " fastopen")];
     if !source.show.timers {
         return;
     }

@@ -93,7 +93,9 @@ fn subflow(out: &mut Vec<u8>, block: &[u8]) {
         let set = FLAG_LETTERS.iter().enumerate().filter(|(bit, _)| flags & (1 << bit) != 0);
         out.extend(set.map(|(_, letter)| *letter));
     }
-    if let (Some(token_rem), Some(token_loc), Some(id_rem), Some(id_loc)) = (token_rem, token_loc, id_rem, id_loc) {
+    if let (Some(token_rem), Some(token_loc), Some(id_rem), Some(id_loc)) =
+        (token_rem, token_loc, id_rem, id_loc)
+    {
         push_side(out, " token:", token_rem, id_rem);
         push_side(out, "/", token_loc, id_loc);
     }

@@ -1,0 +1,152 @@
+//! What is asked, as meaning: no words, no files, no environment.
+
+use std::path::PathBuf;
+
+use crate::render::ss::Show;
+
+use super::selection::Selection;
+
+/// A question in the manner of ss.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is an option of its own; all combinations have a meaning"
+)]
+pub struct Options {
+    /// Which sockets, by table, family and state.
+    pub selection: Selection,
+    /// The words of the filter expression; none for all sockets.
+    pub filter: Vec<String>,
+    /// What to show of each.
+    pub show: Show,
+    /// Whether the columns are named.
+    pub header: bool,
+    /// How it is written.
+    pub format: Format,
+    /// Whether the summary comes first.
+    pub summary: bool,
+    /// What to do with the sockets.
+    pub action: Action,
+    /// In which network namespace.
+    pub netns: NetnsChoice,
+    /// In which order.
+    pub order: Order,
+    /// At most so many sockets (or groups).
+    pub top: Option<usize>,
+    /// Counted by this instead of listed.
+    pub count_by: Option<Key>,
+    /// BPF socket storages to show.
+    pub bpf_maps: BpfMaps,
+}
+
+/// What to do with the sockets.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum Action {
+    /// List them.
+    #[default]
+    List,
+    /// Nothing (only the summary was wanted).
+    Nothing,
+    /// Close them, and list those that were closed.
+    Kill {
+        /// Only say which.
+        dry_run: bool,
+        /// Also the connection that carries this very session.
+        force: bool,
+    },
+    /// Print sockets as they are destroyed.
+    Events,
+    /// Write the kernel's answer for TCP to a file; `-` for stdout.
+    Dump(PathBuf),
+}
+
+/// How the answer is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Format {
+    /// The table of ss. With the width of the screen, if there is one.
+    Text {
+        /// Columns of the terminal; none for a pipe.
+        screen: Option<usize>,
+    },
+    /// One JSON object per line and socket.
+    #[default]
+    Json,
+}
+
+/// Which network namespaces.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum NetnsChoice {
+    /// The caller's.
+    #[default]
+    Own,
+    /// The one with that name, of that process, or at that path.
+    One(String),
+    /// Every one that can be entered.
+    All,
+}
+
+/// The order of the rows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Order {
+    /// ss's: tables in a fixed order, each as the kernel lists it.
+    #[default]
+    Kernel,
+    /// By a key; numbers from large to small, text from A to Z.
+    By(Key),
+}
+
+/// What rows can be ordered or counted by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[expect(missing_docs, reason = "the names say it")]
+pub enum Key {
+    State,
+    Local,
+    LocalPort,
+    Peer,
+    PeerPort,
+    RecvQ,
+    SendQ,
+    Process,
+    User,
+    Netid,
+    Netns,
+    Rtt,
+    Retrans,
+    BytesSent,
+    BytesReceived,
+    Age,
+}
+
+impl Key {
+    /// All of them with their words.
+    pub const WORDS: [(&'static str, Self); 16] = [
+        ("state", Self::State),
+        ("local", Self::Local),
+        ("sport", Self::LocalPort),
+        ("peer", Self::Peer),
+        ("dport", Self::PeerPort),
+        ("recvq", Self::RecvQ),
+        ("sendq", Self::SendQ),
+        ("process", Self::Process),
+        ("user", Self::User),
+        ("netid", Self::Netid),
+        ("netns", Self::Netns),
+        ("rtt", Self::Rtt),
+        ("retrans", Self::Retrans),
+        ("sent", Self::BytesSent),
+        ("received", Self::BytesReceived),
+        ("age", Self::Age),
+    ];
+}
+
+/// Which BPF socket storages to show.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum BpfMaps {
+    /// None.
+    #[default]
+    None,
+    /// Those of every map.
+    All,
+    /// Those of the maps with these ids.
+    Ids(Vec<u32>),
+}

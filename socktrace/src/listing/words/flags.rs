@@ -1,0 +1,287 @@
+//! The options as data: their letters, their names, and what each does.
+
+use std::time::Duration;
+
+use crate::listing::options::{BpfMaps, Key, NetnsChoice, Order};
+use crate::listing::selection::{LISTENING, Table};
+use crate::render::ss::Users;
+use crate::socket::{Family, State, StateSet};
+
+use super::{Asked, Draft, UsageError};
+
+/// One option.
+pub(super) struct Flag {
+    /// Its letters; most have one, some none.
+    pub(super) short: &'static str,
+    pub(super) long: &'static str,
+    /// Whether ss has it too.
+    pub(super) of_ss: bool,
+    pub(super) take: Take,
+}
+
+/// What comes with it, and what it does.
+#[derive(Clone, Copy)]
+pub(super) enum Take {
+    Nothing(fn(&mut Draft)),
+    Value(fn(&mut Draft, &str) -> Result<(), UsageError>),
+}
+
+const fn flag(short: &'static str, long: &'static str, apply: fn(&mut Draft)) -> Flag {
+    Flag { short, long, of_ss: true, take: Take::Nothing(apply) }
+}
+
+const fn value(
+    short: &'static str,
+    long: &'static str,
+    apply: fn(&mut Draft, &str) -> Result<(), UsageError>,
+) -> Flag {
+    Flag { short, long, of_ss: true, take: Take::Value(apply) }
+}
+
+const fn ours(flag: Flag) -> Flag {
+    Flag { of_ss: false, ..flag }
+}
+
+/// Every option.
+pub(super) static FLAGS: [Flag; 57] = [
+    flag("n", "numeric", |d| d.show.numeric = true),
+    flag("r", "resolve", |d| d.show.resolve = true),
+    flag("o", "options", |d| d.show.timers = true),
+    flag("e", "extended", |d| {
+        d.show.timers = true;
+        d.show.extended = true;
+    }),
+    flag("m", "memory", |d| d.show.memory = true),
+    flag("i", "info", |d| d.show.info = true),
+    flag("p", "processes", |d| {
+        users(d);
+    }),
+    flag("T", "threads", |d| users(d).threads = true),
+    flag("Z", "context", |d| users(d).process_context = true),
+    flag("z", "contexts", |d| {
+        users(d).process_context = true;
+        users(d).socket_context = true;
+    }),
+    flag("b", "bpf", |d| {
+        d.show.timers = true;
+        d.show.bpf = true;
+    }),
+    flag("E", "events", |d| d.events = true),
+    flag("t", "tcp", |d| d.choice.table(Table::Tcp)),
+    flag("u", "udp", |d| d.choice.table(Table::Udp)),
+    flag("w", "raw", |d| d.choice.table(Table::Raw)),
+    flag("S", "sctp", |d| d.choice.table(Table::Sctp)),
+    flag("d", "dccp", |d| d.choice.table(Table::Dccp)),
+    flag("M", "mptcp", |d| d.choice.table(Table::Mptcp)),
+    flag("x", "unix", |d| d.choice.family(Family::Unix)),
+    flag("", "tipc", |d| d.choice.family(Family::Tipc)),
+    flag("", "vsock", |d| d.choice.family(Family::Vsock)),
+    flag("", "xdp", |d| d.choice.family(Family::Xdp)),
+    flag("4", "ipv4", |d| d.choice.family(Family::Inet)),
+    flag("6", "ipv6", |d| d.choice.family(Family::Inet6)),
+    flag("0", "packet", |d| d.choice.family(Family::Packet)),
+    flag("a", "all", |d| d.choice.states(StateSet::ALL)),
+    flag("l", "listening", |d| d.choice.states(LISTENING)),
+    flag("B", "bound-inactive", |d| d.choice.states(StateSet::of(State::BoundInactive))),
+    value("f", "family", family),
+    value("A", "query", query),
+    value("", "socket", query),
+    flag("s", "summary", |d| d.summary = true),
+    value("D", "diag", |d, path| {
+        d.dump = Some(path.into());
+        Ok(())
+    }),
+    value("F", "filter", |d, path| match d.filter_file.replace(path.into()) {
+        None => Ok(()),
+        Some(_) => Err(UsageError::Clash("more than one filter file")),
+    }),
+    value("N", "net", |d, name| {
+        d.netns = NetnsChoice::One(name.to_owned());
+        Ok(())
+    }),
+    flag("K", "kill", |d| d.kill = true),
+    flag("H", "no-header", |d| d.header = false),
+    flag("Q", "no-queues", |d| d.show.queues = false),
+    flag("O", "oneline", |d| d.show.oneline = true),
+    flag("", "tipcinfo", |d| d.show.tipcinfo = true),
+    flag("", "tos", |d| d.show.tos = true),
+    flag("", "cgroup", |d| d.show.cgroup = true),
+    flag("", "inet-sockopt", |d| d.show.sockopt = true),
+    flag("", "bpf-maps", |d| d.bpf_maps = BpfMaps::All),
+    value("", "bpf-map-id", bpf_map_id),
+    flag("vV", "version", |d| d.instead = Some(Asked::Version)),
+    flag("h", "help", |d| d.instead = Some(Asked::Help)),
+    ours(flag("", "json", |d| d.json = true)),
+    ours(flag("", "direct", |d| d.direct = true)),
+    ours(value("", "agent", |d, path| {
+        d.agent = Some(path.into());
+        Ok(())
+    })),
+    ours(flag("", "dry-run", |d| d.dry_run = true)),
+    ours(flag("", "force", |d| d.force = true)),
+    ours(flag("", "all-netns", |d| d.netns = NetnsChoice::All)),
+    ours(value("", "sort", |d, word| {
+        d.order = Order::By(key("--sort", word)?);
+        Ok(())
+    })),
+    ours(value("", "top", |d, word| {
+        d.top = Some(number("--top", word)?);
+        Ok(())
+    })),
+    ours(value("", "count-by", |d, word| {
+        d.count_by = Some(key("--count-by", word)?);
+        Ok(())
+    })),
+    ours(value("c", "continuous", seconds)),
+];
+
+fn users(draft: &mut Draft) -> &mut Users {
+    draft.show.users.get_or_insert_default()
+}
+
+fn family(draft: &mut Draft, word: &str) -> Result<(), UsageError> {
+    let family = match word {
+        "inet" => Family::Inet,
+        "inet6" => Family::Inet6,
+        "link" => Family::Packet,
+        "unix" => Family::Unix,
+        "netlink" => Family::Netlink,
+        "tipc" => Family::Tipc,
+        "vsock" => Family::Vsock,
+        "xdp" => Family::Xdp,
+        "help" => {
+            draft.instead = Some(Asked::Help);
+            return Ok(());
+        }
+        _ => {
+            return Err(UsageError::BadValue {
+                option: "--family",
+                value: word.to_owned(),
+                expected: "inet, inet6, link, unix, netlink, vsock, tipc or xdp",
+            });
+        }
+    };
+    draft.choice.family(family);
+    Ok(())
+}
+
+/// The names of `-A`.
+const QUERIES: [(&str, &[Table]); 28] = {
+    use Table::{
+        Dccp, Mptcp, Netlink, PacketDgram, PacketRaw, Raw, Sctp, Tcp, Tipc, Udp, UnixDgram, UnixSeqpacket,
+        UnixStream, VsockDgram, VsockStream, Xdp,
+    };
+    [
+        (
+            "all",
+            &[
+                Udp,
+                Dccp,
+                Tcp,
+                Mptcp,
+                Raw,
+                UnixStream,
+                UnixDgram,
+                UnixSeqpacket,
+                PacketRaw,
+                PacketDgram,
+                Netlink,
+                Sctp,
+                VsockStream,
+                VsockDgram,
+                Xdp,
+            ],
+        ),
+        ("inet", &[Udp, Dccp, Tcp, Mptcp, Sctp, Raw]),
+        ("udp", &[Udp]),
+        ("dccp", &[Dccp]),
+        ("tcp", &[Tcp]),
+        ("mptcp", &[Mptcp]),
+        ("sctp", &[Sctp]),
+        ("raw", &[Raw]),
+        ("unix", &[UnixStream, UnixDgram, UnixSeqpacket]),
+        ("unix_stream", &[UnixStream]),
+        ("u_str", &[UnixStream]),
+        ("unix_dgram", &[UnixDgram]),
+        ("u_dgr", &[UnixDgram]),
+        ("unix_seqpacket", &[UnixSeqpacket]),
+        ("u_seq", &[UnixSeqpacket]),
+        ("packet", &[PacketRaw, PacketDgram]),
+        ("packet_raw", &[PacketRaw]),
+        ("p_raw", &[PacketRaw]),
+        ("packet_dgram", &[PacketDgram]),
+        ("p_dgr", &[PacketDgram]),
+        ("netlink", &[Netlink]),
+        ("tipc", &[Tipc]),
+        ("vsock", &[VsockStream, VsockDgram]),
+        ("vsock_stream", &[VsockStream]),
+        ("vsock_dgram", &[VsockDgram]),
+        ("v_str", &[VsockStream]),
+        ("v_dgr", &[VsockDgram]),
+        ("xdp", &[Xdp]),
+    ]
+};
+
+fn query(draft: &mut Draft, list: &str) -> Result<(), UsageError> {
+    for word in list.split(',') {
+        let (name, add) = match word.strip_prefix('!') {
+            Some(name) => (name, false),
+            None => (word, true),
+        };
+        let tables = match QUERIES.iter().find(|(known, _)| *known == name) {
+            Some((_, tables)) => tables,
+            None => {
+                return Err(UsageError::BadValue {
+                    option: "--query",
+                    value: word.to_owned(),
+                    expected: "a table of sockets: all, inet, tcp, udp, raw, unix, packet, netlink …",
+                });
+            }
+        };
+        draft.choice.query(tables, add);
+    }
+    Ok(())
+}
+
+fn bpf_map_id(draft: &mut Draft, word: &str) -> Result<(), UsageError> {
+    let id = number("--bpf-map-id", word)?;
+    match &mut draft.bpf_maps {
+        BpfMaps::All => Err(UsageError::Clash("--bpf-maps and --bpf-map-id exclude each other")),
+        BpfMaps::Ids(ids) => {
+            ids.push(id);
+            Ok(())
+        }
+        none @ BpfMaps::None => {
+            *none = BpfMaps::Ids(vec![id]);
+            Ok(())
+        }
+    }
+}
+
+fn number<T: std::str::FromStr>(option: &'static str, word: &str) -> Result<T, UsageError> {
+    word.parse().map_err(|_| UsageError::BadValue { option, value: word.to_owned(), expected: "a number" })
+}
+
+fn seconds(draft: &mut Draft, word: &str) -> Result<(), UsageError> {
+    let bad = || UsageError::BadValue {
+        option: "--continuous",
+        value: word.to_owned(),
+        expected: "a positive number of seconds",
+    };
+    let seconds: f64 = word.parse().map_err(|_| bad())?;
+    let every = Duration::try_from_secs_f64(seconds).map_err(|_| bad())?;
+    if every.is_zero() {
+        return Err(bad());
+    }
+    draft.every = Some(every);
+    Ok(())
+}
+
+fn key(option: &'static str, word: &str) -> Result<Key, UsageError> {
+    Key::WORDS.iter().find(|(name, _)| *name == word).map(|(_, key)| *key).ok_or_else(|| UsageError::BadValue {
+        option,
+        value: word.to_owned(),
+        expected: "one of state, local, sport, peer, dport, recvq, sendq, process, user, netid, netns, rtt, retrans, \
+                   sent, received, age",
+    })
+}

@@ -1,0 +1,185 @@
+//! The words of an ss command line, and what they mean.
+//!
+//! Read as getopt_long reads them for ss: short options cluster (`-tulpn`), long ones may be abbreviated, options and
+//! the words of the filter may be mixed. Pure: no file is read and no environment.
+
+mod flags;
+mod scan;
+#[cfg(test)]
+mod tests;
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::query::{self, ParseError};
+use crate::render::ss::Show;
+
+use super::options::{Action, BpfMaps, Format, Key, NetnsChoice, Options, Order};
+use super::selection::Choice;
+
+/// What an ss command line asks for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Asked {
+    /// The help text.
+    Help,
+    /// The version.
+    Version,
+    /// An answer.
+    Question(Box<Question>),
+}
+
+/// A question, and what of the command line is not part of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Question {
+    /// The question.
+    pub options: Options,
+    /// More filter words are to be read from there (`-F`); a name that begins with `-` is standard input.
+    pub filter_file: Option<PathBuf>,
+    /// Without the agent.
+    pub direct: bool,
+    /// With the agent on this socket.
+    pub agent: Option<PathBuf>,
+    /// Repeat after so long.
+    pub every: Option<Duration>,
+}
+
+/// An ss command line that cannot be understood.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum UsageError {
+    /// No such option.
+    #[error("unknown option {0}")]
+    Unknown(String),
+    /// More than one option begins like that.
+    #[error("option {word} is ambiguous: {candidates}")]
+    Ambiguous {
+        /// What was given.
+        word: String,
+        /// What it could be.
+        candidates: String,
+    },
+    /// The option needs a value, or can have none.
+    #[error("option {0} needs a value")]
+    NoValue(String),
+    /// The option can have no value.
+    #[error("option {0} takes no value")]
+    NeedlessValue(String),
+    /// The value is none of those that are possible.
+    #[error("{option}: {value:?} is not {expected}")]
+    BadValue {
+        /// Which option.
+        option: &'static str,
+        /// Its value.
+        value: String,
+        /// What was possible.
+        expected: &'static str,
+    },
+    /// Two things that do not go together, or something else about the whole.
+    #[error("{0}")]
+    Clash(&'static str),
+    /// A state word is wrong.
+    #[error("{}", .error.render(.words))]
+    State {
+        /// Where and what.
+        error: ParseError,
+        /// The words it points into.
+        words: Vec<String>,
+    },
+}
+
+/// Reads the words that follow `ss`.
+///
+/// `screen` is the width of the terminal, if the answer goes to one.
+///
+/// # Errors
+///
+/// What cannot be understood.
+pub fn parse(words: &[String], screen: Option<usize>) -> Result<Asked, UsageError> {
+    let mut draft = Draft { header: true, ..Draft::default() };
+    draft.show.queues = true;
+    let rest = scan::scan(words, &mut draft)?;
+    match draft.instead {
+        Some(instead) => Ok(instead),
+        None => draft.finish(&rest, screen).map(|question| Asked::Question(Box::new(question))),
+    }
+}
+
+/// A question while its options are being read, one after the other.
+#[derive(Debug, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "each is an option of its own")]
+struct Draft {
+    /// Help or version was asked for; nothing after it counts.
+    instead: Option<Asked>,
+    choice: Choice,
+    show: Show,
+    header: bool,
+    json: bool,
+    summary: bool,
+    kill: bool,
+    dry_run: bool,
+    force: bool,
+    events: bool,
+    dump: Option<PathBuf>,
+    filter_file: Option<PathBuf>,
+    netns: NetnsChoice,
+    order: Order,
+    top: Option<usize>,
+    count_by: Option<Key>,
+    bpf_maps: BpfMaps,
+    direct: bool,
+    agent: Option<PathBuf>,
+    every: Option<Duration>,
+}
+
+impl Draft {
+    fn finish(mut self, rest: &[String], screen: Option<usize>) -> Result<Question, UsageError> {
+        let states =
+            query::parse_states(rest).map_err(|error| UsageError::State { error, words: rest.to_vec() })?;
+        if let Some(states) = states.states {
+            self.choice.states(states);
+        }
+        let filter = rest.get(states.taken..).unwrap_or_default().to_vec();
+        let only_summary = self.summary && !self.choice.any() && rest.is_empty();
+        let selection = self.choice.finish();
+        self.show.netid = selection.tables.len() != 1;
+        self.show.state = selection.states.len() != 1;
+        Ok(Question {
+            options: Options {
+                selection,
+                filter,
+                show: self.show,
+                header: self.header,
+                format: if self.json { Format::Json } else { Format::Text { screen } },
+                summary: self.summary,
+                action: self.action(only_summary)?,
+                netns: self.netns,
+                order: self.order,
+                top: self.top,
+                count_by: self.count_by,
+                bpf_maps: self.bpf_maps,
+            },
+            filter_file: self.filter_file,
+            direct: self.direct,
+            agent: self.agent,
+            every: self.every,
+        })
+    }
+
+    fn action(&self, only_summary: bool) -> Result<Action, UsageError> {
+        if self.direct && self.agent.is_some() {
+            return Err(UsageError::Clash("--direct and --agent exclude each other"));
+        }
+        if (self.dry_run || self.force) && !self.kill {
+            return Err(UsageError::Clash("--dry-run and --force belong to --kill"));
+        }
+        Ok(match &self.dump {
+            _ if only_summary => Action::Nothing,
+            Some(path) => Action::Dump(path.clone()),
+            None if self.events && self.kill => {
+                return Err(UsageError::Clash("--events and --kill exclude each other"));
+            }
+            None if self.events => Action::Events,
+            None if self.kill => Action::Kill { dry_run: self.dry_run, force: self.force },
+            None => Action::List,
+        })
+    }
+}

@@ -1,0 +1,99 @@
+//! getopt_long's way through the words: options are applied as they come, the other words are returned.
+
+use super::flags::{FLAGS, Flag, Take};
+use super::{Draft, UsageError};
+
+/// Applies the options to the draft. `--` ends them.
+pub(super) fn scan(words: &[String], draft: &mut Draft) -> Result<Vec<String>, UsageError> {
+    let mut rest = Vec::new();
+    let mut words = words.iter();
+    while let Some(word) = words.next() {
+        if draft.instead.is_some() {
+            break;
+        }
+        if word == "--" {
+            rest.extend(words.cloned());
+            break;
+        }
+        let mut next = || words.next().cloned();
+        match (word.strip_prefix("--"), word.strip_prefix('-')) {
+            (Some(long), _) => self::long(long, &mut next, draft)?,
+            (None, Some(cluster)) if !cluster.is_empty() => self::cluster(cluster, &mut next, draft)?,
+            _ => rest.push(word.clone()),
+        }
+    }
+    Ok(rest)
+}
+
+fn long(word: &str, next: &mut dyn FnMut() -> Option<String>, draft: &mut Draft) -> Result<(), UsageError> {
+    let (name, value) = match word.split_once('=') {
+        Some((name, value)) => (name, Some(value.to_owned())),
+        None => (word, None),
+    };
+    let flag = find_long(name)?;
+    match (flag.take, value) {
+        (Take::Nothing(_), Some(_)) => Err(UsageError::NeedlessValue(format!("--{}", flag.long))),
+        (Take::Nothing(apply), None) => {
+            apply(draft);
+            Ok(())
+        }
+        (Take::Value(apply), value) => {
+            let value = value.or_else(next).ok_or_else(|| UsageError::NoValue(format!("--{}", flag.long)))?;
+            apply(draft, &value)
+        }
+    }
+}
+
+/// The option with that name, or the only one that begins with it: among those of ss first, so that ours never make
+/// an abbreviation ambiguous that works with ss.
+fn find_long(name: &str) -> Result<&'static Flag, UsageError> {
+    if let Some(flag) = FLAGS.iter().find(|flag| flag.long == name) {
+        return Ok(flag);
+    }
+    let beginning = |of_ss: bool| {
+        FLAGS
+            .iter()
+            .filter(move |flag| flag.long.starts_with(name) && (!of_ss || flag.of_ss))
+            .collect::<Vec<_>>()
+    };
+    for of_ss in [true, false] {
+        match beginning(of_ss).as_slice() {
+            [] => {}
+            [flag] => return Ok(flag),
+            candidates => {
+                let candidates: Vec<_> = candidates.iter().map(|flag| format!("--{}", flag.long)).collect();
+                return Err(UsageError::Ambiguous {
+                    word: format!("--{name}"),
+                    candidates: candidates.join(", "),
+                });
+            }
+        }
+    }
+    Err(UsageError::Unknown(format!("--{name}")))
+}
+
+fn cluster(
+    word: &str,
+    next: &mut dyn FnMut() -> Option<String>,
+    draft: &mut Draft,
+) -> Result<(), UsageError> {
+    let mut letters = word.chars();
+    while let Some(letter) = letters.next() {
+        let flag = FLAGS
+            .iter()
+            .find(|flag| flag.short.contains(letter))
+            .ok_or_else(|| UsageError::Unknown(format!("-{letter}")))?;
+        match flag.take {
+            Take::Nothing(apply) => apply(draft),
+            Take::Value(apply) => {
+                let attached = letters.as_str();
+                let value = if attached.is_empty() { next() } else { Some(attached.to_owned()) };
+                return apply(draft, &value.ok_or_else(|| UsageError::NoValue(format!("-{letter}")))?);
+            }
+        }
+        if draft.instead.is_some() {
+            return Ok(());
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,98 @@
+//! Words in, meaning out.
+
+use super::*;
+use crate::listing::selection::{LISTENING, Table, TableSet};
+use crate::socket::{Family, State, StateSet};
+
+fn question(line: &str) -> Question {
+    match try_parse(line) {
+        Ok(Asked::Question(question)) => *question,
+        other => panic!("{line}: {other:?}"),
+    }
+}
+
+fn try_parse(line: &str) -> Result<Asked, UsageError> {
+    let words: Vec<String> = line.split_whitespace().map(str::to_owned).collect();
+    parse(&words, None)
+}
+
+#[test]
+fn clusters_long_names_and_abbreviations_mean_the_same() {
+    fn check(line: &str, same: &str) {
+        assert_eq!(question(line), question(same), "{line}");
+    }
+    check("-tulpn", "--tcp --udp --listening --processes --numeric");
+    check("-lt sport = :8080", "sport = -t :8080 -l");
+    check("--num --list --tc", "-nlt");
+    check("-finet", "--family=inet");
+    check("-f inet", "--family inet");
+    check("-A tcp,udp", "--query=tcp,udp");
+    check("-A tcp,udp", "--socket tcp,udp");
+    check("--context", "-Z");
+    check("--so tcp", "-A tcp");
+    check("-t -- sport = :1", "-t sport = :1");
+    check("-a -l", "-l");
+    check("-l -a", "-a");
+    check("-tHa", "-t -H -a");
+    check("-tD/tmp/x", "-t -D /tmp/x");
+}
+
+#[test]
+fn options_mean_what_they_mean_in_ss() {
+    let listening = question("-ltn").options;
+    assert_eq!(listening.selection.states, LISTENING);
+    assert_eq!(listening.selection.tables, TableSet::of(&[Table::Tcp]));
+    assert!(listening.show.numeric && !listening.show.netid && listening.show.state && listening.header);
+
+    let unix = question("-x").options;
+    assert!(unix.show.netid && unix.show.state);
+    assert_eq!(unix.selection.last_family, Some(Family::Unix));
+
+    let udp = question("-u").options;
+    assert_eq!(udp.selection.states, StateSet::of(State::Established));
+    assert!(!udp.show.state, "one state needs no column");
+
+    let extended = question("-eHQO").options;
+    assert!(extended.show.timers && extended.show.extended && extended.show.oneline);
+    assert!(!extended.header && !extended.show.queues);
+
+    assert!(question("-T").options.show.users.unwrap().threads, "threads are of processes");
+    assert_eq!(question("-s").options.action, Action::Nothing);
+    assert_eq!(question("-ts").options.action, Action::List);
+    assert_eq!(question("-K dst 1.1.1.1").options.action, Action::Kill { dry_run: false, force: false });
+    assert_eq!(question("-N blue").options.netns, NetnsChoice::One("blue".into()));
+    assert_eq!(question("-c 0.5").every, Some(Duration::from_millis(500)));
+    assert_eq!(try_parse("-h"), Ok(Asked::Help));
+    assert_eq!(try_parse("-t --help --nonsense"), Ok(Asked::Help));
+    assert_eq!(try_parse("-V"), Ok(Asked::Version));
+}
+
+#[test]
+fn what_cannot_be_understood_is_said() {
+    fn check(line: &str, expected: &str) {
+        assert_eq!(try_parse(line).unwrap_err().to_string(), expected, "{line}");
+    }
+    check("-y", "unknown option -y");
+    check("sport = -1", "unknown option -1");
+    check("--nonsense", "unknown option --nonsense");
+    check("--bpf-map", "option --bpf-map is ambiguous: --bpf-maps, --bpf-map-id");
+    check("--tcp=1", "option --tcp takes no value");
+    check("-tf", "option -f needs a value");
+    check("-f ipx", "--family: \"ipx\" is not inet, inet6, link, unix, netlink, vsock, tipc or xdp");
+    check(
+        "-A tcp,",
+        "--query: \"\" is not a table of sockets: all, inet, tcp, udp, raw, unix, packet, netlink …",
+    );
+    check("-F a -F b", "more than one filter file");
+    check("--bpf-maps --bpf-map-id=3", "--bpf-maps and --bpf-map-id exclude each other");
+    check("--top ten", "--top: \"ten\" is not a number");
+    check("-c 0", "--continuous: \"0\" is not a positive number of seconds");
+    check("--dry-run", "--dry-run and --force belong to --kill");
+}
+
+proptest::proptest! {
+    #[test]
+    fn no_words_make_it_panic(words: Vec<String>) {
+        let _ = parse(&words, None);
+    }
+}
