@@ -8,10 +8,6 @@ use super::selection::Selection;
 
 /// A question in the manner of ss.
 #[derive(Debug, Clone, PartialEq, Eq)]
-#[expect(
-    clippy::struct_excessive_bools,
-    reason = "each is an option of its own; all combinations have a meaning"
-)]
 pub struct Options {
     /// Which sockets, by table, family and state.
     pub selection: Selection,

@@ -105,7 +105,6 @@ pub fn parse(words: &[String], screen: Option<usize>) -> Result<Asked, UsageErro
 
 /// A question while its options are being read, one after the other.
 #[derive(Debug, Default)]
-#[expect(clippy::struct_excessive_bools, reason = "each is an option of its own")]
 struct Draft {
     /// Help or version was asked for; nothing after it counts.
     instead: Option<Asked>,

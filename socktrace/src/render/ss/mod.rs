@@ -32,10 +32,6 @@ use super::names::Names;
 
 /// What to show of each socket.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-#[expect(
-    clippy::struct_excessive_bools,
-    reason = "each is an option of ss of its own; all combinations have a meaning"
-)]
 pub struct Show {
     /// The Netid column: more than one table was asked for.
     pub netid: bool,
