@@ -1,4 +1,4 @@
-//! What can be wrong with a filter, and where: the word is pointed at.
+//! What can be wrong with a filter, and where: the word is pointed at, and what was possible is said.
 
 use std::fmt;
 use std::ops::Range;
@@ -14,15 +14,133 @@ pub struct ParseError {
     pub problem: Problem,
 }
 
-/// What is wrong.
+/// What is wrong, and what was possible.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Problem {
-    /// Something was expected and something else came, or nothing.
-    #[error("expected {expected}")]
-    Expected {
-        /// What was possible.
-        expected: &'static str,
+    /// No predicate where one must stand.
+    #[error("a predicate is expected here: {PREDICATES}")]
+    ExpectedTest,
+    /// A word that is no predicate.
+    #[error("{word:?} is no predicate{}", did_you_mean(*.nearest))]
+    UnknownTest {
+        /// The word.
+        word: String,
+        /// The predicate that was perhaps meant.
+        nearest: Option<&'static str>,
     },
+    /// Operators or parentheses that stick to a word.
+    #[error("operators and parentheses are words of their own: write blanks around them")]
+    Glued,
+    /// `state` as a leading word, followed by `and` or `or`.
+    #[error("a leading `state` or `exclude` is joined to what follows by nothing: leave out {word:?}")]
+    JoinedState {
+        /// The word.
+        word: String,
+    },
+    /// A predicate without its value.
+    #[error("`{field}` needs a value: {example}")]
+    ExpectedValue {
+        /// The predicate.
+        field: &'static str,
+        /// How one looks.
+        example: &'static str,
+    },
+    /// An operator that the predicate does not know.
+    #[error("`{field}` can only be compared with `=` and `!=`")]
+    OnlyEquality {
+        /// The predicate.
+        field: &'static str,
+    },
+    /// An ordering operator before a list or a range.
+    #[error("a list or a range can only be compared with `=` and `!=`")]
+    OrderedList,
+    /// An item of a list that is empty, or a list that never ends.
+    #[error("a list is written {{22,80,443}} or 22,80,443")]
+    BadList,
+    /// A range whose end is before its start.
+    #[error("the end of the range is before its start")]
+    EmptyRange,
+    /// A parenthesis that is never closed.
+    #[error("this parenthesis is never closed")]
+    Unclosed,
+    /// A closing parenthesis too many.
+    #[error("this parenthesis was never opened")]
+    Unopened,
+    /// Mixed operators whose reading is not clear.
+    #[error("`and` after `or`: say with parentheses which belong together")]
+    Mixed,
+    /// More nesting than is followed.
+    #[error("nested more than {MAX_DEPTH} deep")]
+    TooDeep,
+    /// No number of that kind.
+    #[error("{text:?} is no {kind}")]
+    BadNumber {
+        /// What stood there.
+        text: String,
+        /// What was expected, with an example.
+        kind: &'static str,
+    },
+    /// No address, and no host of that name.
+    #[error(
+        "{text:?} is no address and no known host; an IPv6 address stands in brackets: [::1], [fe80::/10]:22"
+    )]
+    BadHost {
+        /// What stood there.
+        text: String,
+    },
+    /// A bracket that is never closed.
+    #[error("the bracket is never closed: [::1], [fe80::/10]:22")]
+    UnclosedBracket,
+    /// No port, and no service of that name.
+    #[error("{text:?} is no port and no known service")]
+    BadPort {
+        /// What stood there.
+        text: String,
+    },
+    /// A port that cannot exist.
+    #[error("there is no port above 65535")]
+    PortTooLarge,
+    /// A service that has two ports.
+    #[error("{text:?} is port {tcp} in TCP and {udp} in UDP: write the number")]
+    AmbiguousPort {
+        /// The service.
+        text: String,
+        /// Its TCP port.
+        tcp: u16,
+        /// Its UDP port.
+        udp: u16,
+    },
+    /// A name that is not known.
+    #[error("no {kind} is called {text:?}")]
+    UnknownName {
+        /// What stood there.
+        text: String,
+        /// What was looked for.
+        kind: &'static str,
+    },
+    /// No state.
+    #[error("{text:?} is no state; the states are {STATES}")]
+    BadState {
+        /// What stood there.
+        text: String,
+    },
+}
+
+/// How deep parentheses, negations and changes between `and` and `or` may nest.
+pub(super) const MAX_DEPTH: usize = 200;
+
+const PREDICATES: &str = "src, dst, host, sport, dport, port, dev, fwmark, cgroup, autobound, state, pid, comm, \
+                          user, uid, netns, inode, cookie, recvq, sendq, rtt, retrans, age";
+
+const STATES: &str = "established, syn-sent, syn-recv, fin-wait-1, fin-wait-2, time-wait, closed, close-wait, \
+                      last-ack, listening, closing, bound-inactive, and the groups all, connected, synchronized, \
+                      bucket, big";
+
+fn did_you_mean(nearest: Option<&'static str>) -> String {
+    match nearest {
+        Some(word) => format!("; did you mean `{word}`?"),
+        None => format!("; there are {PREDICATES}"),
+    }
 }
 
 impl fmt::Display for ParseError {
@@ -31,12 +149,38 @@ impl fmt::Display for ParseError {
     }
 }
 
-impl std::error::Error for ParseError {}
+impl std::error::Error for ParseError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        Some(&self.problem)
+    }
+}
 
 impl ParseError {
-    /// The words on one line, and a line of `^` beneath that points at the wrong one.
+    /// The words on one line, and a line of `^` beneath that points at the wrong one. Both lines end without a
+    /// line feed. Control characters are shown as `?`, so that the lines are safe for a terminal.
     #[must_use]
     pub fn render(&self, words: &[String]) -> String {
-        words.join(" ")
+        let mut line = String::new();
+        let mut start = None;
+        let mut end = 0;
+        for (index, word) in words.iter().enumerate() {
+            if index > 0 {
+                line.push(' ');
+            }
+            let base = line.chars().count();
+            if index == self.word {
+                start = Some(base + columns(word, self.span.start));
+                end = base + columns(word, self.span.end);
+            }
+            line.extend(word.chars().map(|c| if c.is_control() { '?' } else { c }));
+        }
+        let start = start.unwrap_or(if words.is_empty() { 0 } else { line.chars().count() + 1 });
+        let carets = end.saturating_sub(start).max(1);
+        format!("{line}\n{}{}", " ".repeat(start), "^".repeat(carets))
     }
+}
+
+/// How many characters stand before that byte.
+fn columns(word: &str, byte: usize) -> usize {
+    word.char_indices().take_while(|(at, _)| *at < byte).count()
 }

@@ -21,11 +21,11 @@ pub struct Facts<'a> {
     pub local: &'a Endpoint,
     /// The other side.
     pub peer: &'a Endpoint,
-    /// The number in ss's local Port column: port, UNIX inode, interface index, netlink port id, queue.
-    /// In events only true ports; -1 for none.
-    pub local_port: i64,
+    /// In a listing, the number in ss's local Port column: port, UNIX inode, interface index, netlink port id,
+    /// queue. In an event only a true port, and none where the family has no ports.
+    pub local_port: Option<i64>,
     /// The number in ss's peer Port column, likewise.
-    pub peer_port: i64,
+    pub peer_port: Option<i64>,
     /// Interface the socket is bound to, 0 for none.
     pub ifindex: u32,
     /// `SO_MARK`.
@@ -87,8 +87,8 @@ impl<'a> Facts<'a> {
             state: socket.state,
             local: &socket.local,
             peer: &socket.peer,
-            local_port: column(&socket.local),
-            peer_port: column(&socket.peer),
+            local_port: Some(column(&socket.local)),
+            peer_port: Some(peer_column(socket)),
             ifindex: socket.ifindex,
             // Other families have no mark and no cgroup in sock_diag; to ss both are 0 there.
             mark: detail.and_then(|detail| detail.mark).or(if inet { None } else { Some(0) }),
@@ -167,30 +167,36 @@ const fn is_full(state: State) -> bool {
 /// What ss compares with a port: the number it prints in the Port column (misc/ss.c, `lport`, `rport`).
 const fn column(end: &Endpoint) -> i64 {
     match *end {
+        Endpoint::Inet { port, .. } => port as i64,
+        Endpoint::Vsock { port, .. } => port as i64,
         Endpoint::Unix { inode, .. } => inode as i64,
         Endpoint::Packet { ifindex, .. } => ifindex as i64,
         // Ids that the kernel chose are negative there.
         Endpoint::Netlink { portid, .. } => portid.cast_signed() as i64,
+        Endpoint::NetlinkPeer { .. } => -1,
         Endpoint::Tipc { reference, .. } => reference as i64,
         Endpoint::Xdp { queue, .. } => queue as i64,
         Endpoint::None => 0,
-        Endpoint::NetlinkPeer { .. } => -1,
-        Endpoint::Inet { .. } | Endpoint::Vsock { .. } => port(end),
     }
 }
 
+/// The same for the peer: ss knows none of a netlink socket (`netlink_show_one`).
+fn peer_column(socket: &Socket) -> i64 {
+    if socket.family == Family::Netlink { -1 } else { column(&socket.peer) }
+}
+
 /// The port, if it is an endpoint of a family that has ports.
-const fn port(end: &Endpoint) -> i64 {
+const fn port(end: &Endpoint) -> Option<i64> {
     match *end {
-        Endpoint::Inet { port, .. } => port as i64,
-        Endpoint::Vsock { port, .. } => port as i64,
+        Endpoint::Inet { port, .. } => Some(port as i64),
+        Endpoint::Vsock { port, .. } => Some(port as i64),
         Endpoint::None
         | Endpoint::Unix { .. }
         | Endpoint::Packet { .. }
         | Endpoint::Netlink { .. }
         | Endpoint::NetlinkPeer { .. }
         | Endpoint::Tipc { .. }
-        | Endpoint::Xdp { .. } => -1,
+        | Endpoint::Xdp { .. } => None,
     }
 }
 

@@ -1,13 +1,28 @@
-//! A filter that was understood.
+//! A filter that was understood: asked about sockets, and about itself.
+
+use std::fmt;
 
 use super::Facts;
-use crate::socket::{Family, StateSet};
+use super::check::{Check, End, Literal, Number, Tree, lower};
+use super::program::{PASS, Step, Target, run, steps};
+use super::states::holds;
+use super::tree::{Expr, Field, Test};
+use crate::socket::{Cookie, Family, State, StateSet};
 
 /// A filter that was understood. The empty one passes everything.
-#[derive(Debug, Clone, PartialEq, Default)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Filter {
-    pub(super) narrow: Option<Family>,
+    expr: Option<Expr>,
+    start: Target,
+    program: Vec<Step<Literal>>,
+    narrow: Option<Family>,
     pub(super) mixed: bool,
+}
+
+impl Default for Filter {
+    fn default() -> Self {
+        Self { expr: None, start: PASS, program: Vec::new(), narrow: None, mixed: false }
+    }
 }
 
 /// What a filter looks at beyond addresses, ports and states, so that callers fetch it first.
@@ -23,19 +38,74 @@ pub struct Needs {
     pub mark: bool,
     /// Cgroup id.
     pub cgroup: bool,
+    /// `ip_local_port_range` (`autobound`).
+    pub port_range: bool,
+    /// The state is looked at: sockets of every state are wanted, not only of those that are shown by default.
+    pub state: bool,
+}
+
+/// What every match has: keys for an index.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Hints {
+    /// Its local port is this one.
+    pub local_port: Option<u16>,
+    /// Its peer's port is this one.
+    pub peer_port: Option<u16>,
+    /// One of its ports is this one.
+    pub either_port: Option<u16>,
+    /// Its cookie.
+    pub cookie: Option<Cookie>,
+    /// Its inode.
+    pub inode: Option<u32>,
+    /// A process that holds it.
+    pub pid: Option<u32>,
 }
 
 impl Filter {
+    /// The filter that an expression is. Every match is of the family that [`Self::narrows_to`] says.
+    #[must_use]
+    pub fn from_expr(expr: Expr) -> Self {
+        let mut narrow = None;
+        expr.each_test(&mut |test| {
+            if let Test::Host { family, .. } | Test::Port { family, .. } = test {
+                narrow = family.or(narrow);
+            }
+        });
+        let (start, program) = steps(&lower(&expr, true));
+        Self { expr: Some(expr), start, program, narrow, mixed: false }
+    }
+
+    /// What passes both.
+    #[must_use]
+    pub fn and(self, other: Self) -> Self {
+        let mixed = self.mixed || other.mixed;
+        let expr = match (self.expr, other.expr) {
+            (None, None) => return Self::default(),
+            (Some(one), None) | (None, Some(one)) => one,
+            (Some(one), Some(two)) => one.and(two),
+        };
+        Self { mixed, ..Self::from_expr(expr) }
+    }
+
     /// Whether the socket passes. Allocates nothing.
     #[must_use]
-    pub fn matches(&self, _facts: &Facts<'_>) -> bool {
-        true
+    pub fn matches(&self, facts: &Facts<'_>) -> bool {
+        if self.narrow.is_some_and(|family| family != facts.family) {
+            return false;
+        }
+        run(self.start, &self.program, |literal| literal.check.answer(facts) == Some(literal.want))
+    }
+
+    /// The expression, none if the filter is empty.
+    #[must_use]
+    pub const fn expr(&self) -> Option<&Expr> {
+        self.expr.as_ref()
     }
 
     /// Whether it passes everything.
     #[must_use]
     pub const fn is_empty(&self) -> bool {
-        true
+        self.expr.is_none()
     }
 
     /// Whether `and` (or two predicates side by side) and `or` stand beside each other without parentheses.
@@ -50,15 +120,102 @@ impl Filter {
         self.narrow
     }
 
-    /// The states that a match can be in, if the expression says so.
+    /// The states that a match can be in, as far as the expression says; every bit of a request otherwise.
     #[must_use]
     pub fn states(&self) -> StateSet {
-        StateSet::from_bits(u32::MAX)
+        const EVERY: StateSet = StateSet::from_bits(u32::MAX);
+        self.expr.as_ref().map_or(EVERY, |expr| states(&lower(expr, true)))
     }
 
     /// What it looks at.
     #[must_use]
     pub fn needs(&self) -> Needs {
-        Needs::default()
+        let mut needs = Needs::default();
+        let Some(expr) = &self.expr else { return needs };
+        expr.each_test(&mut |test| match test {
+            Test::Number { field, .. } => match field {
+                Field::Pid => needs.processes = true,
+                Field::Rtt | Field::Retrans => needs.info = true,
+                Field::Age => needs.age = true,
+                Field::Dev
+                | Field::Uid
+                | Field::Netns
+                | Field::Inode
+                | Field::Cookie
+                | Field::RecvQ
+                | Field::SendQ => {}
+            },
+            Test::Comm(_) => needs.processes = true,
+            Test::Mark { .. } => needs.mark = true,
+            Test::Cgroup { .. } => needs.cgroup = true,
+            Test::Autobound => needs.port_range = true,
+            Test::State(_) => needs.state = true,
+            Test::Host { .. } | Test::Port { .. } => {}
+        });
+        needs
+    }
+
+    /// What every match has.
+    #[must_use]
+    pub fn hints(&self) -> Hints {
+        let Some(expr) = &self.expr else { return Hints::default() };
+        let tree = lower(expr, true);
+        let number = |wanted| {
+            move |check: &Check| match check {
+                Check::Number(number, set) if *number == wanted => set.only(),
+                _ => None,
+            }
+        };
+        let either = |check: &Check| match check {
+            Check::Number(Number::Port(_), set) => set.only(),
+            _ => None,
+        };
+        let pid = |check: &Check| match check {
+            Check::Pid(set) => set.only(),
+            _ => None,
+        };
+        let port = |value: Option<i64>| value.and_then(|value| u16::try_from(value).ok());
+        Hints {
+            local_port: port(must(&tree, &number(Number::Port(End::Local)))),
+            peer_port: port(must(&tree, &number(Number::Port(End::Peer)))),
+            either_port: port(must(&tree, &either)),
+            cookie: must(&tree, &number(Number::Cookie)).map(i64::cast_unsigned),
+            inode: must(&tree, &number(Number::Inode)).and_then(|value| u32::try_from(value).ok()),
+            pid: must(&tree, &pid).and_then(|value| u32::try_from(value).ok()),
+        }
+    }
+}
+
+/// The words of the filter; nothing for the empty one.
+impl fmt::Display for Filter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.expr.as_ref().map_or(Ok(()), |expr| expr.fmt(f))
+    }
+}
+
+/// The number that every match must have.
+fn must(tree: &Tree<Literal>, of: &impl Fn(&Check) -> Option<i64>) -> Option<i64> {
+    match tree {
+        Tree::All(parts) => parts.iter().find_map(|part| must(part, of)),
+        Tree::Any(parts) => {
+            let mut values = parts.iter().map(|part| must(part, of));
+            let first = values.next()??;
+            values.all(|value| value == Some(first)).then_some(first)
+        }
+        Tree::Leaf(Literal { check, want: true }) => of(check),
+        Tree::Leaf(Literal { want: false, .. }) => None,
+    }
+}
+
+fn states(tree: &Tree<Literal>) -> StateSet {
+    let every = StateSet::from_bits(u32::MAX);
+    match tree {
+        Tree::All(parts) => parts.iter().map(states).fold(every, StateSet::intersection),
+        Tree::Any(parts) => parts.iter().map(states).fold(StateSet::EMPTY, StateSet::union),
+        Tree::Leaf(Literal { check: Check::State(set), want }) => (0..32)
+            .filter(|&number| holds(*set, State::from_number(number)) == *want)
+            .map(|number| StateSet::from_bits(1 << number))
+            .fold(StateSet::EMPTY, StateSet::union),
+        Tree::Leaf(_) => every,
     }
 }

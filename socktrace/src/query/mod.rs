@@ -4,16 +4,31 @@
 //! evaluator decides everywhere; what is handed to the kernel may only narrow. The language is described in
 //! `docs/filter.md`. Pure: look-ups that need the world go through [`Names`].
 
+mod address;
+mod check;
 mod error;
 mod facts;
 mod filter;
+mod glob;
+mod lex;
 mod names;
+mod number;
 mod parse;
+mod print;
+mod program;
+mod protocols;
 mod states;
+#[cfg(test)]
+mod tests;
+mod tree;
+mod value;
+mod words;
 
 pub use error::{ParseError, Problem};
 pub use facts::{Facts, Processes};
-pub use filter::{Filter, Needs};
+pub use filter::{Filter, Hints, Needs};
+pub use glob::Glob;
 pub use names::{Names, NoNames};
-pub use parse::{Context, Dialect, parse};
+pub use parse::{Context, Dialect, file_words, parse};
 pub use states::{StateWords, parse_states};
+pub use tree::{Address, Compare, Expr, Field, Op, Side, Test};

@@ -1,14 +1,20 @@
-//! Words → tree.
+//! Words → tree: the grammar.
 
+use super::error::MAX_DEPTH;
+use super::lex::{Token, lex};
+use super::tree::{Expr, Op, Test};
+use super::value::Reader;
+use super::words::{Logic, Predicate, Word, logic, no_predicate, operator, predicate, reserved};
 use super::{Filter, Names, ParseError, Problem};
 use crate::socket::Family;
 
 /// How `and` and `or` bind where there are no parentheses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Dialect {
-    /// As in ss: equally strong, left to right.
+    /// As in ss: equally strong, left to right. Two predicates side by side are joined by `and`.
     Ss,
-    /// Mixing them without parentheses is an error.
+    /// The same, but an `and` after an `or` is an error, since people read it in two ways; and so is a port
+    /// that cannot exist.
     Strict,
 }
 
@@ -17,8 +23,8 @@ pub enum Dialect {
 pub struct Context {
     /// The dialect.
     pub dialect: Dialect,
-    /// The family that was chosen by an option (`-4`, `-6`, `-x`, `-f` …; the last one, as in ss): host names
-    /// and addresses are read as of that family.
+    /// The family that was chosen by an option (`-4`, `-6`, `-x`, `-f` …; the last one, as in ss): addresses and
+    /// host names are read as of that family.
     pub family: Option<Family>,
     /// Whether TCP sockets are asked for: service names are looked up for TCP.
     pub tcp: bool,
@@ -38,9 +44,192 @@ impl Context {
 ///
 /// # Errors
 /// The first word that cannot be understood, or what is missing at the end.
-pub fn parse(words: &[String], _context: &Context, _names: &dyn Names) -> Result<Filter, ParseError> {
-    if words.is_empty() {
+pub fn parse(words: &[String], context: &Context, names: &dyn Names) -> Result<Filter, ParseError> {
+    let tokens = lex(words);
+    let mut parser = Parser {
+        tokens: &tokens,
+        at: 0,
+        end: words.len(),
+        strict: context.dialect == Dialect::Strict,
+        reader: Reader { context: *context, names },
+        mixed: false,
+    };
+    if tokens.is_empty() {
         return Ok(Filter::default());
     }
-    Err(ParseError { word: 0, span: 0..0, problem: Problem::Expected { expected: "nothing (being built)" } })
+    let (expr, _) = parser.list(0)?;
+    if let Some(token) = parser.peek() {
+        // A list only ends at a closing parenthesis or at the end.
+        return Err(error(token, Problem::Unopened));
+    }
+    let mut filter = Filter::from_expr(expr);
+    filter.mixed = parser.mixed;
+    Ok(filter)
+}
+
+/// The words of a filter file: its lines, but those that begin with `#`. They follow the words of the command line.
+#[must_use]
+pub fn file_words(text: &str) -> Vec<String> {
+    text.lines().filter(|line| !line.starts_with('#')).map(str::to_owned).collect()
+}
+
+struct Parser<'a> {
+    tokens: &'a [Token],
+    /// The next token.
+    at: usize,
+    /// The number of words: where what is missing at the end is missing.
+    end: usize,
+    strict: bool,
+    reader: Reader<'a>,
+    /// Whether `and` and `or` stood beside each other.
+    mixed: bool,
+}
+
+impl<'a> Parser<'a> {
+    fn peek(&self) -> Option<&'a Token> {
+        self.tokens.get(self.at)
+    }
+
+    fn next(&mut self) -> Option<&'a Token> {
+        let token = self.peek()?;
+        self.at += 1;
+        Some(token)
+    }
+
+    /// An error at the token, or behind the last word if there is none.
+    fn error_at(&self, token: Option<&Token>, problem: Problem) -> ParseError {
+        match token {
+            Some(token) => error(token, problem),
+            None => ParseError { word: self.end, span: 0..0, problem },
+        }
+    }
+
+    /// Terms joined by `and`, `or` or nothing, left to right, up to a closing parenthesis or the end. Also says
+    /// how deep the tree is.
+    fn list(&mut self, depth: usize) -> Result<(Expr, usize), ParseError> {
+        let (mut expr, mut deep) = self.term(depth)?;
+        let mut last: Option<Logic> = None;
+        let mut seen_or = false;
+        while let Some(token) = self.peek() {
+            let joint = match logic(&token.text) {
+                Some(Logic::Close) => break,
+                Some(joint @ (Logic::And | Logic::Or)) => {
+                    self.at += 1;
+                    joint
+                }
+                Some(Logic::Not | Logic::Open) | None => Logic::And,
+            };
+            if joint == Logic::And && seen_or && self.strict {
+                return Err(error(token, Problem::Mixed));
+            }
+            seen_or |= joint == Logic::Or;
+            self.mixed |= last.is_some_and(|last| last != joint);
+            if last != Some(joint) {
+                deep += 1;
+            }
+            last = Some(joint);
+            let (term, term_deep) = self.term(depth)?;
+            deep = deep.max(term_deep + 1);
+            if depth + deep > MAX_DEPTH {
+                return Err(error(token, Problem::TooDeep));
+            }
+            expr = if joint == Logic::And { expr.and(term) } else { expr.or(term) };
+        }
+        Ok((expr, deep))
+    }
+
+    /// A list in parentheses, a negation, or a predicate.
+    fn term(&mut self, depth: usize) -> Result<(Expr, usize), ParseError> {
+        let Some(token) = self.next() else {
+            return Err(self.error_at(None, Problem::ExpectedTest));
+        };
+        if depth >= MAX_DEPTH {
+            return Err(error(token, Problem::TooDeep));
+        }
+        match logic(&token.text) {
+            Some(Logic::Open) => {
+                let (inner, deep) = self.list(depth + 1)?;
+                match self.next() {
+                    Some(_) => Ok((inner, deep + 1)),
+                    None => Err(error(token, Problem::Unclosed)),
+                }
+            }
+            Some(Logic::Not) => {
+                let (inner, deep) = self.term(depth + 1)?;
+                Ok((inner.negate(), deep + 1))
+            }
+            Some(Logic::Close) if depth == 0 => Err(error(token, Problem::Unopened)),
+            Some(Logic::Close | Logic::And | Logic::Or) => Err(error(token, Problem::ExpectedTest)),
+            None => match predicate(&token.text) {
+                Some(word) => Ok((self.predicate(word)?, 1)),
+                None => Err(error(token, no_predicate(&token.text))),
+            },
+        }
+    }
+
+    /// What follows a predicate word: an operator perhaps, and a value.
+    fn predicate(&mut self, word: &Word) -> Result<Expr, ParseError> {
+        if word.predicate == Predicate::Autobound {
+            return Ok(Expr::Test(Test::Autobound));
+        }
+        let operator_token = self.peek().filter(|token| operator(&token.text).is_some() && !token.quoted);
+        let op = operator_token.and_then(|token| operator(&token.text));
+        if op.is_some() {
+            self.at += 1;
+        }
+        let op = op.unwrap_or(Op::Eq);
+        if let (Some(token), false) = (operator_token, allows(word.predicate, op)) {
+            return Err(error(token, Problem::OnlyEquality { field: word.name }));
+        }
+        let value = self.value(word)?;
+        self.reader.read(word, op, &value)
+    }
+
+    /// The tokens of a value: one, or those of a list up to its closing brace.
+    fn value(&mut self, word: &Word) -> Result<Vec<Token>, ParseError> {
+        let missing = Problem::ExpectedValue { field: word.name, example: word.example };
+        let Some(first) = self.peek() else {
+            return Err(self.error_at(None, missing));
+        };
+        if reserved(&first.text) && !first.quoted {
+            return Err(error(first, missing));
+        }
+        self.at += 1;
+        let mut tokens = vec![first.clone()];
+        if first.text.starts_with('{') && word.predicate != Predicate::Cgroup {
+            let mut last = first;
+            while !last.text.ends_with('}') {
+                last = self.next().ok_or_else(|| error(first, Problem::BadList))?;
+                tokens.push(last.clone());
+            }
+        }
+        Ok(tokens)
+    }
+}
+
+/// Whether the operator makes sense there.
+const fn allows(predicate: Predicate, op: Op) -> bool {
+    use super::tree::Field;
+    match predicate {
+        Predicate::Port(_) => true,
+        Predicate::Number(field) => match field {
+            Field::Dev | Field::Netns | Field::Cookie => matches!(op, Op::Eq | Op::Ne),
+            Field::Uid
+            | Field::Inode
+            | Field::Pid
+            | Field::RecvQ
+            | Field::SendQ
+            | Field::Rtt
+            | Field::Retrans
+            | Field::Age => true,
+        },
+        Predicate::Host(_) | Predicate::Mark | Predicate::Cgroup | Predicate::Comm | Predicate::State => {
+            matches!(op, Op::Eq | Op::Ne)
+        }
+        Predicate::Autobound => false,
+    }
+}
+
+pub(super) fn error(token: &Token, problem: Problem) -> ParseError {
+    ParseError { word: token.word, span: token.span.clone(), problem }
 }

@@ -1,0 +1,269 @@
+//! Addresses and ports: `[FAMILY:]ADDRESS[/LENGTH][:PORT]`, read as ss reads them (misc/ss.c, `parse_hostcond`).
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use super::lex::Token;
+use super::number::c_number;
+use super::protocols::{ethertype, netlink_protocol};
+use super::tree::{Address, Expr, Op, Side, Test};
+use super::value::{Commas, Item, Reader, compare, equal, items_of};
+use super::words::Word;
+use super::{Dialect, ParseError, Problem, glob::Glob};
+use crate::socket::Family;
+
+/// The prefixes that choose a family.
+const FAMILIES: [(&str, Family); 6] = [
+    ("unix:", Family::Unix),
+    ("link:", Family::Packet),
+    ("netlink:", Family::Netlink),
+    ("vsock:", Family::Vsock),
+    ("inet:", Family::Inet),
+    ("inet6:", Family::Inet6),
+];
+
+/// The prefix that chooses the family.
+pub(super) fn family_prefix(family: Family) -> &'static str {
+    FAMILIES.iter().find(|(_, of)| *of == family).map_or("", |(prefix, _)| prefix)
+}
+
+/// Without its family prefix, and which that was.
+pub(super) fn split_family(text: &str) -> (Option<Family>, &str) {
+    for (prefix, family) in FAMILIES {
+        if let Some(rest) = text.strip_prefix(prefix) {
+            return (Some(family), rest);
+        }
+    }
+    (None, text)
+}
+
+impl Reader<'_> {
+    /// Takes the family prefix off, and remembers it for what follows, as ss does.
+    fn family<'a>(&mut self, item: Item<'a>) -> Item<'a> {
+        let (family, rest) = split_family(item.text);
+        if family.is_some() {
+            self.context.family = family;
+        }
+        item.skip(item.text.len() - rest.len())
+    }
+
+    /// The value of `src`, `dst` or `host`: one test, or one for each address of a host.
+    pub(super) fn host(&mut self, side: Side, item: Item<'_>) -> Result<Vec<Test>, ParseError> {
+        let item = self.family(item);
+        let family = self.context.family;
+        let test = |address, port| Test::Host { side, family, address, port };
+        if family == Some(Family::Unix) {
+            return Ok(vec![test(Address::Unix(Glob::ignoring_case(item.text)), None)]);
+        }
+        let (address, port) = match family {
+            Some(Family::Packet | Family::Netlink | Family::Vsock) => split_at_first_colon(item),
+            _ => split_address(item)?,
+        };
+        let port = match port {
+            Some(port) => self.port_number(strip_colon(port))?,
+            None => None,
+        };
+        if address.text.is_empty() || address.text.starts_with('*') {
+            return Ok(vec![test(Address::Any, port)]);
+        }
+        let bad = |kind| address.no_number(kind);
+        let one = match family {
+            Some(Family::Packet) => Address::Ethertype(
+                ethertype(address.text).ok_or_else(|| bad("ethertype: ip, arp, ipv6, 0x88cc"))?,
+            ),
+            Some(Family::Netlink) => Address::NetlinkProtocol(
+                netlink_protocol(address.text).ok_or_else(|| bad("netlink protocol: rtnl, genl, 16"))?,
+            ),
+            Some(Family::Vsock) => {
+                Address::Cid(number32(address.text).ok_or_else(|| bad("vsock context id: a number"))?)
+            }
+            _ => return Ok(self.inet(address)?.into_iter().map(|address| test(address, port)).collect()),
+        };
+        Ok(vec![test(one, port)])
+    }
+
+    /// IP prefixes: one that is written out, or one for each address of a host.
+    fn inet(&self, item: Item<'_>) -> Result<Vec<Address>, ParseError> {
+        let family = self.context.family.filter(|family| matches!(family, Family::Inet | Family::Inet6));
+        if let Some(address) = prefix(item.text, family) {
+            return Ok(vec![address]);
+        }
+        let name = item.text;
+        let found = if name.contains(['/', ':']) { Vec::new() } else { self.names.host(name, family) };
+        if found.is_empty() {
+            let glued = name.ends_with(')');
+            return Err(item.error(if glued {
+                Problem::Glued
+            } else {
+                Problem::BadHost { text: name.to_owned() }
+            }));
+        }
+        let whole = |addr: IpAddr| Address::Prefix { addr, length: if addr.is_ipv4() { 32 } else { 128 } };
+        Ok(found.into_iter().map(whole).collect())
+    }
+
+    /// The value of `sport`, `dport` or `port`.
+    pub(super) fn port(
+        &mut self,
+        word: &Word,
+        side: Side,
+        op: Op,
+        tokens: &[Token],
+    ) -> Result<Expr, ParseError> {
+        let mut parts: Vec<Item<'_>> = tokens.iter().map(Item::new).collect();
+        if let Some(first) = parts.first_mut() {
+            *first = self.family(*first);
+        }
+        let family = self.context.family;
+        if family == Some(Family::Unix) {
+            // To ss any port of a UNIX socket is a pattern for its name.
+            let Some(&first) = parts.first() else { return Ok(equal(op, Vec::new())) };
+            if !matches!(op, Op::Eq | Op::Ne) {
+                return Err(first.error(Problem::OnlyEquality { field: word.name }));
+            }
+            let address = Address::Unix(Glob::ignoring_case(first.text));
+            return Ok(equal(op, vec![Test::Host { side, family, address, port: None }]));
+        }
+        if let Some(first) = parts.first_mut() {
+            *first = strip_colon(*first);
+        }
+        let items: Vec<_> = items_of(&parts, Commas::Anywhere)?.into_iter().map(strip_colon).collect();
+        let read = |item: Item<'_>| {
+            let bad = || item.error(Problem::BadPort { text: item.text.to_owned() });
+            self.port_number(item)?.ok_or_else(bad)
+        };
+        let compare = compare(op, &items, read)?;
+        Ok(Expr::Test(Test::Port { side, family, compare }))
+    }
+
+    /// One port; nothing for none at all or `*`.
+    fn port_number(&self, item: Item<'_>) -> Result<Option<i64>, ParseError> {
+        let text = item.text;
+        if text.is_empty() || text == "*" {
+            return Ok(None);
+        }
+        let unknown = |kind| item.error(Problem::UnknownName { text: text.to_owned(), kind });
+        let number = c_number(text).and_then(|number| i64::try_from(number).ok());
+        match self.context.family {
+            Some(Family::Packet) => {
+                let index = number.or_else(|| self.names.device(text).map(i64::from));
+                index.map(Some).ok_or_else(|| unknown("network device"))
+            }
+            Some(Family::Netlink) => {
+                // Ids that the kernel chose are negative to ss.
+                let signed =
+                    || c_number(text.strip_prefix('-')?).and_then(|n| i64::try_from(n).ok()).map(|n| -n);
+                let id = number.or_else(signed).or_else(|| (text == "kernel").then_some(0));
+                id.map(Some).ok_or_else(|| item.no_number("port id: a number or `kernel`"))
+            }
+            Some(Family::Vsock) => number32(text)
+                .map(|port| Some(i64::from(port)))
+                .ok_or_else(|| item.no_number("vsock port: a number")),
+            _ => match number {
+                // ss takes any number, and nothing matches it.
+                Some(number) if number > 0xffff && self.context.dialect == Dialect::Strict => {
+                    Err(item.error(Problem::PortTooLarge))
+                }
+                Some(number) => Ok(Some(number)),
+                None => self.service(item).map(|port| Some(i64::from(port))),
+            },
+        }
+    }
+
+    /// The port of a service, as TCP or UDP or both were asked for.
+    fn service(&self, item: Item<'_>) -> Result<u16, ParseError> {
+        let name = item.text;
+        let of = |wanted: bool, proto| if wanted { self.names.service(name, proto) } else { None };
+        match (of(self.context.udp, "udp"), of(self.context.tcp, "tcp")) {
+            (Some(udp), Some(tcp)) if udp != tcp => {
+                Err(item.error(Problem::AmbiguousPort { text: name.to_owned(), tcp, udp }))
+            }
+            (Some(port), _) | (None, Some(port)) => Ok(port),
+            (None, None) if name.ends_with(')') => Err(item.error(Problem::Glued)),
+            (None, None) => Err(item.error(Problem::BadPort { text: name.to_owned() })),
+        }
+    }
+}
+
+fn number32(text: &str) -> Option<u32> {
+    c_number(text).and_then(|number| u32::try_from(number).ok())
+}
+
+/// Without one leading colon.
+fn strip_colon(item: Item<'_>) -> Item<'_> {
+    item.skip(usize::from(item.text.starts_with(':')))
+}
+
+fn split_at_first_colon(item: Item<'_>) -> (Item<'_>, Option<Item<'_>>) {
+    match item.text.find(':') {
+        Some(colon) => (item.cut(0, colon), Some(item.skip(colon))),
+        None => (item, None),
+    }
+}
+
+/// Address and port of an IP condition: the port is what follows the bracket, the star, or the last colon
+/// (behind the `/`, if there is one).
+fn split_address(item: Item<'_>) -> Result<(Item<'_>, Option<Item<'_>>), ParseError> {
+    let text = item.text;
+    if text.starts_with('[') {
+        let end = text.find(']').ok_or_else(|| item.error(Problem::UnclosedBracket))?;
+        return Ok((item.cut(1, end), Some(item.skip(end + 1))));
+    }
+    if text.starts_with('*') {
+        return Ok((item.cut(0, 1), Some(item.skip(1))));
+    }
+    let from = text.find('/').unwrap_or(0);
+    match text.get(from..).and_then(|rest| rest.rfind(':')) {
+        Some(colon) => Ok((item.cut(0, from + colon), Some(item.skip(from + colon)))),
+        None => Ok((item, None)),
+    }
+}
+
+/// An address that is written out, with or without a length, of the family if one is given.
+fn prefix(text: &str, family: Option<Family>) -> Option<Address> {
+    if matches!(text, "any" | "all" | "default") {
+        let addr: IpAddr = match family {
+            Some(Family::Inet) => Ipv4Addr::UNSPECIFIED.into(),
+            Some(Family::Inet6) => Ipv6Addr::UNSPECIFIED.into(),
+            _ => return Some(Address::Any),
+        };
+        return Some(Address::Prefix { addr, length: 0 });
+    }
+    let (address, length) = match text.split_once('/') {
+        Some((address, length)) => (address, Some(length)),
+        None => (text, None),
+    };
+    let addr: IpAddr = if address.contains(':') {
+        address.parse::<Ipv6Addr>().ok()?.into()
+    } else {
+        dotted(address)?.into()
+    };
+    let (of, bits) = if addr.is_ipv4() { (Family::Inet, 32) } else { (Family::Inet6, 128) };
+    if family.is_some_and(|family| family != of) {
+        return None;
+    }
+    let length = length.map_or(Some(bits), prefix_length)?;
+    (length <= bits).then_some(Address::Prefix { addr, length })
+}
+
+/// Up to four numbers in C notation; those left out at the end are 0, so `10.1` is `10.1.0.0`.
+fn dotted(text: &str) -> Option<Ipv4Addr> {
+    let mut bytes = [0; 4];
+    let mut parts = text.split('.');
+    for byte in &mut bytes {
+        match parts.next() {
+            Some(part) => *byte = u8::try_from(c_number(part)?).ok()?,
+            None => break,
+        }
+    }
+    parts.next().is_none().then_some(Ipv4Addr::from(bytes))
+}
+
+/// A length: a number, or a netmask such as `255.255.0.0`.
+fn prefix_length(text: &str) -> Option<u8> {
+    if let Some(number) = c_number(text) {
+        return u8::try_from(number).ok();
+    }
+    let mask = u32::from(dotted(text)?);
+    let ones = mask.leading_ones();
+    (ones == mask.count_ones()).then(|| u8::try_from(ones).ok()).flatten()
+}

@@ -1,0 +1,139 @@
+//! The words of the language: operators, predicates, and which of them can stand as a value.
+
+use super::error::Problem;
+use super::tree::{Field, Op, Side};
+
+/// A joining word.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Logic {
+    And,
+    Or,
+    Not,
+    Open,
+    Close,
+}
+
+/// The joining words of ss.
+pub(super) fn logic(text: &str) -> Option<Logic> {
+    match text {
+        "and" | "&" | "&&" => Some(Logic::And),
+        "or" | "|" | "||" => Some(Logic::Or),
+        "not" | "!" => Some(Logic::Not),
+        "(" => Some(Logic::Open),
+        ")" => Some(Logic::Close),
+        _ => None,
+    }
+}
+
+/// The operators of ss, every spelling.
+pub(super) fn operator(text: &str) -> Option<Op> {
+    match text {
+        "=" | "==" | "eq" => Some(Op::Eq),
+        "!=" | "ne" | "neq" => Some(Op::Ne),
+        "<" | "lt" => Some(Op::Lt),
+        "<=" | "le" | "leq" => Some(Op::Le),
+        ">" | "gt" => Some(Op::Gt),
+        ">=" | "ge" | "geq" => Some(Op::Ge),
+        _ => None,
+    }
+}
+
+/// What a predicate word asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Predicate {
+    Host(Side),
+    Port(Side),
+    Number(Field),
+    Mark,
+    Cgroup,
+    Comm,
+    State,
+    Autobound,
+}
+
+/// A predicate word.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Word {
+    pub(super) name: &'static str,
+    pub(super) predicate: Predicate,
+    /// How its value looks.
+    pub(super) example: &'static str,
+    /// Whether it is a word of ss, and so no value unless quoted.
+    pub(super) of_ss: bool,
+}
+
+const fn ss(name: &'static str, predicate: Predicate, example: &'static str) -> Word {
+    Word { name, predicate, example, of_ss: true }
+}
+
+const fn ours(name: &'static str, predicate: Predicate, example: &'static str) -> Word {
+    Word { name, predicate, example, of_ss: false }
+}
+
+/// Every predicate.
+pub(super) const WORDS: [Word; 23] = [
+    ss("src", Predicate::Host(Side::Local), "src 10.0.0.0/8, src [::1]:443"),
+    ss("dst", Predicate::Host(Side::Peer), "dst 10.0.0.0/8, dst [::1]:443"),
+    ours("host", Predicate::Host(Side::Either), "host 10.0.0.0/8, host [::1]:443"),
+    ss("sport", Predicate::Port(Side::Local), "sport = 443, sport = 1000-2000, sport = {22,80}"),
+    ss("dport", Predicate::Port(Side::Peer), "dport = 443, dport = 1000-2000, dport = {22,80}"),
+    ours("port", Predicate::Port(Side::Either), "port = 443, port = 1000-2000, port = {22,80}"),
+    ss("dev", Predicate::Number(Field::Dev), "dev eth0, dev = 2"),
+    ss("fwmark", Predicate::Mark, "fwmark 0x10, fwmark = 1/0xff"),
+    ss("cgroup", Predicate::Cgroup, "cgroup /user.slice"),
+    ss("autobound", Predicate::Autobound, "autobound"),
+    ours("state", Predicate::State, "state established, state = {time-wait,close-wait}"),
+    ours("pid", Predicate::Number(Field::Pid), "pid 4242"),
+    ours("comm", Predicate::Comm, "comm nginx, comm = 'python3*'"),
+    ours("user", Predicate::Number(Field::Uid), "user www-data"),
+    ours("uid", Predicate::Number(Field::Uid), "uid 0, uid >= 1000"),
+    ours("netns", Predicate::Number(Field::Netns), "netns 4026531840, netns = blue"),
+    ours("inode", Predicate::Number(Field::Inode), "inode 12345"),
+    ours("cookie", Predicate::Number(Field::Cookie), "cookie 0x1a, cookie sk:1a, cookie 26"),
+    ours("recvq", Predicate::Number(Field::RecvQ), "recvq > 0, recvq >= 64Ki"),
+    ours("sendq", Predicate::Number(Field::SendQ), "sendq > 0, sendq >= 64Ki"),
+    ours("rtt", Predicate::Number(Field::Rtt), "rtt > 5ms, rtt < 250us"),
+    ours("retrans", Predicate::Number(Field::Retrans), "retrans > 0"),
+    ours("age", Predicate::Number(Field::Age), "age > 10s, age < 5m"),
+];
+
+/// The predicate of that name.
+pub(super) fn predicate(text: &str) -> Option<&'static Word> {
+    WORDS.iter().find(|word| word.name == text)
+}
+
+/// Whether an unquoted word cannot be a value. Only words of ss are reserved: what it reads as a host name
+/// (`src port`) stays one.
+pub(super) fn reserved(text: &str) -> bool {
+    logic(text).is_some() || operator(text).is_some() || predicate(text).is_some_and(|word| word.of_ss)
+}
+
+/// What is wrong with a word that stands where a predicate must.
+pub(super) fn no_predicate(text: &str) -> Problem {
+    if reserved(text) {
+        return Problem::ExpectedTest;
+    }
+    let start = text.trim_start_matches(['(', '!']);
+    let name = start.split(['=', '!', '<', '>', '(', ')']).next().unwrap_or_default();
+    if name.len() < text.len() && (predicate(name).is_some() || name.is_empty() || logic(name).is_some()) {
+        return Problem::Glued;
+    }
+    Problem::UnknownTest { word: text.to_owned(), nearest: nearest(text) }
+}
+
+/// The predicate that differs by one character, or by two that are swapped.
+fn nearest(text: &str) -> Option<&'static str> {
+    let lower = text.to_ascii_lowercase();
+    WORDS.iter().map(|word| word.name).find(|name| one_apart(name.as_bytes(), lower.as_bytes()))
+}
+
+fn one_apart(a: &[u8], b: &[u8]) -> bool {
+    let same = a.iter().zip(b).take_while(|(x, y)| x == y).count();
+    let (a, b) = (a.get(same..).unwrap_or_default(), b.get(same..).unwrap_or_default());
+    match (a, b) {
+        ([], []) | ([_], []) | ([], [_]) => true,
+        ([a0, a1, a_rest @ ..], [b0, b1, b_rest @ ..]) if a0 == b1 && a1 == b0 => a_rest == b_rest,
+        ([_, a_rest @ ..], [_, b_rest @ ..]) => a_rest == b_rest || a_rest == b || a == b_rest,
+        ([_, rest @ ..], []) | ([], [_, rest @ ..]) => rest.is_empty(),
+    }
+}
