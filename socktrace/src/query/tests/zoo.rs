@@ -59,6 +59,7 @@ fn animal(name: &'static str, proto: Proto, state: State, local: Endpoint, peer:
         cookie: 0,
         netns: 4_026_531_840,
         uid: Some(0),
+        v6only: None,
         detail: None,
     };
     Animal { name, socket, holders: None, age_us: None }
