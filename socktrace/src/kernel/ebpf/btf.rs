@@ -1,5 +1,7 @@
 //! Where a field lies in a kernel struct: a walker over raw BTF (Documentation/bpf/btf.rst). Pure.
 
+use rustc_hash::{FxHashMap, FxHashSet};
+
 /// Why an offset could not be had from a BTF blob as a whole.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum BtfError {
@@ -27,6 +29,8 @@ pub(super) struct Walker<'a> {
     strings: &'a [u8],
     /// Byte offset of each type in `types`; type 0 is void.
     starts: Vec<u32>,
+    /// Type ids of the structs that were asked for.
+    structs: FxHashMap<&'a [u8], u32>,
 }
 
 #[derive(Clone, Copy)]
@@ -41,11 +45,11 @@ struct Type {
 }
 
 impl<'a> Walker<'a> {
-    /// Index a blob such as `/sys/kernel/btf/vmlinux`.
+    /// Index a blob such as `/sys/kernel/btf/vmlinux`, for the structs of these names.
     ///
     /// # Errors
     /// If it is not BTF of this machine's byte order, truncated, or of a kind that is not known.
-    pub(super) fn new(blob: &'a [u8]) -> Result<Self, BtfError> {
+    pub(super) fn new(blob: &'a [u8], names: &[&str]) -> Result<Self, BtfError> {
         if blob.get(..2).ok_or(BtfError::Truncated)? != MAGIC.to_ne_bytes() {
             return Err(BtfError::Magic);
         }
@@ -57,12 +61,21 @@ impl<'a> Walker<'a> {
         };
         let types = part(word(blob, 8)?, word(blob, 12)?)?;
         let strings = part(word(blob, 16)?, word(blob, 20)?)?;
-        let mut walker = Self { types, strings, starts: vec![0] };
+        let names: FxHashSet<&[u8]> = names.iter().map(|name| name.as_bytes()).collect();
+        let mut walker = Self { types, strings, starts: vec![0], structs: FxHashMap::default() };
         let mut at = 0;
         while at < types.len() {
+            let id = u32::try_from(walker.starts.len()).map_err(|_| BtfError::Truncated)?;
             walker.starts.push(u32::try_from(at).map_err(|_| BtfError::Truncated)?);
             let info = word(types, at + 4)?;
-            at += 12 + body_len((info >> 24) & 0x1f, (info & 0xffff) as usize)?;
+            let (kind, members) = ((info >> 24) & 0x1f, (info & 0xffff) as usize);
+            if kind == STRUCT && members > 0 {
+                let name = string(strings, word(types, at)?);
+                if names.contains(name) {
+                    walker.structs.entry(name).or_insert(id);
+                }
+            }
+            at += 12 + body_len(kind, members)?;
         }
         Ok(walker)
     }
@@ -72,7 +85,7 @@ impl<'a> Walker<'a> {
     /// Anonymous structs and unions are looked through; an array stands for its first element.
     #[must_use]
     pub(super) fn offset(&self, name: &str, path: &str) -> Option<u32> {
-        let mut id = self.named_struct(name)?;
+        let mut id = *self.structs.get(name.as_bytes())?;
         let mut bits = 0;
         for step in path.split('.') {
             let (offset, next) = self.member(self.strip(id)?, step)?;
@@ -80,14 +93,6 @@ impl<'a> Walker<'a> {
             id = next;
         }
         (bits % 8 == 0).then_some(bits / 8)
-    }
-
-    fn named_struct(&self, name: &str) -> Option<u32> {
-        (1..u32::try_from(self.starts.len()).ok()?).find(|&id| {
-            self.get(id).is_some_and(|ty| {
-                ty.kind == STRUCT && ty.members > 0 && self.string(ty.name) == name.as_bytes()
-            })
-        })
     }
 
     /// Bit offset and type of a member, looked for through anonymous members too.
@@ -100,7 +105,7 @@ impl<'a> Walker<'a> {
             let (member_name, target, offset) =
                 (word(self.types, at).ok()?, word(self.types, at + 4).ok()?, word(self.types, at + 8).ok()?);
             let offset = if ty.kind_flag { offset & 0x00ff_ffff } else { offset };
-            if self.string(member_name) == name.as_bytes() {
+            if string(self.strings, member_name) == name.as_bytes() {
                 return Some((offset, target));
             }
             if member_name == 0
@@ -137,11 +142,12 @@ impl<'a> Walker<'a> {
             body: at + 12,
         })
     }
+}
 
-    fn string(&self, offset: u32) -> &[u8] {
-        let rest = self.strings.get(offset as usize..).unwrap_or_default();
-        rest.split(|&b| b == 0).next().unwrap_or_default()
-    }
+/// The string at an offset, up to its NUL; empty where there is none.
+fn string(strings: &[u8], offset: u32) -> &[u8] {
+    let rest = strings.get(offset as usize..).unwrap_or_default();
+    rest.split(|&b| b == 0).next().unwrap_or_default()
 }
 
 /// Bytes that follow a type's three words.
@@ -203,7 +209,7 @@ mod tests {
     #[test]
     fn members_are_found_through_anonymous_ones() {
         let blob = blob();
-        let walker = Walker::new(&blob).unwrap();
+        let walker = Walker::new(&blob, &["outer"]).unwrap();
         for (path, expected) in
             [("a", Some(0)), ("b", Some(8)), ("c", Some(12)), ("d", Some(8)), ("e", None), ("a.b", None)]
         {
@@ -216,7 +222,7 @@ mod tests {
     fn no_truncation_panics() {
         let blob = blob();
         for len in 0..blob.len() {
-            if let Ok(walker) = Walker::new(&blob[..len]) {
+            if let Ok(walker) = Walker::new(&blob[..len], &["outer"]) {
                 let _ = walker.offset("outer", "c");
             }
         }

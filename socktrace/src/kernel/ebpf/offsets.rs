@@ -23,7 +23,8 @@ impl Offsets {
     pub(super) fn of_running_kernel() -> Result<Self, EbpfError> {
         let path = Path::new("/sys/kernel/btf/vmlinux");
         let blob = fs::read(path).map_err(|source| EbpfError::NoBtf { path: path.into(), source })?;
-        let walker = Walker::new(&blob)?;
+        let structs: Vec<_> = Field::ALL.iter().map(|field| field.strukt()).collect();
+        let walker = Walker::new(&blob, &structs)?;
         let mut table = [ABSENT; FIELDS];
         for (slot, field) in table.iter_mut().zip(Field::ALL) {
             match walker.offset(field.strukt(), field.path()) {
