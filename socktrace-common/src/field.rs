@@ -89,6 +89,10 @@ fields! {
     SocketFile = "socket", "file", true;
     SocketSk = "socket", "sk", true;
     SocketIno = "socket_alloc", "vfs_inode.i_ino", false;
+    /// First argument of a system call on x86-64; absent elsewhere.
+    RegsFirst = "pt_regs", "di", false;
+    /// Second argument, likewise.
+    RegsSecond = "pt_regs", "si", false;
     UnixAddr = "unix_sock", "addr", false;
     UnixAddressLen = "unix_address", "len", false;
     UnixAddressName = "unix_address", "name", false;

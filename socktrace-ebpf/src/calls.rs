@@ -10,16 +10,19 @@ use aya_ebpf::helpers::{
 use aya_ebpf::macros::tracepoint;
 use aya_ebpf::programs::TracePointContext;
 use aya_log_ebpf::debug;
-use socktrace_common::{CallRecord, Family, Kind, RecordHead, UNIX_NAME_LEN, UnixCallRecord};
+use socktrace_common::{CallRecord, Family, Field, Kind, UNIX_NAME_LEN, UnixCallRecord};
 
 use crate::emit::emit;
-use crate::fields::{sys_enter_arg, sys_exit_ret};
+use crate::fields::{load, sys_enter_arg, sys_exit_ret};
 use crate::maps::{PENDING, Pending};
 use crate::socket::{self, AF_INET, AF_INET6, AF_UNIX, Found};
 use crate::task;
 
 const EBADF: u32 = 9;
 const ENOTSOCK: u32 = 88;
+/// What connect(2) of a TCP socket returns when it fails at once: EPERM, EACCES, EADDRINUSE, EADDRNOTAVAIL,
+/// ENETUNREACH (net/ipv4/tcp_ipv4.c, `tcp_v4_connect`, and the routing and cgroup code that it calls).
+const NEVER_BEGAN: [i64; 5] = [1, 13, 98, 99, 101];
 /// In [`Pending::fd`]: the address is that of the `struct sock`.
 const NO_FD: u32 = u32::MAX;
 
@@ -50,7 +53,8 @@ pub(crate) fn sys_exit_listen(ctx: TracePointContext) -> u32 {
 
 #[tracepoint]
 pub(crate) fn sys_exit_connect(ctx: TracePointContext) -> u32 {
-    exit(&ctx, Kind::Connect)
+    exit(&ctx, Kind::Connect);
+    tcp_never_began(&ctx)
 }
 
 #[tracepoint]
@@ -157,7 +161,8 @@ fn tell(found: &Found, kind: Kind, error: u32, aux: u32, address: u64, length: u
         emit(Family::Call, |record: &mut CallRecord| {
             fill(record, found, kind, error, aux);
             if matches!(kind, Kind::Bind) && error != 0 {
-                user_address(address, &mut record.head);
+                let head = &mut record.head;
+                (head.local_port, head.local) = user_address(address, head.family);
             }
         });
     }
@@ -181,20 +186,18 @@ fn fill(record: &mut CallRecord, found: &Found, kind: Kind, error: u32, aux: u32
     record.padding = 0;
 }
 
-/// The address that a failed bind asked for (`struct sockaddr_in`, `sockaddr_in6`).
+/// Port and address of a user's `struct sockaddr_in` or `sockaddr_in6`.
 #[inline(always)]
-fn user_address(address: u64, head: &mut RecordHead) {
+fn user_address(address: u64, family: u8) -> (u16, [u8; 16]) {
     // SAFETY: bpf_probe_read_user takes any address and fails on a bad one.
     unsafe {
-        head.local_port = u16::from_be(bpf_probe_read_user((address + 2) as *const u16).unwrap_or_default());
-        if head.family == AF_INET6 {
-            head.local = bpf_probe_read_user((address + 8) as *const [u8; 16]).unwrap_or_default();
-        } else {
-            socket::put_v4(
-                &mut head.local,
-                bpf_probe_read_user((address + 4) as *const u32).unwrap_or_default(),
-            );
+        let port = u16::from_be(bpf_probe_read_user((address + 2) as *const u16).unwrap_or_default());
+        if family == AF_INET6 {
+            return (port, bpf_probe_read_user((address + 8) as *const [u8; 16]).unwrap_or_default());
         }
+        let mut ip = [0; 16];
+        socket::put_v4(&mut ip, bpf_probe_read_user((address + 4) as *const u32).unwrap_or_default());
+        (port, ip)
     }
 }
 
@@ -208,6 +211,31 @@ fn user_name(address: u64, length: u32, into: &mut [u8; UNIX_NAME_LEN + 4]) -> u
         0 => len as u8,
         _ => 0,
     }
+}
+
+/// A TCP connect that failed before the socket left CLOSE: no state change tells of it. The arguments come from the
+/// saved registers, so that a connect that succeeds costs nothing.
+#[inline(always)]
+fn tcp_never_began(ctx: &TracePointContext) -> u32 {
+    let error = -sys_exit_ret(ctx);
+    if !NEVER_BEGAN.contains(&error) {
+        return 0;
+    }
+    // SAFETY: takes the typed current task, gives its typed registers (Linux 5.15).
+    let (fd, address) = unsafe {
+        let regs = generated::bpf_task_pt_regs(task::current().cast_mut().cast()) as *const u8;
+        (load::<u64>(regs, Field::RegsFirst) as u32, load::<u64>(regs, Field::RegsSecond))
+    };
+    let Some(found) = Found::of_fd(fd) else { return 0 };
+    if found.protocol() != socket::TCP {
+        return 0;
+    }
+    emit(Family::Call, |record: &mut CallRecord| {
+        fill(record, &found, Kind::Connect, error as u32, 0);
+        let head = &mut record.head;
+        (head.peer_port, head.peer) = user_address(address, head.family);
+    });
+    0
 }
 
 /// Follow a connect that a cgroup hook saw begin, so that its exit tells the outcome and the local address.

@@ -122,8 +122,9 @@ fn bound_v6(sock: *mut bpf_sock) -> i32 {
 fn connecting(ctx: *mut bpf_sock_addr) -> i32 {
     // SAFETY: the context of the program; the pointer is only remembered as a number.
     unsafe {
+        // Asking for the cookie makes it: the system call hooks can only read it.
+        bpf_get_socket_cookie(ctx.cast());
         if !is_tcp((*ctx).protocol) {
-            bpf_get_socket_cookie(ctx.cast());
             calls::remember_connect((*ctx).__bindgen_anon_1.sk as u64);
         }
     }

@@ -134,6 +134,12 @@ impl Found {
         self.get::<u16>(Field::SkFamily) as u8
     }
 
+    /// IP protocol.
+    #[inline(always)]
+    pub(crate) fn protocol(&self) -> u16 {
+        probe(self.sk, Field::SkProtocol)
+    }
+
     /// Inode number of the socket.
     #[inline(always)]
     pub(crate) fn inode(&self) -> u32 {
@@ -147,7 +153,7 @@ impl Found {
         head.family = family;
         head.old = self.get(Field::SkState);
         head.new = probe::<u16>(self.sk, Field::SkType) as u8;
-        head.protocol = probe(self.sk, Field::SkProtocol);
+        head.protocol = self.protocol();
         head.cookie = self.get(Field::SkCookie);
         head.netns = probe(self.get(Field::SkNet), Field::NetInum);
         head.uid = probe(self.sk, Field::SkUid);

@@ -131,6 +131,28 @@ fn a_refused_connect_tells_its_errno() {
 }
 
 #[test]
+fn a_connect_that_never_began_is_told() {
+    let network = "192.0.2.1:9".parse::<SocketAddr>().expect("an address");
+    let alone = std::thread::spawn(move || {
+        // A namespace without any route.
+        nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNET).expect("root");
+        traced(|| {
+            let failed = TcpStream::connect(network).expect_err("no route");
+            assert_eq!(failed.kind(), ErrorKind::NetworkUnreachable);
+        })
+    });
+    let changes = alone.join().expect("traced");
+    let told =
+        changes.iter().find(|c| c.peer.inet() == Some((network.ip(), network.port()))).expect("a connect");
+    assert_eq!(
+        (&told.kind, told.proto),
+        (&ChangeKind::Connect { errno: libc::ENETUNREACH as u16 }, Proto::Tcp)
+    );
+    assert_ne!(told.cookie, 0);
+    assert_eq!(told.process.map(|p| p.pid), Some(std::process::id()));
+}
+
+#[test]
 fn a_failed_bind_tells_the_address_that_was_asked_for() {
     let taken = TcpListener::bind("127.0.0.1:0").expect("loopback");
     let address = taken.local_addr().expect("bound");

@@ -64,7 +64,8 @@ pub enum ChangeKind {
         /// The backlog that was asked for.
         backlog: u32,
     },
-    /// connect(2) on a socket that is not TCP (UDP, RAW, UNIX) returned; errno 0 is success.
+    /// connect(2) on a socket that is not TCP (UDP, RAW, UNIX) returned; errno 0 is success. Of TCP, only told of
+    /// connects that failed before the socket left CLOSE (ENETUNREACH …).
     Connect {
         /// 0, or what went wrong.
         errno: u16,
