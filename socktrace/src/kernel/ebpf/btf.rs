@@ -35,7 +35,6 @@ pub(super) struct Walker<'a> {
 
 #[derive(Clone, Copy)]
 struct Type {
-    name: u32,
     kind: u32,
     members: u32,
     /// Whether member offsets carry a bit-field size in their upper byte.
@@ -134,7 +133,6 @@ impl<'a> Walker<'a> {
         let at = *self.starts.get(id as usize).filter(|_| id != 0)? as usize;
         let info = word(self.types, at + 4).ok()?;
         Some(Type {
-            name: word(self.types, at).ok()?,
             kind: (info >> 24) & 0x1f,
             members: info & 0xffff,
             kind_flag: info >> 31 == 1,
