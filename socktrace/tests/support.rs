@@ -1,23 +1,51 @@
-//! What several kernel tests need.
+//! What tests against the kernel share: a network namespace of one's own, and the kernel's names of sockets.
 
+use std::ops::ControlFlow;
 use std::os::fd::AsRawFd;
 
+use nix::sched::{CloneFlags, unshare};
+use socktrace::kernel::netlink::{Netlink, Protocol, Request};
 use socktrace::socket::Cookie;
+
+/// Runs a test on a thread that is in a new network namespace with loopback up. Needs root.
+pub(crate) fn in_own_netns<T: Send>(test: impl FnOnce() -> T + Send) -> T {
+    std::thread::scope(|scope| {
+        let thread = scope.spawn(|| {
+            unshare(CloneFlags::CLONE_NEWNET).expect("a network namespace: these tests run as root");
+            raise_loopback();
+            test()
+        });
+        thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+    })
+}
+
+/// `ip link set lo up`.
+fn raise_loopback() {
+    // RTM_NEWLINK with a struct ifinfomsg: interface 1, flags and change mask IFF_UP.
+    let words = [0u32, 1, 1, 1].map(u32::to_ne_bytes);
+    let mut netlink = Netlink::open(Protocol::Route).expect("rtnetlink");
+    let _ = netlink
+        .ask(Request::single(16, words.as_flattened()), |_| ControlFlow::Continue(()))
+        .expect("loopback goes up");
+}
 
 /// `SO_COOKIE`.
 pub(crate) fn cookie(socket: &impl AsRawFd) -> Cookie {
-    let mut cookie = 0u64;
+    option(socket, libc::SO_COOKIE)
+}
+
+/// `SO_NETNS_COOKIE`.
+pub(crate) fn netns_cookie(socket: &impl AsRawFd) -> u64 {
+    option(socket, libc::SO_NETNS_COOKIE)
+}
+
+fn option(socket: &impl AsRawFd, name: libc::c_int) -> u64 {
+    let mut value = 0u64;
     let mut length = 8;
     // SAFETY: the pointers are to a u64 and to its length, both live during the call.
     let done = unsafe {
-        libc::getsockopt(
-            socket.as_raw_fd(),
-            libc::SOL_SOCKET,
-            libc::SO_COOKIE,
-            (&raw mut cookie).cast(),
-            &raw mut length,
-        )
+        libc::getsockopt(socket.as_raw_fd(), libc::SOL_SOCKET, name, (&raw mut value).cast(), &raw mut length)
     };
-    assert_eq!(done, 0, "SO_COOKIE");
-    cookie
+    assert_eq!(done, 0, "socket option {name}: {}", std::io::Error::last_os_error());
+    value
 }

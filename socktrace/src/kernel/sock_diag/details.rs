@@ -2,7 +2,7 @@
 
 use super::super::netlink::{Attribute, Malformed};
 use super::{InetRow, Want};
-use crate::socket::{Cookie, Detail, Shutdown};
+use crate::socket::{Cookie, Detail, Family, Shutdown};
 
 /// Decodes what is wanted. Attributes without a name here are kept as they are, in `raw`.
 pub(super) fn inet(row: &InetRow<'_>, want: Want) -> Result<Detail, Malformed> {
@@ -56,9 +56,16 @@ pub(super) const fn shutdown(bits: u8) -> Shutdown {
 }
 
 /// A cookie as requests carry it: two words, or both all ones for any (`INET_DIAG_NOCOOKIE`) where it is 0.
-pub(super) const fn cookie_words(cookie: Cookie) -> [[u8; 4]; 2] {
-    if cookie == 0 {
-        return [[0xff; 4]; 2];
+pub(super) const fn cookie_words(cookie: Cookie) -> [u32; 2] {
+    if cookie == 0 { [u32::MAX; 2] } else { [cookie as u32, (cookie >> 32) as u32] }
+}
+
+/// The fixed part of the requests of all families but IP: family, protocol, padding, and then words.
+pub(super) fn body<const N: usize>(family: Family, protocol: u8, words: [u32; N]) -> Vec<u8> {
+    let mut body = Vec::with_capacity(4 + 4 * N);
+    body.extend_from_slice(&[family.number() as u8, protocol, 0, 0]);
+    for word in words {
+        body.extend_from_slice(&word.to_ne_bytes());
     }
-    [(cookie as u32).to_ne_bytes(), ((cookie >> 32) as u32).to_ne_bytes()]
+    body
 }

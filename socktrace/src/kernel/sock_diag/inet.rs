@@ -35,6 +35,10 @@ pub enum InetTable {
 }
 
 impl InetTable {
+    /// All of them.
+    pub const ALL: [Self; 7] =
+        [Self::Raw, Self::Udp, Self::UdpLite, Self::Tcp, Self::Dccp, Self::Sctp, Self::Mptcp];
+
     /// The protocol number (`IPPROTO_*`).
     #[must_use]
     pub const fn number(self) -> u16 {
@@ -150,7 +154,7 @@ impl InetQuery<'_> {
     }
 
     pub(super) fn request(&self) -> Result<Request, Malformed> {
-        let body = body(self.table, self.ip, extensions(self.want), self.states, &[0; SOCKID]);
+        let body = body(self.table, self.ip, (extensions(self.want), 0), self.states, &[0; SOCKID]);
         let mut request = with_protocol(Request::dump(BY_FAMILY, &body), self.table)?;
         if !self.bytecode.is_empty() {
             request = request.attribute(REQ_BYTECODE, self.bytecode)?;
@@ -171,23 +175,21 @@ impl InetQuery<'_> {
 /// Length of `struct inet_diag_sockid`.
 pub(super) const SOCKID: usize = 48;
 
-/// `struct inet_diag_req_v2`.
+/// `struct inet_diag_req_v2`. `raw` is the protocol of a raw socket (`struct inet_diag_req_raw`), else 0.
 pub(super) fn body(
     table: InetTable,
     ip: IpVersion,
-    extensions: u8,
+    (extensions, raw): (u8, u8),
     states: StateSet,
     id: &[u8; SOCKID],
-) -> [u8; 8 + SOCKID] {
+) -> Vec<u8> {
     // A number beyond a byte goes into an attribute; the 0 left here has no handler, so that a kernel which does
     // not know the attribute refuses instead of listing something else.
     let protocol = u8::try_from(table.number()).unwrap_or(0);
-    let mut body = [0; 8 + SOCKID];
-    let states = states.bits().to_ne_bytes();
-    let head = [ip.byte(), protocol, extensions, 0].into_iter().chain(states);
-    for (to, from) in body.iter_mut().zip(head.chain(id.iter().copied())) {
-        *to = from;
-    }
+    let mut body = Vec::with_capacity(8 + SOCKID);
+    body.extend_from_slice(&[ip.byte(), protocol, extensions, raw]);
+    body.extend_from_slice(&states.bits().to_ne_bytes());
+    body.extend_from_slice(id);
     body
 }
 

@@ -4,10 +4,18 @@
 //! I/O: netlink, through [`super::netlink`].
 
 mod details;
+mod events;
+mod file;
 mod inet;
+mod nl;
+pub(super) mod packet;
+mod point;
 mod row;
-mod unix;
+mod tipc;
+pub(super) mod unix;
+mod vsock;
 mod want;
+mod xdp;
 
 use std::ops::ControlFlow;
 
@@ -15,9 +23,12 @@ use nix::errno::Errno;
 
 use super::netlink::{Answer, Malformed, Message, Netlink, NetlinkError, Protocol, Request};
 use super::netns::{self, NetnsError};
-use crate::socket::{NetnsId, Socket};
+use crate::socket::{Cookie, NetnsId, Socket, StateSet};
 
+pub use events::{DestroyEvents, Groups, Received};
+pub use file::replay;
 pub use inet::{InetQuery, InetTable, IpVersion};
+pub use point::{Destroyed, InetId};
 pub use row::InetRow;
 pub use unix::UnixQuery;
 pub use want::Want;
@@ -31,6 +42,9 @@ pub enum DiagError {
     /// The kernel has no handler for this kind of socket (it is not compiled in, or its module is missing).
     #[error("this kernel cannot list {0} sockets")]
     Unsupported(&'static str),
+    /// The kernel cannot close this kind of socket (`CONFIG_INET_DIAG_DESTROY` is off, or it never can).
+    #[error("this kernel cannot close {0} sockets")]
+    CannotClose(&'static str),
     /// It was asked and did not answer.
     #[error("cannot {action} {table} sockets: {source}")]
     Netlink {
@@ -52,7 +66,7 @@ impl DiagError {
     pub const fn refused(&self) -> Option<Errno> {
         match self {
             Self::Netlink { source: NetlinkError::Refused(errno), .. } => Some(*errno),
-            Self::Unsupported(_) | Self::Netlink { .. } | Self::Namespace(_) => None,
+            Self::Unsupported(_) | Self::CannotClose(_) | Self::Netlink { .. } | Self::Namespace(_) => None,
         }
     }
 }
@@ -103,12 +117,156 @@ impl SockDiag {
     pub fn unix(
         &mut self,
         query: &UnixQuery,
+        each: impl FnMut(Socket) -> ControlFlow<()>,
+    ) -> Result<Answer, DiagError> {
+        self.sockets("unix", query.request(), query.want, unix::decode, each)
+    }
+
+    /// Lists packet sockets.
+    pub fn packet(
+        &mut self,
+        want: Want,
+        each: impl FnMut(Socket) -> ControlFlow<()>,
+    ) -> Result<Answer, DiagError> {
+        self.sockets("packet", packet::request(want), want, packet::decode, each)
+    }
+
+    /// Lists netlink sockets.
+    pub fn netlink(
+        &mut self,
+        want: Want,
+        each: impl FnMut(Socket) -> ControlFlow<()>,
+    ) -> Result<Answer, DiagError> {
+        self.sockets("netlink", nl::request(want), want, nl::decode, each)
+    }
+
+    /// Lists vsock sockets.
+    pub fn vsock(
+        &mut self,
+        states: StateSet,
+        want: Want,
+        each: impl FnMut(Socket) -> ControlFlow<()>,
+    ) -> Result<Answer, DiagError> {
+        self.sockets("vsock", vsock::request(states), want, vsock::decode, each)
+    }
+
+    /// Lists TIPC sockets.
+    pub fn tipc(
+        &mut self,
+        states: StateSet,
+        want: Want,
+        each: impl FnMut(Socket) -> ControlFlow<()>,
+    ) -> Result<Answer, DiagError> {
+        self.sockets("tipc", tipc::request(states), want, tipc::decode, each)
+    }
+
+    /// Lists XDP sockets.
+    pub fn xdp(
+        &mut self,
+        want: Want,
+        each: impl FnMut(Socket) -> ControlFlow<()>,
+    ) -> Result<Answer, DiagError> {
+        self.sockets("xdp", xdp::request(want), want, xdp::decode, each)
+    }
+
+    /// Looks one IP socket up; none if there is no socket of that name and cookie any more, or none that the
+    /// kernel finds by name (a TCP socket that is bound and nothing else), or no handler for its kind.
+    pub fn find(&mut self, id: &InetId, want: Want) -> Result<Option<Socket>, DiagError> {
+        if id.table == InetTable::Mptcp {
+            // The kernel finds these by token only (net/mptcp/mptcp_diag.c, `mptcp_diag_dump_one`).
+            return self.find_in_dump(id, want);
+        }
+        let netns = self.netns;
+        self.one("look up", id.table.name(), id.find(want), |message| {
+            InetRow::decode(message.payload, id.table, netns)?.to_socket(want)
+        })
+    }
+
+    /// Looks a UNIX socket up by its inode number, and its cookie where that is not 0.
+    pub fn find_unix(&mut self, inode: u32, cookie: Cookie, want: Want) -> Result<Option<Socket>, DiagError> {
+        let netns = self.netns;
+        let request = unix::request_one(inode, cookie, want);
+        self.one("look up", "unix", Ok(request), |message| unix::decode(message.payload, want, netns))
+    }
+
+    /// Closes one IP socket, whoever holds it (`SOCK_DESTROY`). It needs CAP_NET_ADMIN in its namespace.
+    pub fn destroy(&mut self, id: &InetId) -> Result<Destroyed, DiagError> {
+        let table = id.table.name();
+        let failed = |source| match source {
+            NetlinkError::Refused(Errno::EOPNOTSUPP) => DiagError::CannotClose(table),
+            source => DiagError::Netlink { action: "close", table, source },
+        };
+        let request = id.destroy().map_err(|error| failed(error.into()))?;
+        match self.netlink.ask(request, |_| ControlFlow::Continue(())) {
+            Ok(_) => Ok(Destroyed::Closed),
+            Err(NetlinkError::Refused(Errno::ENOENT | Errno::ESTALE)) => Ok(Destroyed::Gone),
+            Err(source) => Err(failed(source)),
+        }
+    }
+
+    /// Appends a dump of one IP table to a file's bytes, as the kernel sends it ([`replay`] reads it).
+    pub fn record(&mut self, query: &InetQuery<'_>, file: &mut Vec<u8>) -> Result<(), DiagError> {
+        let mut sequence = 0;
+        let _ = self.list(query.table.name(), query.request(), |message| {
+            sequence = message.sequence;
+            file::append(file, message);
+            Ok(ControlFlow::Continue(()))
+        })?;
+        file::append_end(file, sequence);
+        Ok(())
+    }
+
+    fn find_in_dump(&mut self, id: &InetId, want: Want) -> Result<Option<Socket>, DiagError> {
+        let states = StateSet::from_bits(u32::MAX);
+        let query = InetQuery { want, ..InetQuery::new(id.table, id.ip, states) };
+        let netns = self.netns;
+        let mut found = None;
+        let _ = self.list(id.table.name(), query.request(), |message| {
+            let row = InetRow::decode(message.payload, id.table, netns)?;
+            if row.cookie() != id.cookie {
+                return Ok(ControlFlow::Continue(()));
+            }
+            found = Some(row.to_socket(want)?);
+            Ok(ControlFlow::Break(()))
+        })?;
+        Ok(found)
+    }
+
+    /// Sends a request for a single socket.
+    fn one(
+        &mut self,
+        action: &'static str,
+        table: &'static str,
+        request: Result<Request, Malformed>,
+        decode: impl Fn(&Message<'_>) -> Result<Socket, Malformed>,
+    ) -> Result<Option<Socket>, DiagError> {
+        let failed = |source| DiagError::Netlink { action, table, source };
+        let request = request.map_err(|error| failed(error.into()))?;
+        let mut found = None;
+        let answer = self.netlink.ask(request, |message| {
+            if message.kind == BY_FAMILY {
+                found = Some(decode(message));
+            }
+            ControlFlow::Continue(())
+        });
+        match answer {
+            Ok(_) => found.transpose().map_err(|error| failed(error.into())),
+            Err(NetlinkError::Refused(Errno::ENOENT | Errno::ESTALE)) => Ok(None),
+            Err(source) => Err(failed(source)),
+        }
+    }
+
+    /// A dump whose rows are decoded at once.
+    fn sockets(
+        &mut self,
+        table: &'static str,
+        request: Request,
+        want: Want,
+        decode: impl Fn(&[u8], Want, NetnsId) -> Result<Socket, Malformed>,
         mut each: impl FnMut(Socket) -> ControlFlow<()>,
     ) -> Result<Answer, DiagError> {
         let netns = self.netns;
-        self.list("unix", Ok(query.request()), |message| {
-            Ok(each(unix::decode(message.payload, query.want, netns)?))
-        })
+        self.list(table, Ok(request), |message| Ok(each(decode(message.payload, want, netns)?)))
     }
 
     /// Sends a request and decodes each message of the answer; the first that cannot be decoded ends it.

@@ -36,6 +36,28 @@ impl<'a> InetRow<'a> {
         self.table
     }
 
+    /// The same row, of another table.
+    pub(super) const fn with_table(self, table: InetTable) -> Self {
+        Self { table, ..self }
+    }
+
+    /// The table that an attribute tells; its own where none does.
+    pub(super) fn told_table(&self) -> Result<InetTable, Malformed> {
+        /// `INET_DIAG_PROTOCOL`, in a byte.
+        const PROTOCOL: u16 = 10;
+        for attribute in self.attributes() {
+            let attribute = attribute?;
+            if attribute.kind == PROTOCOL {
+                let number = attribute.u8().map(u16::from);
+                return Ok(InetTable::ALL
+                    .into_iter()
+                    .find(|table| Some(table.number()) == number)
+                    .unwrap_or(self.table));
+            }
+        }
+        Ok(self.table)
+    }
+
     /// What kind of socket; a raw one with its IP protocol, which the kernel gives in place of the port.
     #[must_use]
     pub fn proto(&self) -> Proto {

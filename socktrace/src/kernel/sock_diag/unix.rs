@@ -2,7 +2,7 @@
 
 use super::super::netlink::{Attributes, Malformed, Request, byte, cookie, word};
 use super::{BY_FAMILY, Want, details};
-use crate::socket::{Detail, Endpoint, Family, NetnsId, Proto, Socket, State, StateSet, UnixName};
+use crate::socket::{Cookie, Detail, Endpoint, Family, NetnsId, Proto, Socket, State, StateSet, UnixName};
 
 /// Length of `struct unix_diag_msg`.
 const HEAD: usize = 16;
@@ -18,12 +18,20 @@ pub struct UnixQuery {
 
 impl UnixQuery {
     pub(super) fn request(&self) -> Request {
-        Request::dump(BY_FAMILY, &body(self.states, self.want, 0, 0))
+        let body = [self.states.bits(), 0, show(self.want), 0, 0];
+        Request::dump(BY_FAMILY, &details::body(Family::Unix, 0, body))
     }
 }
 
-/// `struct unix_diag_req`.
-pub(super) fn body(states: StateSet, want: Want, inode: u32, cookie: u64) -> [u8; 24] {
+/// Asks for the one with that inode number, and cookie where it is not 0.
+pub(super) fn request_one(inode: u32, cookie: Cookie, want: Want) -> Request {
+    let [low, high] = details::cookie_words(cookie);
+    let body = [u32::MAX, inode, show(want), low, high];
+    Request::single(BY_FAMILY, &details::body(Family::Unix, 0, body))
+}
+
+/// `udiag_show`.
+const fn show(want: Want) -> u32 {
     /// `UDIAG_SHOW_NAME`, `_PEER`, `_RQLEN`, `_UID` (5.8; older kernels ignore it).
     const ALWAYS: u32 = 0x1 | 0x4 | 0x10 | 0x40;
     /// `UDIAG_SHOW_VFS`, `_ICONS`.
@@ -31,10 +39,7 @@ pub(super) fn body(states: StateSet, want: Want, inode: u32, cookie: u64) -> [u8
     /// `UDIAG_SHOW_MEMINFO`.
     const MEMORY: u32 = 0x20;
 
-    let show = ALWAYS | if want.extended { EXTENDED } else { 0 } | if want.memory { MEMORY } else { 0 };
-    let [[a, b, c, d], [e, f, g, h], [i, j, k, l]] = [states.bits(), inode, show].map(u32::to_ne_bytes);
-    let [[m, n, o, p], [q, r, s, t]] = details::cookie_words(cookie);
-    [1, 0, 0, 0, a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p, q, r, s, t]
+    ALWAYS | if want.extended { EXTENDED } else { 0 } | if want.memory { MEMORY } else { 0 }
 }
 
 /// Decodes one row.

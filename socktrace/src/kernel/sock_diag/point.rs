@@ -1,0 +1,127 @@
+//! One IP socket, by its addresses and cookie: looking it up, and closing it.
+
+use std::net::IpAddr;
+
+use super::super::netlink::{Malformed, Request};
+use super::inet::{SOCKID, body, extensions, with_protocol};
+use super::{BY_FAMILY, InetTable, IpVersion, Want, details};
+use crate::socket::{Cookie, Family, Socket, StateSet};
+
+/// `SOCK_DESTROY` (include/uapi/linux/sock_diag.h).
+const DESTROY: u16 = 21;
+
+/// What names one IP socket to the kernel: it looks the addresses up and then compares the cookie.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct InetId {
+    /// In which table.
+    pub table: InetTable,
+    /// Of which family the socket is; the addresses of an `AF_INET6` one may be v4-mapped.
+    pub ip: IpVersion,
+    /// This side; for a raw socket, its protocol in place of the port.
+    pub local: (IpAddr, u16),
+    /// The other side; unspecified and port 0 for none.
+    pub peer: (IpAddr, u16),
+    /// Interface the socket is bound to, 0 for none.
+    pub ifindex: u32,
+    /// Its cookie; 0 for whichever has these addresses.
+    pub cookie: Cookie,
+}
+
+/// What became of a socket that was to be closed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[must_use]
+pub enum Destroyed {
+    /// The kernel aborted it; its owner gets ECONNABORTED.
+    Closed,
+    /// There is none of that name and cookie any more.
+    Gone,
+}
+
+impl InetId {
+    /// Of a listed socket; none if it is no IP socket, or one that sock_diag has no table for.
+    #[must_use]
+    pub fn of(socket: &Socket) -> Option<Self> {
+        let ip = match socket.family {
+            Family::Inet => IpVersion::V4,
+            Family::Inet6 => IpVersion::V6,
+            Family::Unix
+            | Family::Netlink
+            | Family::Packet
+            | Family::Tipc
+            | Family::Vsock
+            | Family::Xdp
+            | Family::Other(_) => return None,
+        };
+        Some(Self {
+            table: InetTable::of(socket.proto)?,
+            ip,
+            local: socket.local.inet()?,
+            peer: socket.peer.inet()?,
+            ifindex: socket.ifindex,
+            cookie: socket.cookie,
+        })
+    }
+
+    /// Asks for this one. For UDP the kernel has source and destination swapped, "for historical reasons"
+    /// (net/ipv4/udp_diag.c, `udp_dump_one`).
+    pub(super) fn find(&self, want: Want) -> Result<Request, Malformed> {
+        let (local, peer) = match self.table {
+            InetTable::Udp | InetTable::UdpLite => (self.peer, self.local),
+            InetTable::Tcp | InetTable::Mptcp | InetTable::Raw | InetTable::Sctp | InetTable::Dccp => {
+                (self.local, self.peer)
+            }
+        };
+        self.request(BY_FAMILY, extensions(want), local, peer)
+    }
+
+    /// Asks to close this one. Here nothing is swapped (`__udp_diag_destroy`).
+    pub(super) fn destroy(&self) -> Result<Request, Malformed> {
+        self.request(DESTROY, 0, self.local, self.peer)
+    }
+
+    fn request(
+        &self,
+        kind: u16,
+        extensions: u8,
+        local: (IpAddr, u16),
+        peer: (IpAddr, u16),
+    ) -> Result<Request, Malformed> {
+        let raw = match self.table {
+            InetTable::Raw => self.local.1.to_be_bytes()[1],
+            InetTable::Tcp
+            | InetTable::Mptcp
+            | InetTable::Udp
+            | InetTable::UdpLite
+            | InetTable::Sctp
+            | InetTable::Dccp => 0,
+        };
+        let id = sockid(local, peer, self.ifindex, self.cookie);
+        let body = body(self.table, self.ip, (extensions, raw), StateSet::from_bits(u32::MAX), &id);
+        with_protocol(Request::single(kind, &body), self.table)
+    }
+}
+
+/// `struct inet_diag_sockid`.
+fn sockid(local: (IpAddr, u16), peer: (IpAddr, u16), ifindex: u32, cookie: Cookie) -> [u8; SOCKID] {
+    let [low, high] = details::cookie_words(cookie);
+    let ports = [local.1, peer.1].map(u16::to_be_bytes);
+    let addresses = [local.0, peer.0].map(address);
+    let words = [ifindex, low, high].map(u32::to_ne_bytes);
+    let mut id = [0; SOCKID];
+    let parts = ports.as_flattened().iter().chain(addresses.as_flattened()).chain(words.as_flattened());
+    for (to, from) in id.iter_mut().zip(parts) {
+        *to = *from;
+    }
+    id
+}
+
+/// IPv4 lies in the first four bytes.
+fn address(address: IpAddr) -> [u8; 16] {
+    match address {
+        IpAddr::V4(v4) => {
+            let [a, b, c, d] = v4.octets();
+            [a, b, c, d, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]
+        }
+        IpAddr::V6(v6) => v6.octets(),
+    }
+}
