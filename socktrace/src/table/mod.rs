@@ -1,1 +1,257 @@
-//! (being built)
+//! The live table: which sockets there are now, in what state, and whose they are.
+//!
+//! A pure state machine with two sources. [`Table::apply`] takes what a hook saw and tells what happened; it makes
+//! the table fast. A dump of the kernel's own tables ([`Table::begin`], [`row`](Table::row),
+//! [`scope`](Table::scope), [`end`](Table::end), [`finish`](Table::finish)) makes it right: at the start, after a
+//! loss, and as an audit. How the two are merged stands in `merge`.
+//!
+//! A socket is its cookie. Since Linux 5.12, without which the programs do not load, cookies come from one counter
+//! for all network namespaces (net/core/sock_diag.c), so the namespace is a fact of the entry, not a part of the key.
+//!
+//! Not in the table: TIME-WAIT and request sockets (they have no events; sock_diag tells of them when asked), MPTCP
+//! connections (their subflows are here), and every family but IPv4, IPv6 and UNIX.
+
+mod aside;
+mod calls;
+mod entry;
+#[cfg(test)]
+mod laws;
+mod merge;
+mod scope;
+mod slots;
+mod state;
+mod tell;
+#[cfg(test)]
+mod tests;
+#[cfg(test)]
+pub(crate) mod world;
+
+pub use entry::View;
+pub use merge::{Merged, SETTLE};
+pub use scope::{Outcome, Scope};
+
+use aside::Aside;
+use entry::Entry;
+use merge::Dump;
+use rustc_hash::FxHashMap;
+use slots::{Side, Slots};
+use tell::Teller;
+
+use crate::socket::{BootNs, Change, ChangeKind, Cookie, Event, KindSet, Owner, Process, Proto};
+
+/// How many closed connections that nobody has accepted yet are remembered, and how many accepts of connections
+/// that the table has not met. A full accept queue of the kernel's default limit (4096) fits.
+const ASIDE: usize = 4096;
+
+/// The live table.
+#[derive(Debug)]
+pub struct Table {
+    slots: Slots,
+    listed: usize,
+    /// Whether dumps show bound TCP sockets that neither listen nor connect (Linux 6.8 and later).
+    bound_is_listed: bool,
+    /// Closed before accept(2) returned them.
+    unaccepted: Aside<Entry>,
+    /// Accepted before the table met them.
+    claims: Aside<Process>,
+    dump: Option<Dump>,
+    /// When the last dump began: older events cannot change what it vouched for.
+    last_begin: BootNs,
+}
+
+impl Table {
+    /// An empty table. `bound_is_listed`: whether this kernel's dumps show TCP sockets that are bound and nothing
+    /// more (Linux 6.8 and later).
+    #[must_use]
+    pub fn new(bound_is_listed: bool) -> Self {
+        Self {
+            slots: Slots::default(),
+            listed: 0,
+            bound_is_listed,
+            unaccepted: Aside::new(ASIDE),
+            claims: Aside::new(ASIDE),
+            dump: None,
+            last_begin: 0,
+        }
+    }
+
+    /// Takes one change, and appends the events it amounts to, of those kinds that are wanted.
+    pub fn apply(&mut self, mut change: Change, wanted: KindSet, out: &mut Vec<Event>) {
+        let told = &mut Teller::new(wanted, out);
+        match change.kind {
+            ChangeKind::State { old, new, ref mut closing } => {
+                let closing = closing.take();
+                self.state(&change, old, new, closing, told);
+            }
+            ChangeKind::Create => self.create(&change),
+            ChangeKind::PostBind => self.post_bind(&change, told),
+            ChangeKind::Bind { errno } => self.bind(&change, errno, told),
+            ChangeKind::Listen { errno, backlog: _ } => self.listen(&change, errno, told),
+            ChangeKind::Connect { errno } => self.connect(&change, errno, told),
+            ChangeKind::Accept { fd: _ } => self.accept(&change, told),
+            ChangeKind::FirstSend => self.first_send(&change, told),
+            ChangeKind::Release => self.release(&change, told),
+        }
+    }
+
+    /// How many sockets a listing would show.
+    #[must_use]
+    pub const fn len(&self) -> usize {
+        self.listed
+    }
+
+    /// Whether a listing would show none.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.listed == 0
+    }
+
+    /// The socket with that cookie, also if a listing would not show it yet.
+    #[must_use]
+    pub fn get(&self, cookie: Cookie) -> Option<View<'_>> {
+        self.slots.find(cookie).map(|slot| View::new(self.slots.get(slot)))
+    }
+
+    /// Every socket that a listing would show, in no order.
+    pub fn iter(&self) -> impl Iterator<Item = View<'_>> {
+        self.slots.iter().filter(|entry| entry.is_listed()).map(View::new)
+    }
+
+    /// Every listed IPv4 or IPv6 socket that can have these ports, found without a scan, and a few more: a socket
+    /// whose local port is not known yet may have any. `None` is any port; a port of 0 is looked for by scanning.
+    pub fn with_ports(&self, local: Option<u16>, peer: Option<u16>) -> impl Iterator<Item = View<'_>> {
+        let local = local.filter(|&port| port != 0);
+        let peer = peer.filter(|&port| port != 0);
+        let by_peer = peer.map(|port| (self.slots.count(Side::Peer, port), Side::Peer, port));
+        let by_local = local.map(|port| {
+            (self.slots.count(Side::Local, port) + self.slots.count(Side::Local, 0), Side::Local, port)
+        });
+        let fewest = by_local.into_iter().chain(by_peer).min();
+        let scan = fewest.is_none().then(|| self.slots.iter()).into_iter().flatten();
+        let chain = fewest.map(|(_, side, port)| self.slots.chain(side, port)).into_iter().flatten();
+        let unknown = matches!(fewest, Some((_, Side::Local, _)))
+            .then(|| self.slots.chain(Side::Local, 0))
+            .into_iter()
+            .flatten();
+        scan.chain(chain).chain(unknown).filter(|entry| entry.is_listed()).map(View::new).filter(
+            move |view| {
+                peer.is_none_or(|port| view.peer_port() == port)
+                    && local.is_none_or(|port| view.local_port() == port || view.local_port() == 0)
+            },
+        )
+    }
+
+    /// Names the holders of sockets, by inode. What was seen exactly is never overwritten.
+    pub fn hold(&mut self, holders: &FxHashMap<u32, Process>) {
+        for entry in self.slots.iter_mut() {
+            match entry.owner {
+                Owner::Exact(_) => {}
+                Owner::Holder(_) | Owner::Unknown => {
+                    if let Some(&process) = holders.get(&entry.inode) {
+                        entry.owner = Owner::Holder(process);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Bytes that the table has taken from the allocator for its entries and indexes.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        self.slots.bytes()
+    }
+
+    /// Whether a dump vouched for the entry at a time after this change.
+    const fn is_stale(&self, entry: &Entry, at: BootNs) -> bool {
+        at < self.last_begin && entry.as_of >= self.last_begin
+    }
+
+    /// The entry of the change, if the change may still alter it.
+    fn current(&self, change: &Change) -> Current {
+        match self.slots.find(change.cookie) {
+            None => Current::Absent,
+            Some(slot) if self.is_stale(self.slots.get(slot), change.at) => Current::Stale(slot),
+            Some(slot) => Current::At(slot),
+        }
+    }
+
+    /// Alters an entry, keeping the number of listed ones.
+    fn alter(&mut self, slot: u32, alter: impl FnOnce(&mut Entry)) {
+        let before = self.slots.get(slot).is_listed();
+        self.slots.alter(slot, alter);
+        self.listed += usize::from(self.slots.get(slot).is_listed());
+        self.listed -= usize::from(before);
+    }
+
+    /// Puts a socket into the table that was not there.
+    fn insert(&mut self, mut entry: Entry) -> u32 {
+        if let (Some(process), Owner::Holder(_) | Owner::Unknown) =
+            (self.claims.take(entry.cookie), entry.owner)
+        {
+            entry.owner = Owner::Exact(process);
+            entry.accept_told();
+        }
+        self.listed += usize::from(entry.is_listed());
+        self.slots.insert(entry)
+    }
+
+    fn remove(&mut self, slot: u32) -> Entry {
+        let entry = self.slots.remove(slot);
+        self.listed -= usize::from(entry.is_listed());
+        entry
+    }
+}
+
+/// Where a change meets the table.
+#[derive(Debug, Clone, Copy)]
+enum Current {
+    /// The table does not have the socket.
+    Absent,
+    /// It has it, and a dump knows better than this change.
+    Stale(u32),
+    /// It has it.
+    At(u32),
+}
+
+impl Current {
+    const fn slot(self) -> Option<u32> {
+        match self {
+            Self::Absent => None,
+            Self::Stale(slot) | Self::At(slot) => Some(slot),
+        }
+    }
+}
+
+/// Whether sockets of this kind are kept in the table.
+const fn is_held(proto: Proto) -> bool {
+    match proto {
+        Proto::Tcp
+        | Proto::Udp
+        | Proto::UdpLite
+        | Proto::Raw(_)
+        | Proto::Ping(_)
+        | Proto::UnixStream
+        | Proto::UnixDgram
+        | Proto::UnixSeqpacket => true,
+        Proto::Mptcp
+        | Proto::Sctp
+        | Proto::Dccp
+        | Proto::PacketRaw
+        | Proto::PacketDgram
+        | Proto::Netlink
+        | Proto::VsockStream
+        | Proto::VsockDgram
+        | Proto::VsockSeqpacket
+        | Proto::TipcStream
+        | Proto::TipcDgram
+        | Proto::TipcRdm
+        | Proto::TipcSeqpacket
+        | Proto::Xdp
+        | Proto::Other(_) => false,
+    }
+}
+
+/// Whether the table keeps the socket of this change.
+const fn is_kept(change: &Change) -> bool {
+    change.cookie != 0 && is_held(change.proto)
+}

@@ -1,0 +1,224 @@
+//! What a call means, and what the cgroup hooks of UDP, RAW and ping say.
+
+use super::entry::{Ends, Entry};
+use super::state::close;
+use super::tell::{Teller, is_silent};
+use super::{Current, Table, is_kept};
+use crate::socket::{Change, Endpoint, EventKind, Owner, Proto, State};
+
+impl Table {
+    /// A UDP, RAW or ping socket was made.
+    pub(super) fn create(&mut self, change: &Change) {
+        match self.current(change) {
+            Current::Absent if is_kept(change) => {
+                let mut entry = Entry::of_change(change, State::Close);
+                // A RAW socket is hashed, and listed, under its protocol (net/ipv4/af_inet.c, inet_create).
+                if let (Proto::Raw(number), Ends::V4 { ports, .. } | Ends::V6 { ports, .. }) =
+                    (entry.proto, &mut entry.ends)
+                {
+                    ports[0] = number.into();
+                }
+                entry.opened = change.at;
+                self.insert(entry);
+            }
+            Current::Absent | Current::Stale(_) | Current::At(_) => {}
+        }
+    }
+
+    /// The kernel bound it: bind(2) is allowed only to sockets that are neither bound nor connected, so this says
+    /// state and ends in full.
+    pub(super) fn post_bind(&mut self, change: &Change, told: &mut Teller<'_>) {
+        let current = self.current(change);
+        let slot = self.bound(change, current);
+        told.tell(
+            EventKind::Bind { errno: 0 },
+            change,
+            slot.map(|slot| self.slots.get(slot)),
+            after_bind(change),
+        );
+        if let Some(slot) = slot {
+            self.alter(slot, Entry::bind_told);
+        }
+    }
+
+    /// bind(2) returned. If the cgroup hook told of this bind, nothing is to be told again.
+    pub(super) fn bind(&mut self, change: &Change, errno: u16, told: &mut Teller<'_>) {
+        let current = self.current(change);
+        let mut told_before = false;
+        if let (0, Some(slot)) = (errno, current.slot()) {
+            self.alter(slot, |entry| {
+                told_before = entry.take_bind_told();
+                entry.learn(change);
+                entry.own(change);
+            });
+        }
+        if told_before {
+            return;
+        }
+        let slot = match errno {
+            0 => self.bound(change, current),
+            _ => current.slot(),
+        };
+        let entry = slot.map(|slot| self.slots.get(slot));
+        let state = entry.map_or(after_bind(change), |entry| entry.state);
+        told.tell(EventKind::Bind { errno }, change, entry, state);
+    }
+
+    fn bound(&mut self, change: &Change, current: Current) -> Option<u32> {
+        match current {
+            Current::Absent if is_kept(change) => {
+                let mut entry = Entry::of_change(change, after_bind(change));
+                // Its creation was not seen; for TCP there is none to see.
+                entry.opened = if change.proto == Proto::Tcp { change.at } else { 0 };
+                self.touch(change);
+                Some(self.insert(entry))
+            }
+            Current::Absent => None,
+            Current::Stale(slot) => Some(slot),
+            Current::At(slot) => {
+                self.alter(slot, |entry| {
+                    entry.as_of = entry.as_of.max(change.at);
+                    entry.learn(change);
+                    entry.own(change);
+                    if change.proto.is_unix() {
+                        // A datagram socket may be connected already: only the name is news.
+                        entry.ends = Ends::of(change.family, &change.local, &entry.ends.peer());
+                    } else {
+                        entry.ends = Ends::of(change.family, &change.local, &Endpoint::None);
+                        entry.state = after_bind(change);
+                    }
+                });
+                Some(slot)
+            }
+        }
+    }
+
+    /// listen(2) returned. Of TCP, the state is told by CLOSE→LISTEN.
+    pub(super) fn listen(&mut self, change: &Change, errno: u16, told: &mut Teller<'_>) {
+        let current = self.current(change);
+        let mut slot = current.slot();
+        if errno == 0 {
+            if change.proto.is_unix() {
+                self.move_to(change, current, State::Listen);
+                slot = self.slots.find(change.cookie);
+            }
+            if let Some(slot) = slot {
+                self.alter(slot, |entry| {
+                    entry.listen_told();
+                    entry.learn(change);
+                    entry.own(change);
+                });
+            }
+        }
+        let entry = slot.map(|slot| self.slots.get(slot));
+        let state = match errno {
+            0 => State::Listen,
+            _ => entry.map_or(State::Close, |entry| entry.state),
+        };
+        told.tell(EventKind::Listen { errno }, change, entry, state);
+    }
+
+    /// connect(2) on a UDP, RAW, ping or UNIX socket returned.
+    pub(super) fn connect(&mut self, change: &Change, errno: u16, told: &mut Teller<'_>) {
+        let current = self.current(change);
+        if errno != 0 {
+            let entry = current.slot().map(|slot| self.slots.get(slot));
+            let state = entry.map_or(State::Close, |entry| entry.state);
+            return told.tell(EventKind::ConnectFailed { errno, latency_us: None }, change, entry, state);
+        }
+        // connect(2) to AF_UNSPEC dissolves the association (net/ipv4/udp.c, udp_disconnect).
+        let dissolved = !change.proto.is_unix() && is_silent(&change.peer);
+        let state = if dissolved { State::Close } else { State::Established };
+        self.move_to(change, current, state);
+        let slot = self.slots.find(change.cookie);
+        if let (Some(slot), Current::Absent | Current::At(_)) = (slot, current) {
+            self.alter(slot, |entry| entry.own(change));
+        }
+        if !dissolved {
+            let entry = slot.map(|slot| self.slots.get(slot));
+            told.tell(EventKind::Connect { latency_us: None }, change, entry, state);
+        }
+    }
+
+    /// accept(2) returned the connection: now it has an owner.
+    pub(super) fn accept(&mut self, change: &Change, told: &mut Teller<'_>) {
+        let current = self.current(change);
+        if change.proto.is_unix() {
+            self.move_to(change, current, State::Established);
+            if let (Current::Absent, Some(slot)) = (current, self.slots.find(change.cookie)) {
+                self.alter(slot, |entry| entry.opened = change.at);
+            }
+        }
+        if let Some(slot) = self.slots.find(change.cookie) {
+            if self.slots.get(slot).is_accept_told() {
+                return;
+            }
+            self.alter(slot, |entry| {
+                entry.accept_told();
+                entry.learn(change);
+                if let Some(process) = change.process {
+                    entry.owner = Owner::Exact(process);
+                }
+            });
+            let entry = self.slots.get(slot);
+            return told.tell(EventKind::Accept, change, Some(entry), entry.state);
+        }
+        if let Some(ended) = self.unaccepted.take(change.cookie) {
+            return told.tell(EventKind::Accept, change, Some(&ended), State::Close);
+        }
+        // Born before we looked, and not met yet; its state is told by a later change or a dump.
+        if let (true, Some(process)) = (is_kept(change), change.process) {
+            self.claims.put(change.cookie, process);
+        }
+        told.tell(EventKind::Accept, change, None, State::Established);
+    }
+
+    /// The first datagram to an address: an unbound socket has been given its port by now. The peer is that of the
+    /// datagram, not of the socket.
+    pub(super) fn first_send(&mut self, change: &Change, told: &mut Teller<'_>) {
+        let current = self.current(change);
+        match current {
+            Current::Absent if is_kept(change) => {
+                let mut entry = Entry::of_change(change, State::Close);
+                entry.ends = Ends::of(change.family, &change.local, &Endpoint::None);
+                // It may be connected to another address: a dump that says more is to be believed.
+                entry.as_of = 0;
+                self.insert(entry);
+            }
+            Current::Absent | Current::Stale(_) => {}
+            Current::At(slot) => self.alter(slot, |entry| {
+                entry.learn(change);
+                entry.own(change);
+                if entry.ends.local_port() == 0 {
+                    entry.ends = Ends::of(change.family, &change.local, &entry.ends.peer());
+                }
+            }),
+        }
+        self.touch(change);
+        let entry = self.slots.find(change.cookie).map(|slot| self.slots.get(slot));
+        told.tell(EventKind::Open, change, entry, entry.map_or(State::Close, |entry| entry.state));
+    }
+
+    /// The last descriptor is gone. Of TCP, only sockets in CLOSE are told of here: one that is in the table is
+    /// bound and nothing more, or its way to CLOSE was lost.
+    pub(super) fn release(&mut self, change: &Change, told: &mut Teller<'_>) {
+        let entry = match self.current(change) {
+            Current::Absent => None,
+            Current::Stale(_) => return,
+            Current::At(slot) => Some(self.remove(slot)),
+        };
+        self.gone(change);
+        // A socket that never was more than made was not told of.
+        if entry.as_ref().is_some_and(Entry::is_listed) {
+            told.tell(close(change, entry.as_ref(), None), change, entry.as_ref(), State::Close);
+        }
+    }
+}
+
+/// The state of a socket that is bound and nothing more.
+const fn after_bind(change: &Change) -> State {
+    match change.proto {
+        Proto::Tcp => State::BoundInactive,
+        _ => State::Close,
+    }
+}

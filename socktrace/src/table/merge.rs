@@ -1,0 +1,231 @@
+//! The merge of a dump with the events that race it.
+//!
+//! A dump takes time: each row shows its socket at some moment between begin and end, while events keep coming, late
+//! but in order. The caller promises four things:
+//!
+//! - `begin(at)` is called, and then [`SETTLE`] passes, before the first request is sent. So a change that was seen
+//!   before `at` has had its effect on the kernel's tables before any row is read. (The hooks fire a moment before
+//!   or after the fact: CLOSE→SYN_SENT is told before the socket is hashed, →CLOSE after it was unhashed.)
+//! - Events keep being applied while the dump runs.
+//! - `finish` is called after `end(at)` once every event from before `at` + [`SETTLE`] has been applied.
+//! - No event from `at` of begin on was lost. If one was, the dump repairs less, and another must follow.
+//!
+//! Then, for each socket:
+//!
+//! 1. An event from begin on knows better than any row: it is newer, or the row is newer and the event that says
+//!    the same as the row follows it. So rows of such sockets are ignored, and so are rows of sockets whose end was
+//!    seen since.
+//! 2. Otherwise nothing happened to the socket from begin on, and the row is the truth for the whole time. Later
+//!    applied events from before begin cannot change it ([`Table::is_stale`]).
+//! 3. An entry without a row and without an event from begin on is a ghost: its end was lost. Only a complete scope
+//!    says so. What no dump can vouch for (a socket without a port, a kind that this kernel cannot dump) is believed
+//!    until something was lost, and forgotten then.
+//!
+//! Rows that say what the table says are vouched for at once; only those that differ wait for `finish`. What is
+//! found to differ then is drift: 0 unless events were lost.
+
+use rustc_hash::FxHashSet;
+
+use super::entry::Entry;
+use super::scope::{Outcome, Scope};
+use super::tell::Teller;
+use super::{Table, is_held};
+use crate::socket::{BootNs, Change, Cookie, Event, EventKind, KindSet, Proto, Socket, State};
+
+/// How long the kernel may take between telling of a change and showing it, nanoseconds.
+pub const SETTLE: BootNs = 20_000_000;
+
+/// A dump that is running.
+#[derive(Debug)]
+pub(super) struct Dump {
+    begin: BootNs,
+    end: BootNs,
+    after_loss: bool,
+    /// Sockets whose end was seen since it began.
+    gone: FxHashSet<Cookie>,
+    /// Sockets that came into the kernel's tables since it began, by events that do not say their whole state.
+    touched: FxHashSet<Cookie>,
+    /// Rows that say something else than the table did when they came.
+    rows: Vec<Entry>,
+    scopes: Vec<(Scope, Outcome)>,
+}
+
+/// What a dump repaired. UNIX sockets are not counted: they come and go without events.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Merged {
+    /// Sockets that the dump had and the table had not.
+    pub added: u64,
+    /// Sockets that the table had and the dump had not.
+    pub removed: u64,
+    /// Sockets whose state or ends differed.
+    pub changed: u64,
+}
+
+impl Merged {
+    /// How much the table had drifted.
+    #[must_use]
+    pub const fn drift(&self) -> u64 {
+        self.added + self.removed + self.changed
+    }
+}
+
+/// What a complete dump says of an entry that it did not show.
+enum Verdict {
+    Gone,
+    /// Nothing can be said.
+    Open,
+    /// No dump will ever show it.
+    Unseen,
+}
+
+impl Table {
+    /// A dump begins. `after_loss`: whether events may have been lost since the last complete one. A dump that
+    /// was running is forgotten.
+    pub fn begin(&mut self, at: BootNs, after_loss: bool) {
+        self.last_begin = at;
+        self.dump = Some(Dump {
+            begin: at,
+            end: at,
+            after_loss,
+            gone: FxHashSet::default(),
+            touched: FxHashSet::default(),
+            rows: Vec::new(),
+            scopes: Vec::new(),
+        });
+    }
+
+    /// The dump shows a socket.
+    pub fn row(&mut self, row: &Socket) {
+        let Some(dump) = &mut self.dump else { return };
+        if row.cookie == 0 || !is_held(row.proto) {
+            return;
+        }
+        match row.state {
+            State::TimeWait | State::NewSynRecv => return,
+            // A request socket has no inode. A full socket in that state has one: it connected, or is accepted early.
+            State::SynRecv if row.inode == 0 => return,
+            _ => {}
+        }
+        let row = Entry::of_row(row, dump.begin);
+        match self.slots.find(row.cookie) {
+            Some(slot) if self.slots.get(slot).as_of >= dump.begin => {}
+            Some(slot) if same(self.slots.get(slot), &row) => self.alter(slot, |entry| vouch(entry, row)),
+            Some(_) | None => dump.rows.push(row),
+        }
+    }
+
+    /// A part of the dump has ended.
+    pub fn scope(&mut self, scope: Scope, outcome: Outcome) {
+        if let Some(dump) = &mut self.dump {
+            dump.scopes.push((scope, outcome));
+        }
+    }
+
+    /// The whole dump has ended. The merge is done by [`finish`](Self::finish).
+    pub fn end(&mut self, at: BootNs) {
+        if let Some(dump) = &mut self.dump {
+            dump.end = at;
+        }
+    }
+
+    /// Every event from before the end (and a moment more, [`SETTLE`]) has been applied: the table becomes what the kernel's is. UNIX sockets that
+    /// are gone are told as closed, which is how their end is found.
+    pub fn finish(&mut self, wanted: KindSet, out: &mut Vec<Event>) -> Merged {
+        let mut merged = Merged::default();
+        let Some(mut dump) = self.dump.take() else { return merged };
+        for row in std::mem::take(&mut dump.rows) {
+            self.adopt(row, &dump, &mut merged);
+        }
+        self.sweep(&dump, &mut merged, &mut Teller::new(wanted, out));
+        self.slots.shrink();
+        merged
+    }
+
+    fn adopt(&mut self, row: Entry, dump: &Dump, merged: &mut Merged) {
+        let counts = u64::from(!row.proto.is_unix());
+        match self.slots.find(row.cookie) {
+            None if dump.gone.contains(&row.cookie) => {}
+            None => {
+                merged.added += counts;
+                self.insert(row);
+            }
+            Some(slot) if self.slots.get(slot).as_of >= dump.begin => {}
+            Some(slot) => {
+                merged.changed += if same(self.slots.get(slot), &row) { 0 } else { counts };
+                self.alter(slot, |entry| vouch(entry, row));
+            }
+        }
+    }
+
+    /// Removes the ghosts.
+    fn sweep(&mut self, dump: &Dump, merged: &mut Merged, told: &mut Teller<'_>) {
+        let bound_is_listed = self.bound_is_listed;
+        let ghosts = self.slots.slots_where(|entry| {
+            entry.as_of < dump.begin
+                && !dump.touched.contains(&entry.cookie)
+                && match dump.verdict(entry, bound_is_listed) {
+                    Verdict::Gone => true,
+                    Verdict::Open => false,
+                    Verdict::Unseen => dump.after_loss,
+                }
+        });
+        for slot in ghosts {
+            let entry = self.remove(slot);
+            if entry.proto.is_unix() {
+                let close = EventKind::Close { duration_us: entry.open_for_us(dump.end), closing: None };
+                told.found(close, dump.end, &entry, State::Close);
+            } else if entry.is_listed() {
+                merged.removed += 1;
+            }
+        }
+    }
+
+    /// The socket of the change is gone.
+    pub(super) fn gone(&mut self, change: &Change) {
+        if let Some(dump) = self.dump.as_mut().filter(|dump| change.at >= dump.begin) {
+            dump.gone.insert(change.cookie);
+        }
+    }
+
+    /// The socket of the change came into the kernel's tables, and more is not said.
+    pub(super) fn touch(&mut self, change: &Change) {
+        if let Some(dump) = self.dump.as_mut().filter(|dump| change.at >= dump.begin) {
+            dump.touched.insert(change.cookie);
+        }
+    }
+}
+
+impl Dump {
+    fn verdict(&self, entry: &Entry, bound_is_listed: bool) -> Verdict {
+        if !entry.is_listed() || (entry.state == State::BoundInactive && !bound_is_listed) {
+            return Verdict::Unseen;
+        }
+        // Where its namespace is not known it may be in any of them.
+        let of_it = |scope: &Scope| match entry.netns {
+            0 => scope.is_kind_of(entry),
+            _ => scope.covers(entry),
+        };
+        let outcomes = || self.scopes.iter().filter(|(scope, _)| of_it(scope)).map(|&(_, outcome)| outcome);
+        let first = outcomes().next();
+        let outcome = first.filter(|first| outcomes().all(|outcome| outcome == *first));
+        match (outcome, entry.proto) {
+            (Some(Outcome::Complete), _) => Verdict::Gone,
+            (Some(Outcome::Unsupported), _) => Verdict::Unseen,
+            // There is no sock_diag of ping sockets.
+            (None, Proto::Ping(_)) if first.is_none() => Verdict::Unseen,
+            (Some(Outcome::Partial) | None, _) => Verdict::Open,
+        }
+    }
+}
+
+/// Whether the table says what the row says.
+fn same(entry: &Entry, row: &Entry) -> bool {
+    entry.state == row.state && entry.proto == row.proto && entry.ends.agrees_with(&row.ends, entry.state)
+}
+
+/// The row is the truth since the dump began.
+fn vouch(entry: &mut Entry, row: Entry) {
+    entry.learn_row(&row);
+    (entry.as_of, entry.state, entry.ends) = (row.as_of, row.state, row.ends);
+    (entry.proto, entry.family) = (row.proto, row.family);
+}

@@ -1,0 +1,209 @@
+//! TCP: what a change of state means.
+
+use super::entry::{Ends, Entry};
+use super::tell::Teller;
+use super::{Current, Table, is_kept};
+use crate::socket::{Change, Closing, EventKind, Owner, Proto, State};
+
+/// What a pair of states amounts to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Turn {
+    /// A child, cloned from its listener with the listener's state. On old kernels it even carries the listener's
+    /// cookie: nothing may be concluded from it.
+    Newborn,
+    /// connect(2): the source port may still be 0.
+    Dials,
+    /// listen(2).
+    Listens,
+    /// The handshake that this side began is done.
+    Connected,
+    /// The handshake that the peer began is done: a child is born, or a simultaneous open succeeded.
+    Born,
+    /// It is over.
+    Ends,
+    /// Anything between.
+    Moves,
+}
+
+impl Turn {
+    const fn of(old: State, new: State) -> Self {
+        match new {
+            State::Close => Self::Ends,
+            State::SynSent => Self::Dials,
+            State::Listen => Self::Listens,
+            State::SynRecv => match old {
+                State::Listen => Self::Newborn,
+                _ => Self::Moves,
+            },
+            State::Established => match old {
+                State::SynSent => Self::Connected,
+                State::SynRecv | State::NewSynRecv => Self::Born,
+                _ => Self::Moves,
+            },
+            State::FinWait1
+            | State::FinWait2
+            | State::TimeWait
+            | State::CloseWait
+            | State::LastAck
+            | State::Closing
+            | State::NewSynRecv
+            | State::BoundInactive
+            | State::Other(_) => Self::Moves,
+        }
+    }
+}
+
+impl Table {
+    pub(super) fn state(
+        &mut self,
+        change: &Change,
+        old: State,
+        new: State,
+        closing: Option<Box<Closing>>,
+        told: &mut Teller<'_>,
+    ) {
+        let turn = Turn::of(old, new);
+        if turn == Turn::Newborn {
+            return told.tell(EventKind::State { old }, change, None, new);
+        }
+        let current = self.current(change);
+        told.tell(EventKind::State { old }, change, current.slot().map(|slot| self.slots.get(slot)), new);
+        match turn {
+            Turn::Newborn => {}
+            Turn::Dials | Turn::Listens => self.begin_life(change, current, new),
+            Turn::Connected => {
+                let before = current.slot().map(|slot| self.slots.get(slot));
+                let dialled = before.filter(|entry| entry.state == State::SynSent);
+                let latency_us = dialled.and_then(|entry| entry.open_for_us(change.at));
+                told.tell(EventKind::Connect { latency_us }, change, before, new);
+                self.move_to(change, current, new);
+            }
+            Turn::Born => self.born(change, current, told),
+            Turn::Ends => self.ended(change, current, old, closing, told),
+            Turn::Moves => self.move_to(change, current, new),
+        }
+    }
+
+    /// CLOSE→SYN_SENT and CLOSE→LISTEN, in the context of the process that made the call. The socket may have
+    /// lived before.
+    fn begin_life(&mut self, change: &Change, current: Current, state: State) {
+        match current {
+            Current::Absent if is_kept(change) => {
+                let mut entry = Entry::of_change(change, state);
+                entry.opened = change.at;
+                self.insert(entry);
+            }
+            Current::Absent | Current::Stale(_) => {}
+            Current::At(slot) => self.alter(slot, |entry| {
+                entry.begin_life(state, change.at);
+                entry.ends = Ends::of(change.family, &change.local, &change.peer);
+                entry.learn(change);
+                if let Some(process) = change.process {
+                    entry.owner = Owner::Exact(process);
+                }
+            }),
+        }
+    }
+
+    /// SYN_RECV→ESTABLISHED.
+    fn born(&mut self, change: &Change, current: Current, told: &mut Teller<'_>) {
+        match current {
+            Current::Absent if is_kept(change) => {
+                let mut child = Entry::of_change(change, State::Established);
+                child.opened = change.at;
+                self.insert(child);
+            }
+            Current::Absent | Current::Stale(_) => {}
+            Current::At(slot) => {
+                let entry = self.slots.get(slot);
+                if matches!(entry.state, State::SynSent | State::SynRecv) && entry.opened().is_some() {
+                    let latency_us = entry.open_for_us(change.at);
+                    told.tell(EventKind::Connect { latency_us }, change, Some(entry), State::Established);
+                }
+                self.move_to(change, current, State::Established);
+                self.alter(slot, |entry| {
+                    if entry.opened().is_none() {
+                        entry.opened = change.at;
+                    }
+                });
+            }
+        }
+    }
+
+    /// The change says state and ends in full, so that the table is right after it, whatever was missed before.
+    pub(super) fn move_to(&mut self, change: &Change, current: Current, state: State) {
+        match current {
+            Current::Absent if is_kept(change) => {
+                self.insert(Entry::of_change(change, state));
+            }
+            Current::Absent | Current::Stale(_) => {}
+            Current::At(slot) => self.alter(slot, |entry| {
+                entry.ends = Ends::of(change.family, &change.local, &change.peer);
+                entry.state = state;
+                entry.as_of = entry.as_of.max(change.at);
+                entry.learn(change);
+            }),
+        }
+    }
+
+    /// →CLOSE.
+    fn ended(
+        &mut self,
+        change: &Change,
+        current: Current,
+        old: State,
+        closing: Option<Box<Closing>>,
+        told: &mut Teller<'_>,
+    ) {
+        let entry = match current {
+            Current::At(slot) => Some(self.remove(slot)),
+            // After a stale one a dump saw a later life: this end is told without what is known of that.
+            Current::Absent | Current::Stale(_) => None,
+        };
+        self.gone(change);
+        let kind = match old {
+            State::SynSent | State::SynRecv | State::NewSynRecv => match &entry {
+                // A child that never was established: nobody was told of it.
+                None if old != State::SynSent => None,
+                entry => Some(EventKind::ConnectFailed {
+                    errno: closing.as_ref().map_or(0, |closing| closing.errno),
+                    latency_us: entry.as_ref().and_then(|entry| entry.open_for_us(change.at)),
+                }),
+            },
+            State::Listen => match &entry {
+                // listen(2) itself failed, and tells so.
+                Some(entry) if !entry.is_listen_told() => None,
+                entry => Some(close(change, entry.as_ref(), None)),
+            },
+            State::Close | State::BoundInactive => None,
+            State::Established
+            | State::FinWait1
+            | State::FinWait2
+            | State::TimeWait
+            | State::CloseWait
+            | State::LastAck
+            | State::Closing
+            | State::Other(_) => Some(close(change, entry.as_ref(), closing)),
+        };
+        if let Some(kind) = kind {
+            told.tell(kind, change, entry.as_ref(), State::Close);
+        }
+        if let Some(entry) = entry.filter(|entry| may_be_accepted(entry, old)) {
+            self.unaccepted.put(entry.cookie, entry);
+        }
+    }
+}
+
+/// The close event of what was in the table.
+pub(super) fn close(change: &Change, entry: Option<&Entry>, closing: Option<Box<Closing>>) -> EventKind {
+    EventKind::Close { duration_us: entry.and_then(|entry| entry.open_for_us(change.at)), closing }
+}
+
+/// Whether accept(2) may still return the connection that has ended.
+fn may_be_accepted(entry: &Entry, old: State) -> bool {
+    let unclaimed = match entry.owner {
+        Owner::Exact(_) => false,
+        Owner::Holder(_) | Owner::Unknown => true,
+    };
+    unclaimed && entry.proto == Proto::Tcp && !matches!(old, State::Listen | State::SynSent)
+}

@@ -1,0 +1,557 @@
+//! What each hook amounts to: a script of changes and dump rows in, events and the table out.
+//!
+//! A line is one change: `microseconds cookie proto verb local peer [pid]`, or a part of a dump: `begin us`,
+//! `row cookie proto state local peer`, `done us`. `-` is an end that is not told.
+
+use super::*;
+use crate::socket::{Closing, Comm, Endpoint, Event, EventKind, Family, Socket, State, UnixName};
+
+#[track_caller]
+fn check(script: &str, told: &[&str], table: &[&str]) {
+    check_with(&mut Table::new(true), KindSet::USUAL, script, told, table);
+}
+
+#[track_caller]
+fn check_with(it: &mut Table, wanted: KindSet, script: &str, told: &[&str], table: &[&str]) {
+    let mut out = Vec::new();
+    for line in script.lines().map(str::trim).filter(|line| !line.is_empty()) {
+        let words: Vec<&str> = line.split_whitespace().collect();
+        match *words {
+            ["begin", us] => it.begin(ns(us), true),
+            ["row", ref rest @ ..] => it.row(&row(rest)),
+            ["scope", proto, outcome] => {
+                let (proto, family) = proto_of(proto);
+                let outcomes = [Outcome::Complete, Outcome::Partial, Outcome::Unsupported];
+                it.scope(Scope { netns: 1, family, proto }, outcomes[outcome.parse::<usize>().unwrap()]);
+            }
+            ["done", us] => {
+                for proto in ["tcp", "udp", "unix"] {
+                    let (proto, family) = proto_of(proto);
+                    it.scope(Scope { netns: 1, family, proto }, Outcome::Complete);
+                }
+                it.end(ns(us));
+                it.finish(wanted, &mut out);
+            }
+            ["finish", us] => {
+                it.end(ns(us));
+                it.finish(wanted, &mut out);
+            }
+            _ => it.apply(change(&words), wanted, &mut out),
+        }
+    }
+    assert_eq!(out.iter().map(told_line).collect::<Vec<_>>(), told, "events");
+    let mut rows: Vec<String> = it.iter().map(|view| table_line(&view)).collect();
+    rows.sort();
+    assert_eq!(rows, table, "table");
+    assert_eq!(it.len(), rows.len());
+}
+
+fn ns(us: &str) -> BootNs {
+    1_000_000_000 + us.parse::<u64>().unwrap() * 1000
+}
+
+fn proto_of(word: &str) -> (Proto, Family) {
+    match word {
+        "tcp" => (Proto::Tcp, Family::Inet),
+        "tcp6" => (Proto::Tcp, Family::Inet6),
+        "mptcp" => (Proto::Mptcp, Family::Inet),
+        "udp" => (Proto::Udp, Family::Inet),
+        "raw" => (Proto::Raw(89), Family::Inet),
+        "ping" => (Proto::Ping(1), Family::Inet),
+        "unix" => (Proto::UnixStream, Family::Unix),
+        "unix-dgram" => (Proto::UnixDgram, Family::Unix),
+        _ => panic!("{word}"),
+    }
+}
+
+fn end(word: &str) -> Endpoint {
+    if word == "-" {
+        Endpoint::None
+    } else if word.starts_with('/') {
+        Endpoint::Unix { name: UnixName::from_bytes(word.as_bytes()), inode: 0 }
+    } else {
+        let (addr, port) = word.rsplit_once(':').unwrap();
+        Endpoint::Inet { addr: addr.parse().unwrap(), port: port.parse().unwrap() }
+    }
+}
+
+fn state_of(word: &str) -> State {
+    let all = (1..=13).map(State::from_number);
+    let word = word.to_uppercase();
+    match word.as_str() {
+        "BOUND" => State::BoundInactive,
+        "CLOSE" => State::Close,
+        word => all.into_iter().find(|state| state.word() == word).unwrap(),
+    }
+}
+
+fn verb(word: &str) -> ChangeKind {
+    if let Some((old, new)) = word.split_once('>') {
+        let (new, errno) = new.split_once(':').unwrap_or((new, "0"));
+        let (old, new) = (state_of(old), state_of(new));
+        let closing = Closing { errno: errno.parse().unwrap(), ..Closing::default() };
+        return ChangeKind::State { old, new, closing: (new == State::Close).then(|| Box::new(closing)) };
+    }
+    let (word, errno) = word.split_once(':').unwrap_or((word, "0"));
+    let errno = errno.parse().unwrap();
+    match word {
+        "create" => ChangeKind::Create,
+        "post-bind" => ChangeKind::PostBind,
+        "bind" => ChangeKind::Bind { errno },
+        "listen" => ChangeKind::Listen { errno, backlog: 1 },
+        "connect" => ChangeKind::Connect { errno },
+        "accept" => ChangeKind::Accept { fd: 3 },
+        "send" => ChangeKind::FirstSend,
+        "release" => ChangeKind::Release,
+        _ => panic!("{word}"),
+    }
+}
+
+fn change(words: &[&str]) -> Change {
+    let [us, cookie, proto, what, local, peer, ref rest @ ..] = *words else { panic!("{words:?}") };
+    let (proto, family) = proto_of(proto);
+    Change {
+        at: ns(us),
+        cookie: cookie.parse().unwrap(),
+        netns: 1,
+        proto,
+        family,
+        local: end(local),
+        peer: end(peer),
+        ifindex: 0,
+        uid: None,
+        mark: 0,
+        cgroup: 0,
+        process: rest.first().map(|pid| process(pid)),
+        inode: 0,
+        kind: verb(what),
+    }
+}
+
+fn process(pid: &str) -> Process {
+    Process { pid: pid.parse().unwrap(), comm: Comm::from_bytes(b"x") }
+}
+
+fn row(words: &[&str]) -> Socket {
+    let [cookie, proto, state, local, peer, ref rest @ ..] = *words else { panic!("{words:?}") };
+    let (proto, family) = proto_of(proto);
+    Socket {
+        proto,
+        family,
+        state: state_of(state),
+        recv_q: 0,
+        send_q: 0,
+        local: end(local),
+        peer: end(peer),
+        ifindex: 0,
+        inode: rest.first().map_or(0, |inode| inode.parse().unwrap()),
+        cookie: cookie.parse().unwrap(),
+        netns: 1,
+        uid: Some(7),
+        v6only: None,
+        detail: None,
+    }
+}
+
+fn show(end: &Endpoint) -> String {
+    match end {
+        Endpoint::Inet { addr, port } => format!("{addr}:{port}"),
+        Endpoint::Unix { name, .. } => String::from_utf8_lossy(name.as_bytes()).into_owned(),
+        _ => "-".into(),
+    }
+}
+
+fn owner(owner: &Owner) -> String {
+    match owner {
+        Owner::Exact(process) => process.pid.to_string(),
+        Owner::Holder(process) => format!("held:{}", process.pid),
+        Owner::Unknown => "?".into(),
+    }
+}
+
+fn told_line(event: &Event) -> String {
+    let it = event.subject.as_ref().unwrap();
+    let more = match &event.kind {
+        EventKind::Bind { errno } | EventKind::Listen { errno } => format!(" errno={errno}"),
+        EventKind::Connect { latency_us } => format!(" after={latency_us:?}"),
+        EventKind::ConnectFailed { errno, latency_us } => format!(" errno={errno} after={latency_us:?}"),
+        EventKind::Close { duration_us, .. } => format!(" after={duration_us:?}"),
+        EventKind::State { old } => format!(" {}>{}", old.word(), it.state.word()),
+        _ => String::new(),
+    };
+    let (local, peer) = (show(&it.local), show(&it.peer));
+    format!("{} {} {local} {peer} {}{more}", event.kind.name(), it.cookie, owner(&it.owner))
+}
+
+fn table_line(view: &View<'_>) -> String {
+    let it = view.subject();
+    let (local, peer) = (show(&it.local), show(&it.peer));
+    format!("{} {} {local} {peer} {}", it.cookie, it.state.word(), owner(&it.owner))
+}
+
+const CLIENT: &str = "
+    100 7 tcp close>syn-sent 10.0.0.1:0 10.0.0.2:80 5
+    130 7 tcp syn-sent>estab 10.0.0.1:4000 10.0.0.2:80
+";
+
+#[test]
+fn a_client_connects_and_closes() {
+    check(
+        CLIENT,
+        &["connect 7 10.0.0.1:4000 10.0.0.2:80 5 after=Some(30)"],
+        &["7 ESTAB 10.0.0.1:4000 10.0.0.2:80 5"],
+    );
+    let script = format!(
+        "{CLIENT}
+        200 7 tcp estab>fin-wait-1 10.0.0.1:4000 10.0.0.2:80
+        210 7 tcp fin-wait-1>fin-wait-2 10.0.0.1:4000 10.0.0.2:80
+        300 7 tcp fin-wait-2>close 10.0.0.1:4000 10.0.0.2:80"
+    );
+    let told = [
+        "connect 7 10.0.0.1:4000 10.0.0.2:80 5 after=Some(30)",
+        "close 7 10.0.0.1:4000 10.0.0.2:80 5 after=Some(200)",
+    ];
+    check(&script, &told, &[]);
+}
+
+#[test]
+fn a_connect_fails_with_its_errno() {
+    let script = "
+        100 7 tcp close>syn-sent 10.0.0.1:0 10.0.0.2:80 5
+        150 7 tcp syn-sent>close:111 10.0.0.1:4000 10.0.0.2:80";
+    check(script, &["connect_failed 7 10.0.0.1:4000 10.0.0.2:80 5 errno=111 after=Some(50)"], &[]);
+}
+
+#[test]
+fn a_socket_lives_again_with_the_same_cookie() {
+    let script = "
+        100 7 tcp close>syn-sent 10.0.0.1:0 10.0.0.2:80 5
+        150 7 tcp syn-sent>close:111 10.0.0.1:4000 10.0.0.2:80
+        200 7 tcp close>syn-sent 10.0.0.1:0 10.0.0.2:81 6
+        220 7 tcp syn-sent>estab 10.0.0.1:4001 10.0.0.2:81";
+    let told = [
+        "connect_failed 7 10.0.0.1:4000 10.0.0.2:80 5 errno=111 after=Some(50)",
+        "connect 7 10.0.0.1:4001 10.0.0.2:81 6 after=Some(20)",
+    ];
+    check(script, &told, &["7 ESTAB 10.0.0.1:4001 10.0.0.2:81 6"]);
+}
+
+#[test]
+fn a_child_belongs_to_who_accepts_it() {
+    let born = "
+        50 3 tcp close>listen 0.0.0.0:80 0.0.0.0:0 9
+        51 3 tcp listen:0 0.0.0.0:80 - 9
+        100 3 tcp listen>syn-recv 10.0.0.2:80 10.0.0.1:4000
+        101 8 tcp syn-recv>estab 10.0.0.2:80 10.0.0.1:4000";
+    let listen = "listen 3 0.0.0.0:80 0.0.0.0:0 9 errno=0";
+    let listener = "3 LISTEN 0.0.0.0:80 0.0.0.0:0 9";
+    // The newborn carries the listener's cookie on old kernels: the listener stays what it is.
+    check(born, &[listen], &[listener, "8 ESTAB 10.0.0.2:80 10.0.0.1:4000 ?"]);
+    let accepted = format!("{born}\n120 8 tcp accept 10.0.0.2:80 10.0.0.1:4000 12");
+    let accept = "accept 8 10.0.0.2:80 10.0.0.1:4000 12";
+    check(&accepted, &[listen, accept], &[listener, "8 ESTAB 10.0.0.2:80 10.0.0.1:4000 12"]);
+    let twice = format!("{accepted}\n121 8 tcp accept 10.0.0.2:80 10.0.0.1:4000 13");
+    check(&twice, &[listen, accept], &[listener, "8 ESTAB 10.0.0.2:80 10.0.0.1:4000 12"]);
+}
+
+#[test]
+fn a_connection_may_end_before_accept_returns_it() {
+    let script = "
+        101 8 tcp syn-recv>estab 10.0.0.2:80 10.0.0.1:4000
+        120 8 tcp estab>close:104 10.0.0.2:80 10.0.0.1:4000
+        130 8 tcp accept - - 12";
+    let told =
+        ["close 8 10.0.0.2:80 10.0.0.1:4000 ? after=Some(19)", "accept 8 10.0.0.2:80 10.0.0.1:4000 12"];
+    check(script, &told, &[]);
+}
+
+#[test]
+fn an_accept_may_come_before_the_table_knows_the_connection() {
+    let script = "
+        90 8 tcp accept 10.0.0.2:80 10.0.0.1:4000 12
+        100 8 tcp estab>close-wait 10.0.0.2:80 10.0.0.1:4000";
+    let told = ["accept 8 10.0.0.2:80 10.0.0.1:4000 12"];
+    check(script, &told, &["8 CLOSE-WAIT 10.0.0.2:80 10.0.0.1:4000 12"]);
+    // The same when a dump shows it.
+    let script = "
+        begin 50
+        90 8 tcp accept 10.0.0.2:80 10.0.0.1:4000 12
+        row 8 tcp estab 10.0.0.2:80 10.0.0.1:4000 99
+        done 100000";
+    check(script, &told, &["8 ESTAB 10.0.0.2:80 10.0.0.1:4000 12"]);
+    // But not when the socket is used anew by another process.
+    let script = "
+        90 8 tcp accept 10.0.0.2:80 10.0.0.1:4000 12
+        100 8 tcp close>syn-sent 10.0.0.2:0 10.0.0.9:1 13";
+    check(script, &told, &["8 SYN-SENT 10.0.0.2:0 10.0.0.9:1 13"]);
+}
+
+#[test]
+fn both_ends_may_dial_at_once() {
+    let script = "
+        100 7 tcp close>syn-sent 10.0.0.1:0 10.0.0.2:80 5
+        110 7 tcp syn-sent>syn-recv 10.0.0.1:4000 10.0.0.2:80
+        130 7 tcp syn-recv>estab 10.0.0.1:4000 10.0.0.2:80";
+    check(
+        script,
+        &["connect 7 10.0.0.1:4000 10.0.0.2:80 5 after=Some(30)"],
+        &["7 ESTAB 10.0.0.1:4000 10.0.0.2:80 5"],
+    );
+}
+
+#[test]
+fn a_listener_comes_and_goes() {
+    let script = "
+        40 3 tcp post-bind 0.0.0.0:80 - 9
+        41 3 tcp bind:0 0.0.0.0:80 - 9
+        50 3 tcp close>listen 0.0.0.0:80 0.0.0.0:0 9
+        51 3 tcp listen:0 0.0.0.0:80 - 9
+        90 3 tcp listen>close 0.0.0.0:80 0.0.0.0:0";
+    let told = [
+        "bind 3 0.0.0.0:80 0.0.0.0:0 9 errno=0",
+        "listen 3 0.0.0.0:80 0.0.0.0:0 9 errno=0",
+        "close 3 0.0.0.0:80 0.0.0.0:0 9 after=Some(40)",
+    ];
+    check(script, &told, &[]);
+    // A listen that fails was no listener, so nothing closes.
+    let script = "
+        50 3 tcp close>listen 0.0.0.0:80 0.0.0.0:0 9
+        51 3 tcp listen>close 0.0.0.0:80 0.0.0.0:0
+        52 3 tcp listen:98 0.0.0.0:80 0.0.0.0:0 9";
+    check(script, &["listen 3 0.0.0.0:80 0.0.0.0:0 9 errno=98"], &[]);
+}
+
+#[test]
+fn a_bind_is_told_once() {
+    let told = ["bind 3 10.0.0.1:80 0.0.0.0:0 9 errno=0"];
+    let table = ["3 UNCONN 10.0.0.1:80 0.0.0.0:0 9"];
+    let (post, exit) = ("40 3 tcp post-bind 10.0.0.1:80 - 9", "41 3 tcp bind:0 10.0.0.1:80 - 9");
+    check(&format!("{post}\n{exit}"), &told, &table);
+    check(post, &told, &table);
+    check(exit, &told, &table);
+    let script = format!("{post}\n{exit}\n60 3 tcp release 0.0.0.0:0 - 9");
+    check(&script, &[told[0], "close 3 10.0.0.1:80 0.0.0.0:0 9 after=Some(20)"], &[]);
+    check("41 3 tcp bind:98 10.0.0.1:80 - 9", &["bind 3 10.0.0.1:80 - 9 errno=98"], &[]);
+}
+
+#[test]
+fn a_released_tcp_socket_that_was_told_closed_is_not_told_again() {
+    let script = format!(
+        "{CLIENT}
+        200 7 tcp estab>close:104 10.0.0.1:4000 10.0.0.2:80
+        300 7 tcp release 0.0.0.0:0 - 5"
+    );
+    let told = [
+        "connect 7 10.0.0.1:4000 10.0.0.2:80 5 after=Some(30)",
+        "close 7 10.0.0.1:4000 10.0.0.2:80 5 after=Some(100)",
+    ];
+    check(&script, &told, &[]);
+}
+
+#[test]
+fn udp_from_creation_to_release() {
+    let made = "100 4 udp create 0.0.0.0:0 - 5";
+    check(made, &[], &[]);
+    check(&format!("{made}\n200 4 udp release 0.0.0.0:0 - 5"), &[], &[]);
+    let sent = format!("{made}\n150 4 udp send 0.0.0.0:5000 10.0.0.9:53 5");
+    let open = "open 4 0.0.0.0:5000 10.0.0.9:53 5";
+    check(&sent, &[open], &["4 UNCONN 0.0.0.0:5000 0.0.0.0:0 5"]);
+    let released = format!("{sent}\n200 4 udp release 0.0.0.0:0 - 6");
+    check(&released, &[open, "close 4 0.0.0.0:5000 0.0.0.0:0 5 after=Some(100)"], &[]);
+    let connected = format!("{made}\n150 4 udp connect:0 10.0.0.1:5000 10.0.0.9:53 5");
+    let connect = "connect 4 10.0.0.1:5000 10.0.0.9:53 5 after=None";
+    check(&connected, &[connect], &["4 ESTAB 10.0.0.1:5000 10.0.0.9:53 5"]);
+    let dissolved = format!("{connected}\n160 4 udp connect:0 0.0.0.0:0 0.0.0.0:0 5");
+    check(&dissolved, &[connect], &[]);
+    let refused = format!("{made}\n150 4 udp connect:101 0.0.0.0:0 10.0.0.9:53 5");
+    check(&refused, &["connect_failed 4 0.0.0.0:0 10.0.0.9:53 5 errno=101 after=None"], &[]);
+}
+
+#[test]
+fn a_raw_socket_is_listed_from_its_creation() {
+    let made = "100 4 raw create 0.0.0.0:0 - 5";
+    check(made, &[], &["4 UNCONN 0.0.0.0:89 0.0.0.0:0 5"]);
+    let told = ["close 4 0.0.0.0:89 0.0.0.0:0 5 after=Some(10)"];
+    check(&format!("{made}\n110 4 raw release 0.0.0.0:0 - 5"), &told, &[]);
+}
+
+#[test]
+fn unix_sockets_end_where_a_dump_does_not_show_them() {
+    let script = "
+        100 4 unix bind:0 /run/a - 5
+        110 4 unix listen:0 /run/a - 5
+        120 5 unix accept /run/a - 5
+        130 6 unix connect:0 - /run/a 8
+        begin 200000
+        row 4 unix listen /run/a -
+        row 9 unix estab - -
+        done 300000";
+    let told = [
+        "bind 4 /run/a - 5 errno=0",
+        "listen 4 /run/a - 5 errno=0",
+        "accept 5 /run/a - 5",
+        "connect 6 - /run/a 8 after=None",
+        "close 5 /run/a - 5 after=Some(299880)",
+        "close 6 - /run/a 8 after=None",
+    ];
+    let mut out: Vec<&str> = told.to_vec();
+    out.sort_by_key(|line| line.starts_with("close"));
+    check(script, &out, &["4 LISTEN /run/a - 5", "9 ESTAB - - ?"]);
+}
+
+#[test]
+fn without_identity_an_event_is_told_and_nothing_kept() {
+    check("100 0 unix bind:0 /run/a - 5", &["bind 0 /run/a - 5 errno=0"], &[]);
+    check("100 4 mptcp accept 10.0.0.1:1 10.0.0.2:2 5", &["accept 4 10.0.0.1:1 10.0.0.2:2 5"], &[]);
+}
+
+#[test]
+fn states_are_told_when_asked_for() {
+    let script = format!(
+        "{CLIENT}
+        140 3 tcp listen>syn-recv 10.0.0.1:80 10.0.0.2:9"
+    );
+    let told = [
+        "state 7 10.0.0.1:0 10.0.0.2:80 5 UNCONN>SYN-SENT",
+        "state 7 10.0.0.1:4000 10.0.0.2:80 5 SYN-SENT>ESTAB",
+        "state 3 10.0.0.1:80 10.0.0.2:9 ? LISTEN>SYN-RECV",
+    ];
+    let table = ["7 ESTAB 10.0.0.1:4000 10.0.0.2:80 5"];
+    check_with(&mut Table::new(true), KindSet::STATE, &script, &told, &table);
+}
+
+#[test]
+fn a_late_event_does_not_undo_what_a_dump_showed() {
+    // The disconnect was lost; the connect before it comes late, when the dump has already seen both.
+    let script = "
+        10 4 udp create 0.0.0.0:0 - 5
+        20 4 udp post-bind 10.0.0.1:5000 - 5
+        begin 100
+        row 4 udp close 10.0.0.1:5000 0.0.0.0:0
+        50 4 udp connect:0 10.0.0.1:5000 10.0.0.9:53 5
+        done 90000";
+    let told =
+        ["bind 4 10.0.0.1:5000 0.0.0.0:0 5 errno=0", "connect 4 10.0.0.1:5000 10.0.0.9:53 5 after=None"];
+    check(script, &told, &["4 UNCONN 10.0.0.1:5000 0.0.0.0:0 5"]);
+}
+
+#[test]
+fn a_row_of_a_socket_that_has_ended_is_no_socket() {
+    let script = "
+        begin 100
+        150 7 tcp estab>close 10.0.0.1:4000 10.0.0.2:80
+        row 7 tcp estab 10.0.0.1:4000 10.0.0.2:80 55
+        row 6 tcp time-wait 10.0.0.1:4001 10.0.0.2:80
+        row 5 tcp syn-recv 10.0.0.1:4001 10.0.0.2:80
+        row 8 tcp syn-recv 10.0.0.1:4001 10.0.0.2:80 56
+        row 0 tcp estab 10.0.0.1:4001 10.0.0.2:80 57
+        done 90000";
+    let told = ["close 7 10.0.0.1:4000 10.0.0.2:80 ? after=None"];
+    check(script, &told, &["8 SYN-RECV 10.0.0.1:4001 10.0.0.2:80 ?"]);
+}
+
+#[test]
+fn only_what_was_covered_is_swept() {
+    let ghosts = "
+        10 1 tcp estab>close-wait 10.0.0.1:1 10.0.0.2:80
+        11 2 udp post-bind 10.0.0.1:2 - 5
+        12 3 raw create 0.0.0.0:0 - 5
+        13 4 udp create 0.0.0.0:0 - 5
+        begin 100";
+    let bind = ["bind 2 10.0.0.1:2 0.0.0.0:0 5 errno=0"];
+    let (tcp, udp, raw) = (
+        "1 CLOSE-WAIT 10.0.0.1:1 10.0.0.2:80 ?",
+        "2 UNCONN 10.0.0.1:2 0.0.0.0:0 5",
+        "3 UNCONN 0.0.0.0:89 0.0.0.0:0 5",
+    );
+    check(&format!("{ghosts}\nfinish 90000"), &bind, &[tcp, udp, raw]);
+    check(&format!("{ghosts}\nscope tcp 0\nfinish 90000"), &bind, &[udp, raw]);
+    check(&format!("{ghosts}\nscope tcp 1\nscope udp 0\nfinish 90000"), &bind, &[tcp, raw]);
+    // What this kernel cannot dump does not outlive a loss.
+    check(&format!("{ghosts}\nscope raw 2\nfinish 90000"), &bind, &[tcp, udp]);
+    let mut table = Table::new(true);
+    check_with(&mut table, KindSet::USUAL, &format!("{ghosts}\ndone 90000"), &bind, &[raw]);
+    assert!(table.get(4).is_none(), "a socket that no dump can show does not outlive a loss");
+}
+
+#[test]
+fn holders_are_named_where_nobody_was_seen() {
+    let mut table = Table::new(true);
+    let script = "
+        10 1 tcp close>listen 10.0.0.1:1 0.0.0.0:0 5
+        begin 100
+        row 1 tcp listen 10.0.0.1:1 0.0.0.0:0 71
+        row 2 tcp estab 10.0.0.1:2 10.0.0.2:2 72
+        row 3 tcp estab 10.0.0.1:3 10.0.0.2:2 73
+        done 90000";
+    check_with(
+        &mut table,
+        KindSet::EMPTY,
+        script,
+        &[],
+        &[
+            "1 LISTEN 10.0.0.1:1 0.0.0.0:0 5",
+            "2 ESTAB 10.0.0.1:2 10.0.0.2:2 ?",
+            "3 ESTAB 10.0.0.1:3 10.0.0.2:2 ?",
+        ],
+    );
+    table.hold(&[(71, process("8")), (72, process("9"))].into_iter().collect());
+    check_with(
+        &mut table,
+        KindSet::EMPTY,
+        "",
+        &[],
+        &[
+            "1 LISTEN 10.0.0.1:1 0.0.0.0:0 5",
+            "2 ESTAB 10.0.0.1:2 10.0.0.2:2 held:9",
+            "3 ESTAB 10.0.0.1:3 10.0.0.2:2 ?",
+        ],
+    );
+}
+
+#[test]
+fn a_port_that_is_not_known_yet_may_be_any() {
+    let mut table = Table::new(true);
+    let script = "
+        10 1 tcp close>syn-sent 10.0.0.1:0 10.0.0.2:80 5
+        20 2 tcp syn-sent>estab 10.0.0.1:4000 10.0.0.2:80
+        30 3 tcp syn-sent>estab 10.0.0.1:4001 10.0.0.2:81
+        40 4 udp create 0.0.0.0:0 - 5";
+    let all = [
+        "1 SYN-SENT 10.0.0.1:0 10.0.0.2:80 5",
+        "2 ESTAB 10.0.0.1:4000 10.0.0.2:80 ?",
+        "3 ESTAB 10.0.0.1:4001 10.0.0.2:81 ?",
+    ];
+    check_with(&mut table, KindSet::EMPTY, script, &[], &all);
+    let find = |local, peer| {
+        let mut found: Vec<_> = table.with_ports(local, peer).map(|view| view.cookie()).collect();
+        found.sort_unstable();
+        found
+    };
+    assert_eq!(find(Some(4000), None), [1, 2]);
+    assert_eq!(find(None, Some(80)), [1, 2]);
+    assert_eq!(find(Some(4001), Some(80)), [1]);
+    assert_eq!(find(None, Some(81)), [3]);
+    assert_eq!(find(None, None), [1, 2, 3]);
+    assert_eq!(find(Some(9), Some(9)), [0; 0]);
+}
+
+#[test]
+fn a_table_gives_memory_back() {
+    let mut table = Table::new(true);
+    let many = |verb: &str| -> String {
+        (1..=20_000).map(|n| format!("{n} {n} tcp {verb} 10.0.0.1:{} 10.0.0.2:80\n", n % 60_000)).collect()
+    };
+    check_with(&mut table, KindSet::EMPTY, &many("estab>close-wait"), &[], &table_of(20_000));
+    let full = table.bytes();
+    check_with(&mut table, KindSet::EMPTY, &many("close-wait>close"), &[], &[]);
+    check_with(&mut table, KindSet::EMPTY, "begin 1\ndone 2", &[], &[]);
+    assert!(table.bytes() < full / 2, "{} of {full}", table.bytes());
+}
+
+fn table_of(n: usize) -> Vec<&'static str> {
+    let mut rows: Vec<String> =
+        (1..=n).map(|n| format!("{n} CLOSE-WAIT 10.0.0.1:{n} 10.0.0.2:80 ?")).collect();
+    rows.sort();
+    rows.into_iter().map(|row| &*row.leak()).collect()
+}
