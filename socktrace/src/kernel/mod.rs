@@ -4,4 +4,5 @@ pub mod ebpf;
 pub mod netlink;
 pub mod netns;
 pub mod owners;
+pub mod resolver;
 pub mod sock_diag;

@@ -1,0 +1,47 @@
+//! Names to numbers, for `query`.
+
+use std::net::{IpAddr, ToSocketAddrs};
+
+use crate::kernel::netns::Netns;
+use crate::query::Names;
+use crate::socket::{Family, NetnsId};
+
+use super::Directory;
+
+impl Names for Directory {
+    fn host(&self, name: &str, family: Option<Family>) -> Vec<IpAddr> {
+        let Ok(found) = (name, 0).to_socket_addrs() else { return Vec::new() };
+        let mut addresses = Vec::new();
+        for address in found.map(|found| found.ip()) {
+            let fits = match family {
+                Some(Family::Inet) => address.is_ipv4(),
+                Some(Family::Inet6) => address.is_ipv6(),
+                Some(_) | None => true,
+            };
+            if fits && !addresses.contains(&address) {
+                addresses.push(address);
+            }
+        }
+        addresses
+    }
+
+    fn service(&self, name: &str, proto: &str) -> Option<u16> {
+        self.services().port(name, proto)
+    }
+
+    fn device(&self, name: &str) -> Option<u32> {
+        nix::net::if_::if_nametoindex(name).ok()
+    }
+
+    fn cgroup(&self, path: &str) -> Option<u64> {
+        self.cgroups().id(path)
+    }
+
+    fn user(&self, name: &str) -> Option<u32> {
+        nix::unistd::User::from_name(name).ok().flatten().map(|user| user.uid.as_raw())
+    }
+
+    fn netns(&self, name: &str) -> Option<NetnsId> {
+        Netns::named(name).ok().map(|netns| netns.id)
+    }
+}

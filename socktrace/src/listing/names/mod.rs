@@ -1,0 +1,77 @@
+//! What numbers are called on this machine: services, hosts, interfaces, protocols, cgroups, processes, users.
+//!
+//! One value answers both `render` (number to name) and `query` (name to number), and remembers.
+//!
+//! I/O: /etc/services, /etc/protocols, /etc/iproute2, procfs, the cgroup mount, the resolver.
+
+mod cgroups;
+mod files;
+mod forward;
+mod reverse;
+
+use std::cell::OnceCell;
+use std::path::PathBuf;
+
+use rustc_hash::FxHashMap;
+
+use crate::render::names::Named;
+
+use cgroups::Cgroups;
+use files::{Protocols, Services};
+
+/// The names that this machine knows.
+#[derive(Debug)]
+pub struct Directory {
+    proc: PathBuf,
+    port_range: (u16, u16),
+    services: OnceCell<Services>,
+    protocols: OnceCell<Protocols>,
+    netlink: OnceCell<Vec<(u8, Box<[u8]>)>>,
+    cgroups: OnceCell<Cgroups>,
+    known: FxHashMap<Named, Option<Box<[u8]>>>,
+}
+
+impl Directory {
+    /// With procfs at `proc`. Nothing is read before it is needed but the range of local ports.
+    #[must_use]
+    pub fn new(proc: PathBuf) -> Self {
+        let port_range = files::local_port_range(&proc.join("sys/net/ipv4/ip_local_port_range"));
+        Self::with_port_range(proc, port_range)
+    }
+
+    /// As [`new`](Self::new), the range of local ports read from another file.
+    #[must_use]
+    pub fn with_port_range_file(proc: PathBuf, range: &std::path::Path) -> Self {
+        Self::with_port_range(proc, files::local_port_range(range))
+    }
+
+    fn with_port_range(proc: PathBuf, port_range: (u16, u16)) -> Self {
+        Self {
+            proc,
+            port_range,
+            services: OnceCell::new(),
+            protocols: OnceCell::new(),
+            netlink: OnceCell::new(),
+            cgroups: OnceCell::new(),
+            known: FxHashMap::default(),
+        }
+    }
+
+    /// The ports that the kernel gives to whom asks for any, both ends included.
+    #[must_use]
+    pub const fn port_range(&self) -> (u16, u16) {
+        self.port_range
+    }
+
+    fn services(&self) -> &Services {
+        self.services.get_or_init(|| Services::parse(&std::fs::read("/etc/services").unwrap_or_default()))
+    }
+
+    fn protocols(&self) -> &Protocols {
+        self.protocols.get_or_init(|| Protocols::parse(&std::fs::read("/etc/protocols").unwrap_or_default()))
+    }
+
+    fn cgroups(&self) -> &Cgroups {
+        self.cgroups.get_or_init(|| Cgroups::read(&self.proc))
+    }
+}

@@ -1,0 +1,74 @@
+//! Numbers to names, for `render`.
+
+use std::fs;
+use std::path::Path;
+
+use crate::kernel::resolver;
+use crate::render::names::{Named, Names};
+use crate::socket::Proto;
+
+use super::{Directory, files};
+
+impl Names for Directory {
+    fn name(&mut self, of: Named) -> Option<&[u8]> {
+        if !self.known.contains_key(&of) {
+            let name = self.look_up(of);
+            self.known.insert(of, name);
+        }
+        self.known.get(&of)?.as_deref()
+    }
+}
+
+impl Directory {
+    fn look_up(&self, of: Named) -> Option<Box<[u8]>> {
+        match of {
+            Named::Service { proto, port } => self.service_name(proto, port).map(Into::into),
+            Named::Host(addr) => resolver::name_of(addr).map(|name| name.into_bytes().into()),
+            Named::Interface(index) => {
+                nix::net::if_::if_indextoname(index).ok().map(|name| name.to_bytes().into())
+            }
+            Named::IpProtocol(number) => self.protocols().name(number).map(Into::into),
+            Named::NetlinkProtocol(number) => {
+                let names = self.netlink.get_or_init(files::netlink_protocols);
+                names.iter().find(|(known, _)| *known == number).map(|(_, name)| name.clone())
+            }
+            Named::Process(pid) => comm(&self.proc.join(pid.to_string())),
+            Named::Cgroup(id) => self.cgroups().path(id).map(Into::into),
+            Named::ProcessContext(pid) => read_trimmed(&self.proc.join(format!("{pid}/attr/current"))),
+            Named::FileContext { .. } => None,
+        }
+    }
+
+    /// Ports that the kernel hands out are nobody's service, as in ss.
+    fn service_name(&self, proto: Proto, port: u16) -> Option<&[u8]> {
+        let (first, last) = self.port_range();
+        if (first..=last).contains(&port) {
+            return None;
+        }
+        let services = self.services();
+        match proto {
+            Proto::Udp | Proto::UdpLite => services.name(port, "udp"),
+            Proto::Sctp => services.name(port, "sctp").or_else(|| services.any_name(port)),
+            Proto::Dccp => services.name(port, "dccp").or_else(|| services.any_name(port)),
+            _ => services.name(port, "tcp"),
+        }
+    }
+}
+
+/// The name of the process in that directory.
+fn comm(directory: &Path) -> Option<Box<[u8]>> {
+    if let Some(name) = read_trimmed(&directory.join("comm")) {
+        return Some(name);
+    }
+    let stat = fs::read(directory.join("stat")).ok()?;
+    let open = stat.iter().position(|&b| b == b'(')? + 1;
+    let close = stat.iter().rposition(|&b| b == b')')?;
+    stat.get(open..close).map(Into::into)
+}
+
+/// A small file's text without what ends it.
+fn read_trimmed(path: &Path) -> Option<Box<[u8]>> {
+    let text = fs::read(path).ok()?;
+    let end = text.iter().rposition(|b| !matches!(b, b'\n' | 0)).map_or(0, |last| last + 1);
+    text.get(..end).filter(|text| !text.is_empty()).map(Into::into)
+}
