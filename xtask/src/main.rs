@@ -4,6 +4,7 @@
 
 mod build_ebpf;
 mod ci;
+mod fetch_ss;
 mod record;
 mod setup;
 mod sh;
@@ -31,6 +32,8 @@ enum Task {
     },
     /// Check the floors and the house rules; no compiler is needed.
     Tidy,
+    /// Fetch the real ss that the tests compare with, and print its path (Debian).
+    FetchSs,
     /// Install what the build of the kernel object and the tests need (Debian, as root), or name it.
     Setup,
 }
@@ -40,6 +43,7 @@ fn main() -> ExitCode {
         Task::Ci => ci::run(),
         Task::BuildEbpf { check, nightly } => build_ebpf::run(check, nightly),
         Task::Tidy => tidy::run(),
+        Task::FetchSs => fetch_ss::fetch(&sh::root()).map(|ss| println!("{}", ss.display())),
         Task::Setup => setup::everything(),
     };
     match result {

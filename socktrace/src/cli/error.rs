@@ -20,6 +20,8 @@ pub(super) enum Error {
     Io(&'static str, io::Error),
     /// Writing to standard output failed.
     Output(io::Error),
+    /// No answer to a question of ss.
+    Listing(crate::listing::Error),
 }
 
 impl Error {
@@ -37,14 +39,21 @@ impl Error {
 
     /// The reader of our output has gone: it has had what it wanted.
     fn is_closed_pipe(&self) -> bool {
-        matches!(self, Self::Output(error) if error.kind() == io::ErrorKind::BrokenPipe)
+        match self {
+            Self::Output(error) => error.kind() == io::ErrorKind::BrokenPipe,
+            Self::Listing(error) => error.is_closed_pipe(),
+            Self::Usage(_) | Self::Client(_) | Self::Socket(_) | Self::Io(..) => false,
+        }
     }
 
     fn exit_code(&self) -> ExitCode {
         match self {
             Self::Usage(_) => ExitCode::from(2),
             Self::Client(error) if error.is_usage() => ExitCode::from(2),
-            Self::Client(_) | Self::Socket(_) | Self::Io(..) | Self::Output(_) => ExitCode::FAILURE,
+            Self::Listing(error) if error.is_usage() => ExitCode::from(2),
+            Self::Client(_) | Self::Socket(_) | Self::Io(..) | Self::Output(_) | Self::Listing(_) => {
+                ExitCode::FAILURE
+            }
         }
     }
 
@@ -65,7 +74,12 @@ impl Error {
             {
                 Some("sudo socktrace agent, or --socket PATH where you may write".to_owned())
             }
-            Self::Usage(_) | Self::Client(_) | Self::Socket(_) | Self::Io(..) | Self::Output(_) => None,
+            Self::Usage(_)
+            | Self::Client(_)
+            | Self::Socket(_)
+            | Self::Io(..)
+            | Self::Output(_)
+            | Self::Listing(_) => None,
         }
     }
 }
@@ -77,6 +91,7 @@ impl fmt::Display for Error {
             Self::Client(error) => error.fmt(f),
             Self::Socket(error) => error.fmt(f),
             Self::Io(what, error) => write!(f, "cannot {what}: {}", reason(error)),
+            Self::Listing(error) => error.fmt(f),
             Self::Output(error) => write!(f, "cannot write to standard output: {}", reason(error)),
         }
     }

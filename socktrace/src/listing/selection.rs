@@ -308,12 +308,11 @@ impl Choice {
     #[must_use]
     pub fn finish(mut self) -> Selection {
         if !self.any {
-            if self.said.is_empty() {
-                self.said = CONNECTED;
-            }
+            self.implied = CONNECTED;
             self.tables = EVERYTHING;
         }
-        let states = if self.said.is_empty() { self.implied } else { self.said };
+        let states_said = !self.said.is_empty();
+        let states = if states_said { self.said } else { self.implied };
         // A table without one of its families, and a family without one of its tables, get them all.
         for table in self.tables.iter() {
             if !table.families().meets(self.families) {
@@ -325,7 +324,13 @@ impl Choice {
                 self.tables = self.tables.union(tables);
             }
         }
-        Selection { tables: self.tables, families: self.families, states, last_family: self.last_family }
+        Selection {
+            tables: self.tables,
+            families: self.families,
+            states,
+            states_said,
+            last_family: self.last_family,
+        }
     }
 }
 
@@ -338,6 +343,8 @@ pub struct Selection {
     pub families: FamilySet,
     /// In which states.
     pub states: StateSet,
+    /// Whether the states were said, or are the defaults of what was.
+    pub states_said: bool,
     /// The family chosen last: addresses in a filter are read as of it.
     pub last_family: Option<Family>,
 }

@@ -36,9 +36,9 @@ const fn type_word(proto: Proto) -> &'static str {
 }
 
 fn push_info(out: &mut Vec<u8>, detail: &Detail) {
-    const DROPPED: u16 = 5;
-    const LINK_CONGESTED: u16 = 3;
-    const CONNECTION_CONGESTED: u16 = 4;
+    const DROPPED: u16 = 4;
+    const LINK_CONGESTED: u16 = 2;
+    const CONNECTION_CONGESTED: u16 = 3;
     const FLAG: u16 = 1;
     const TYPE: u16 = 4;
     const INSTANCE: u16 = 5;

@@ -1,0 +1,65 @@
+//! Why there is no answer.
+
+use std::io;
+use std::path::PathBuf;
+
+use crate::kernel::netns::NetnsError;
+use crate::kernel::sock_diag::DiagError;
+use crate::query::ParseError;
+
+/// Why a question was not answered.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The filter makes no sense.
+    #[error("{}", .error.render(.words))]
+    Filter {
+        /// Where and what.
+        error: ParseError,
+        /// The words it points into.
+        words: Vec<String>,
+    },
+    /// The kernel could not be asked, or broke off.
+    #[error(transparent)]
+    Kernel(#[from] DiagError),
+    /// The network namespace could not be entered.
+    #[error(transparent)]
+    Namespace(#[from] NetnsError),
+    /// A file could not be read or written.
+    #[error("cannot {action} {}: {source}", .path.display())]
+    File {
+        /// `read`, `write`.
+        action: &'static str,
+        /// Which file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// A file of recorded answers is damaged.
+    #[error("{} is no dump of TCP sockets: {problem}", .path.display())]
+    Recorded {
+        /// Which file.
+        path: PathBuf,
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// The options leave nothing to list, or ask for what is not there.
+    #[error("{0}")]
+    Nothing(&'static str),
+    /// The answer could not be written.
+    #[error("cannot write the answer: {0}")]
+    Output(#[source] io::Error),
+}
+
+impl Error {
+    /// Whether the reader has gone: it has had what it wanted.
+    #[must_use]
+    pub fn is_closed_pipe(&self) -> bool {
+        matches!(self, Self::Output(error) if error.kind() == io::ErrorKind::BrokenPipe)
+    }
+
+    /// Whether the words were wrong, not the world.
+    #[must_use]
+    pub const fn is_usage(&self) -> bool {
+        matches!(self, Self::Filter { .. })
+    }
+}
