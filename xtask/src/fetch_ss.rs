@@ -109,7 +109,8 @@ fn one_line(text: &str, codename: &str) -> Option<Mirror> {
         let mut rest = line.strip_prefix("deb ")?.trim();
         let mut signed_by = None;
         if let Some((options, after)) = rest.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
-            signed_by = options.split_whitespace().find_map(|o| o.strip_prefix("signed-by=")).map(str::to_owned);
+            signed_by =
+                options.split_whitespace().find_map(|o| o.strip_prefix("signed-by=")).map(str::to_owned);
             rest = after.trim();
         }
         let mut words = rest.split_whitespace();
@@ -120,7 +121,9 @@ fn one_line(text: &str, codename: &str) -> Option<Mirror> {
 
 /// `URIs: …`, `Suites: …`, `Signed-By: …`
 fn of_stanza(stanza: &str, codename: &str) -> Option<Mirror> {
-    let field = |name: &str| stanza.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':')).map(str::trim);
+    let field = |name: &str| {
+        stanza.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':')).map(str::trim)
+    };
     let suites = field("Suites")?;
     if !suites.split_whitespace().any(|suite| suite == codename) {
         return None;
@@ -136,8 +139,8 @@ mod tests {
     #[test]
     fn mirrors_are_found_in_both_forms() {
         fn check(text: &str, expected: Option<(&str, Option<&str>)>) {
-            let expected = expected
-                .map(|(uri, key)| Mirror { uri: uri.to_owned(), signed_by: key.map(str::to_owned) });
+            let expected =
+                expected.map(|(uri, key)| Mirror { uri: uri.to_owned(), signed_by: key.map(str::to_owned) });
             assert_eq!(mirror(text, "bookworm"), expected, "{text}");
         }
         check("deb http://m.test/debian bookworm main contrib\n", Some(("http://m.test/debian", None)));

@@ -74,18 +74,27 @@ impl Part {
         let &Request { selection, want, .. } = request;
         let covers = |table, family| selection.covers(table, family);
         // In some families every socket is closed, and the kernel does not look at states.
-        let _closed = selection.states.contains(State::Close);
+        let closed = selection.states.contains(State::Close);
         let mut listed = |socket: Socket| match Table::of(socket.proto) {
             Some(table) if covers(table, socket.family) => each(socket),
             _ => ControlFlow::Continue(()),
         };
         let any = |tables: &[Table], family| tables.iter().any(|&table| covers(table, family));
         let answer = match self {
-            Self::Unix
-                if any(&[Table::UnixStream, Table::UnixDgram, Table::UnixSeqpacket], Family::Unix) =>
-            {
+            Self::Netlink if closed && any(&[Table::Netlink], Family::Netlink) => {
+                diag.netlink(want, listed)?
+            }
+            Self::Packet if closed && any(&[Table::PacketRaw, Table::PacketDgram], Family::Packet) => {
+                diag.packet(want, listed)?
+            }
+            Self::Unix if any(&[Table::UnixStream, Table::UnixDgram, Table::UnixSeqpacket], Family::Unix) => {
                 diag.unix(&UnixQuery { states: selection.states, want }, listed)?
             }
+            Self::Vsock if any(&[Table::VsockStream, Table::VsockDgram], Family::Vsock) => {
+                diag.vsock(selection.states, want, listed)?
+            }
+            Self::Tipc if any(&[Table::Tipc], Family::Tipc) => diag.tipc(selection.states, want, listed)?,
+            Self::Xdp if closed && any(&[Table::Xdp], Family::Xdp) => diag.xdp(want, listed)?,
             Self::Inet(table, inet) => {
                 for ip in IpVersion::BOTH {
                     if covers(table, ip.family())

@@ -91,7 +91,11 @@ pub fn run(options: &Options, places: &Places, out: &mut impl Write) -> Result<R
 }
 
 /// Looks for the processes behind the sockets, and writes those that pass.
-fn with_users(held: &[Socket], answer: &mut Answer<'_, impl Write>, report: &mut Report) -> Result<(), Error> {
+fn with_users(
+    held: &[Socket],
+    answer: &mut Answer<'_, impl Write>,
+    report: &mut Report,
+) -> Result<(), Error> {
     let mut wanted: Vec<u32> = held.iter().map(|socket| socket.inode).filter(|&inode| inode != 0).collect();
     wanted.sort_unstable();
     let walk = if wanted.is_empty() {
