@@ -81,6 +81,14 @@ impl Set {
         }
     }
 
+    pub(super) fn ranges(&self) -> impl Iterator<Item = (i64, i64)> {
+        let (one, many): (_, &[_]) = match self {
+            Self::Range(low, high) => (Some((*low, *high)), &[]),
+            Self::Ranges(ranges) => (None, ranges),
+        };
+        one.into_iter().chain(many.iter().copied())
+    }
+
     /// The only number in it, if there is only one.
     pub(super) fn only(&self) -> Option<i64> {
         match self {

@@ -3,7 +3,7 @@
 use crate::socket::{
     Closing, Cookie, Endpoint, Event, EventKind, Family, Holder, NetnsId, Owner, Process, Proto,
 };
-use crate::socket::{Socket, State, Subject};
+use crate::socket::{Socket, State, Subject, TimerKind};
 
 /// The facts of one socket, borrowed. Building one allocates nothing.
 ///
@@ -92,7 +92,7 @@ impl<'a> Facts<'a> {
             ifindex: socket.ifindex,
             // Other families have no mark and no cgroup in sock_diag; to ss both are 0 there.
             mark: detail.and_then(|detail| detail.mark).or(if inet { None } else { Some(0) }),
-            cgroup_id: detail.and_then(|detail| detail.cgroup_id).or(if inet && is_full(socket.state) {
+            cgroup_id: detail.and_then(|detail| detail.cgroup_id).or(if inet && is_full(socket) {
                 None
             } else {
                 Some(0)
@@ -159,9 +159,11 @@ impl<'a> Facts<'a> {
     }
 }
 
-/// Mini-sockets have no cgroup.
-const fn is_full(state: State) -> bool {
-    !matches!(state, State::TimeWait | State::SynRecv | State::NewSynRecv)
+/// Whether it is no mini-socket: those have no cgroup. A TIME-WAIT one may say FIN-WAIT-2; its timer tells.
+fn is_full(socket: &Socket) -> bool {
+    let timer = socket.detail.as_ref().and_then(|detail| detail.timer);
+    !matches!(socket.state, State::TimeWait | State::SynRecv | State::NewSynRecv)
+        && timer.is_none_or(|timer| timer.kind != TimerKind::TimeWait)
 }
 
 /// What ss compares with a port: the number it prints in the Port column (misc/ss.c, `lport`, `rport`).

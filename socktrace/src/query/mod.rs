@@ -5,6 +5,7 @@
 //! `docs/filter.md`. Pure: look-ups that need the world go through [`Names`].
 
 mod address;
+pub mod bytecode;
 mod check;
 mod error;
 mod facts;

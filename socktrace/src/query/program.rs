@@ -20,19 +20,23 @@ pub(super) const PASS: Target = u32::MAX;
 /// The end that says: it does not.
 pub(super) const FAIL: Target = u32::MAX - 1;
 
-/// Lays the tree out as steps; also says where to begin, which is an end if the tree is constant.
+/// Lays the tree out as steps. It begins at the first one; where there is none, at the end that is also returned,
+/// and that is what the tree always says.
 pub(super) fn steps<T: Clone>(tree: &Tree<T>) -> (Target, Vec<Step<T>>) {
     let mut program = Vec::new();
     let start = emit(tree, PASS, FAIL, &mut program);
     // Made from the end to the beginning, so that every target was known.
     program.reverse();
     let count = u32::try_from(program.len()).unwrap_or(FAIL);
-    let turn = |target: Target| if target >= FAIL { target } else { count - 1 - target };
+    // A constant part leaves steps that nothing leads to; those at the beginning are dropped.
+    let unused = if start >= FAIL { count } else { count - 1 - start };
+    program.drain(..unused as usize);
+    let turn = |target: Target| if target >= FAIL { target } else { count - 1 - target - unused };
     for step in &mut program {
         step.yes = turn(step.yes);
         step.no = turn(step.no);
     }
-    (turn(start), program)
+    (if start >= FAIL { start } else { 0 }, program)
 }
 
 fn emit<T: Clone>(tree: &Tree<T>, yes: Target, no: Target, program: &mut Vec<Step<T>>) -> Target {
@@ -82,6 +86,8 @@ mod tests {
         fn steps_give_the_value_of_the_tree(tree in tree()) {
             let (start, program) = steps(&tree);
             prop_assert_eq!(run(start, &program, |leaf| *leaf), value(&tree));
+            prop_assert_eq!(start >= FAIL, program.is_empty());
+            prop_assert!(start == 0 || start >= FAIL);
             for (at, step) in program.iter().enumerate() {
                 prop_assert!(step.yes as usize > at && step.no as usize > at, "every step goes on");
             }

@@ -1,5 +1,6 @@
 //! Filters as people write them: words in, answers out.
 
+mod bytecode;
 mod errors;
 mod evaluate;
 mod laws;
