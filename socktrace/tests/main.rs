@@ -1,5 +1,6 @@
 //! One integration binary.
 
 mod diag;
+mod filter;
 mod support;
 mod tracer;

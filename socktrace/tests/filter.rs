@@ -1,0 +1,237 @@
+//! Filters over real sockets: our evaluator, our bytecode in the kernel, and ss must agree.
+
+use std::collections::BTreeSet;
+use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream, UdpSocket};
+use std::ops::ControlFlow;
+use std::os::fd::OwnedFd;
+use std::process::Command;
+
+use nix::sys::socket::{setsockopt, sockopt};
+use socktrace::kernel::sock_diag::{InetQuery, InetTable, IpVersion, SockDiag, Want};
+use socktrace::query::bytecode::{Able, Target};
+use socktrace::query::{Context, Dialect, Facts, Filter, Names, parse};
+use socktrace::socket::{Cookie, Family, NetnsId, Socket, StateSet};
+
+use crate::support::in_own_netns;
+
+/// What the filters name.
+struct World {
+    cgroup: u64,
+}
+
+impl Names for World {
+    fn host(&self, _: &str, _: Option<Family>) -> Vec<IpAddr> {
+        Vec::new()
+    }
+    fn service(&self, _: &str, _: &str) -> Option<u16> {
+        None
+    }
+    fn device(&self, name: &str) -> Option<u32> {
+        (name == "lo").then_some(1)
+    }
+    fn cgroup(&self, path: &str) -> Option<u64> {
+        (path == "mine").then_some(self.cgroup)
+    }
+    fn user(&self, _: &str) -> Option<u32> {
+        None
+    }
+    fn netns(&self, _: &str) -> Option<NetnsId> {
+        None
+    }
+}
+
+/// TCP and UDP sockets of many kinds; they live as long as what is returned.
+fn sockets() -> Vec<OwnedFd> {
+    let mut all: Vec<OwnedFd> = Vec::new();
+    let listen = |address: &str| TcpListener::bind(address).expect("free");
+    let (four, six) = (listen("127.0.0.1:22022"), listen("[::]:22023"));
+    for (listener, address) in [
+        (&four, "127.0.0.1:22022"),
+        (&six, "[::1]:22023"),
+        (&six, "127.0.0.1:22023"),
+        (&four, "127.0.0.1:22022"),
+    ] {
+        let address: SocketAddr = address.parse().expect("an address");
+        all.push(TcpStream::connect(address).expect("a listener").into());
+        all.push(listener.accept().expect("a connection").0.into());
+    }
+    // The last connection ends: its client goes to TIME-WAIT.
+    let server = all.pop();
+    drop(all.pop());
+    drop(server);
+
+    let marked = listen("127.0.0.2:22024");
+    setsockopt(&marked, sockopt::Mark, &0x15).expect("CAP_NET_ADMIN");
+    let bound = listen("0.0.0.0:22025");
+    setsockopt(&bound, sockopt::BindToDevice, &"lo".into()).expect("a device");
+    all.extend([four, six, marked, bound].map(OwnedFd::from));
+
+    let udp = |address: &str| UdpSocket::bind(address).expect("free");
+    let connected = udp("127.0.0.1:40001");
+    connected.connect("127.0.0.1:53").expect("UDP connects to anything");
+    let connected6 = udp("[::1]:546");
+    connected6.connect("[::1]:547").expect("UDP connects to anything");
+    all.extend([connected, connected6, udp("0.0.0.0:53"), udp("[::]:5353")].map(OwnedFd::from));
+    all
+}
+
+/// Every TCP and UDP socket of the namespace, or those that pass the bytecode.
+fn dump(bytecode: &[u8]) -> Vec<Socket> {
+    let mut rows = Vec::new();
+    let mut diag = SockDiag::open().expect("netlink");
+    for table in [InetTable::Tcp, InetTable::Udp] {
+        for ip in IpVersion::BOTH {
+            let query = InetQuery { want: Want::ALL, bytecode, ..InetQuery::new(table, ip, StateSet::ALL) };
+            let answer = diag.inet(&query, |row| {
+                rows.push(row.to_socket(Want::ALL).expect("well-formed"));
+                ControlFlow::Continue(())
+            });
+            assert!(!answer.expect("the kernel takes the program").stopped);
+        }
+    }
+    rows
+}
+
+fn cookies<'a>(rows: impl IntoIterator<Item = &'a Socket>) -> BTreeSet<Cookie> {
+    rows.into_iter().map(|row| row.cookie).collect()
+}
+
+fn read(text: &str, world: &World) -> Filter {
+    parse(&[text.to_owned()], &Context::new(Dialect::Ss), world).expect(text)
+}
+
+/// Filters that the kernel and ss can decide alone.
+const FILTERS: [&str; 57] = [
+    "sport = 22022",
+    "sport = :22022",
+    "sport 0x5606",
+    "sport != :22022",
+    "sport > 22022 and sport < 22025",
+    "sport ge 22023 sport le 22024",
+    "sport gt 22023 or dport lt 1000",
+    "dport eq 22023",
+    "dport neq 22023",
+    "not dport = 22023",
+    "dport = 0",
+    "sport <= 53",
+    "sport >= 65535",
+    "sport = 70000",
+    "src 127.0.0.1",
+    "src 127/8",
+    "src 127.0.0.0/255.0.0.0",
+    "src 127.0.0.2",
+    "not src 127.0.0.1",
+    "src 127.0.0.1:22022",
+    "dst 127.0.0.1:22023",
+    "src 0.0.0.0",
+    "src 0.0.0.0/0",
+    "src [::]",
+    "src [::/0]",
+    "src ::/0",
+    "src [::1]",
+    "src [::1]:22023",
+    "src ::1/128:22023",
+    "src [::ffff:127.0.0.1]",
+    "src [::ffff:127.0.0.1]:22023",
+    "dst [::ffff:0:0/96]",
+    "not src [::ffff:0:0/96]",
+    "src inet:any",
+    "src inet6:any",
+    "src any",
+    "src *:22023",
+    "src :22023",
+    "sport = *",
+    "fwmark 0x15",
+    "fwmark = 5/0xf",
+    "fwmark != 0",
+    "not fwmark 0x15 and sport = 22024",
+    "sport = 22022 or sport = 22023 and dport = 0",
+    "sport = 22022 or ( sport = 22023 and dport = 0 )",
+    "( sport = 22022 dport = 0 ) or dport = 53",
+    "not ( sport = 22022 or dport = 22022 )",
+    "not not sport = 22022",
+    "! ( not src 127/8 || dport = 0 ) && ! sport = 40001",
+    "not ( not ( src 127.0.0.1 and not sport = 22022 ) or not dport = 22023 )",
+    "src 127.0.0.1 or src [::1] or sport = 22025",
+    "src 127.0.0.1 and not ( dst 127.0.0.1:22022 or dst 127.0.0.1:53 )",
+    "( src 127/8 or src [::1] ) ( dport = 22022 or dport = 22023 )",
+    "src 128/1 or src 64/2 and sport != 22022",
+    "dst 127.0.0.1:53 or dst [::1]:547",
+    "sport = 22022 and sport != 22022",
+    "sport = 22022 or sport != 22022",
+];
+
+/// Filters of ours that the kernel can decide alone.
+const OURS: [&str; 12] = [
+    "dev lo",
+    "dev != lo",
+    "dev 0 sport = 22022",
+    "not ( dev lo or sport = 22022 )",
+    "port = 22023",
+    "port != 22023",
+    "sport = 22022-22024",
+    "dport = {53,547,22000-22022}",
+    "not sport = {22022,22024-22025}",
+    "host 127.0.0.1:22023",
+    "host != [::1]",
+    "sport = {*,1} and autobound",
+];
+
+#[test]
+fn the_kernel_runs_our_bytecode_as_we_read_the_filter() {
+    in_own_netns(|| {
+        let open = sockets();
+        let rows = dump(&[]);
+        assert_eq!(rows.len(), open.len() + 1, "and one in TIME-WAIT: {rows:#?}");
+        let cgroup = rows.iter().find_map(|row| row.detail.as_ref()?.cgroup_id);
+        let world = World { cgroup: cgroup.expect("the kernel tells cgroups") };
+        for able in [Able::ALL, Able::LEAST] {
+            let target = Target { able, port_range: (32768, 60999) };
+            let cgroups = ["cgroup mine", "cgroup != mine", "not cgroup mine and sport >= 0"];
+            for text in FILTERS.iter().chain(&OURS).chain(&cgroups) {
+                let filter = read(text, &world);
+                let matching = cookies(rows.iter().filter(|row| filter.matches(&Facts::of_socket(row))));
+                let Some(program) = filter.bytecode(&target) else {
+                    assert!(able == Able::LEAST || matching.len() == rows.len(), "{text} narrows");
+                    continue;
+                };
+                let narrowed = dump(&program);
+                if able == Able::ALL && filter.narrows_to().is_none() {
+                    assert_eq!(cookies(&narrowed), matching, "{text}");
+                }
+                let left = cookies(narrowed.iter().filter(|row| filter.matches(&Facts::of_socket(row))));
+                assert_eq!(left, matching, "{text}: nothing is lost");
+            }
+        }
+        // What no kernel can decide must not get in the way of what it can.
+        let filter = read("not ( sport = 22022 or comm x ) and ( dport = 0 or rtt > 1s )", &world);
+        let program = filter.bytecode(&Target { able: Able::ALL, port_range: (1, 2) }).expect("it narrows");
+        assert_eq!(cookies(&dump(&program)), cookies(rows.iter().filter(|row| row.local.port() != 22022)));
+        drop(open);
+    });
+}
+
+#[test]
+fn ss_reads_filters_as_we_do() {
+    in_own_netns(|| {
+        let open = sockets();
+        let rows = dump(&[]);
+        let world = World { cgroup: 0 };
+        let mut telling = 0;
+        for text in FILTERS.iter().chain(&OURS[..4]) {
+            let filter = read(text, &world);
+            let ours = cookies(rows.iter().filter(|row| filter.matches(&Facts::of_socket(row))));
+            let output =
+                Command::new("ss").args(["-Htuane", text]).output().expect("ss (iproute2) is installed");
+            assert!(output.status.success(), "{text}: {}", String::from_utf8_lossy(&output.stderr));
+            let listed = String::from_utf8(output.stdout).expect("text");
+            let theirs = listed.split_whitespace().filter_map(|word| word.strip_prefix("sk:"));
+            let theirs: BTreeSet<Cookie> =
+                theirs.map(|hex| Cookie::from_str_radix(hex, 16).expect("a cookie")).collect();
+            assert_eq!(ours, theirs, "{text}:\n{listed}");
+            telling += usize::from(!ours.is_empty() && ours.len() < rows.len());
+        }
+        assert!(telling > 45, "only {telling} of the filters pass some sockets and not others");
+        drop(open);
+    });
+}
