@@ -20,6 +20,8 @@ pub(super) enum Error {
     Io(&'static str, io::Error),
     /// Writing to standard output failed.
     Output(io::Error),
+    /// It was done in part; what was not, and why.
+    Refused(String),
     /// No answer to a question of ss.
     Listing(crate::listing::Error),
 }
@@ -42,7 +44,7 @@ impl Error {
         match self {
             Self::Output(error) => error.kind() == io::ErrorKind::BrokenPipe,
             Self::Listing(error) => error.is_closed_pipe(),
-            Self::Usage(_) | Self::Client(_) | Self::Socket(_) | Self::Io(..) => false,
+            Self::Usage(_) | Self::Client(_) | Self::Socket(_) | Self::Io(..) | Self::Refused(_) => false,
         }
     }
 
@@ -51,9 +53,12 @@ impl Error {
             Self::Usage(_) => ExitCode::from(2),
             Self::Client(error) if error.is_usage() => ExitCode::from(2),
             Self::Listing(error) if error.is_usage() => ExitCode::from(2),
-            Self::Client(_) | Self::Socket(_) | Self::Io(..) | Self::Output(_) | Self::Listing(_) => {
-                ExitCode::FAILURE
-            }
+            Self::Client(_)
+            | Self::Socket(_)
+            | Self::Io(..)
+            | Self::Output(_)
+            | Self::Refused(_)
+            | Self::Listing(_) => ExitCode::FAILURE,
         }
     }
 
@@ -79,6 +84,7 @@ impl Error {
             | Self::Socket(_)
             | Self::Io(..)
             | Self::Output(_)
+            | Self::Refused(_)
             | Self::Listing(_) => None,
         }
     }
@@ -87,7 +93,7 @@ impl Error {
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Usage(message) => f.write_str(message),
+            Self::Usage(message) | Self::Refused(message) => f.write_str(message),
             Self::Client(error) => error.fmt(f),
             Self::Socket(error) => error.fmt(f),
             Self::Io(what, error) => write!(f, "cannot {what}: {}", reason(error)),

@@ -1,30 +1,102 @@
 //! `socktrace ss`: the questions of ss.
 //!
-//! I/O: arguments, environment, stdout, stderr.
+//! I/O: arguments, environment, filter files, stdout, stderr.
 
 use super::error::Error;
 use super::output;
 use crate::listing::words::{self, Asked, Question};
-use crate::listing::{self, Places};
+use crate::listing::{self, Outcome, Places, Report};
+use crate::query;
 use std::ffi::OsString;
-use std::io;
+use std::fs::{self, File};
+use std::io::{self, BufWriter, IsTerminal as _, Read as _, Write as _};
+use std::os::fd::AsFd as _;
+use std::path::Path;
+
+const HELP: &str = include_str!("ss_help.txt");
 
 /// Runs with the words that follow `ss`.
 pub(super) fn run(words: Vec<OsString>) -> Result<(), Error> {
     let words: Vec<String> = words.into_iter().map(|word| word.to_string_lossy().into_owned()).collect();
     match words::parse(&words, screen()) {
-        Ok(Asked::Help | Asked::Version) => Ok(()),
-        Ok(Asked::Question(question)) => answer(&question),
-        Err(error) => Err(Error::Usage(format!("ss: {error}"))),
+        Ok(Asked::Help) => output::write(HELP.as_bytes()),
+        Ok(Asked::Version) => output::write(
+            concat!("ss utility, socktrace-", env!("CARGO_PKG_VERSION"), " (as iproute2-6.15.0)\n")
+                .as_bytes(),
+        ),
+        Ok(Asked::Question(question)) => answer(*question),
+        Err(error) => Err(Error::Usage(error.to_string())),
     }
 }
 
-fn answer(question: &Question) -> Result<(), Error> {
-    let stdout = io::stdout().lock();
-    match listing::run(&question.options, &Places::default(), &mut io::BufWriter::new(stdout)) {
-        Ok(_report) => Ok(()),
-        Err(error) => Err(Error::Listing(error)),
+fn answer(mut question: Question) -> Result<(), Error> {
+    if let Some(path) = &question.filter_file {
+        let text = read_filter(path).map_err(|error| Error::Io("read the filter file", error))?;
+        question.options.filter.extend(query::file_words(&text));
     }
+    let places = Places::from_variables(variables());
+    // Rows are written in large pieces: the line buffer of `Stdout` would only cut them.
+    let stdout = io::stdout().as_fd().try_clone_to_owned().map_err(Error::Output)?;
+    let mut out = BufWriter::new(File::from(stdout));
+    let report = listing::run(&question.options, &places, &mut out).map_err(Error::Listing)?;
+    out.flush().map_err(Error::Output)?;
+    say(&question, &report)
+}
+
+/// What is to be said beside the answer, on standard error.
+fn say(question: &Question, report: &Report) -> Result<(), Error> {
+    if report.mixed && io::stderr().is_terminal() {
+        eprintln!("socktrace: `and` and `or` are mixed: read from left to right, parentheses make it clear");
+    }
+    if question.options.show.users.is_some() && report.unowned > 0 && report.denied > 0 {
+        eprintln!(
+            "socktrace: {} of {} sockets have no shown process: {} processes may not be looked into (try: sudo)",
+            report.unowned, report.rows, report.denied
+        );
+    }
+    match &report.kill {
+        Some(outcome) => say_killed(outcome),
+        None => Ok(()),
+    }
+}
+
+fn say_killed(outcome: &Outcome) -> Result<(), Error> {
+    let done = if outcome.dry_run { "would close" } else { "closed" };
+    let mut said = format!("{done} {}", outcome.closed);
+    for (count, what) in [
+        (outcome.gone, "were gone already"),
+        (outcome.spared, "carry this session and were left alone (--force closes them too)"),
+        (outcome.refused, "could not be closed"),
+    ] {
+        if count > 0 {
+            said.push_str(&format!(", {count} {what}"));
+        }
+    }
+    if let Some(reason) = &outcome.reason {
+        said.push_str(&format!(": {reason}"));
+    }
+    if outcome.refused > 0 {
+        return Err(Error::Refused(said));
+    }
+    if outcome.dry_run || outcome.spared > 0 || io::stderr().is_terminal() {
+        eprintln!("socktrace: {said}");
+    }
+    Ok(())
+}
+
+/// A file, or standard input for a name that begins with `-`, as in ss.
+fn read_filter(path: &Path) -> io::Result<String> {
+    if path.as_os_str().as_encoded_bytes().starts_with(b"-") {
+        let mut text = String::new();
+        io::stdin().read_to_string(&mut text)?;
+        return Ok(text);
+    }
+    fs::read_to_string(path)
+}
+
+fn variables() -> impl Iterator<Item = (String, String)> {
+    std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
 }
 
 /// The width of the terminal, or what `COLUMNS` says it is.

@@ -7,6 +7,7 @@ use std::ops::ControlFlow;
 use crate::kernel::sock_diag::{DiagError, InetQuery, InetTable, IpVersion, SockDiag, UnixQuery, Want};
 use crate::socket::{Family, Socket, State};
 
+use super::Places;
 use super::selection::{Selection, Table};
 
 /// What is asked of the kernel.
@@ -16,6 +17,7 @@ pub(super) struct Request<'a> {
     pub(super) want: Want,
     /// A filter for IP sockets in the kernel's bytecode; it may only narrow.
     pub(super) bytecode: &'a [u8],
+    pub(super) places: &'a Places,
 }
 
 /// The tables in the order in which ss lists them.

@@ -1,12 +1,21 @@
 //! One ss-style question: ask the kernel, filter, render. Used by `socktrace ss` and by the agent.
 
+mod answer;
 mod dump;
 mod error;
+mod events;
+mod kill;
 pub mod names;
 pub mod options;
+mod places;
+mod record;
 mod run;
 pub mod selection;
+mod summary;
 pub mod words;
 
 pub use error::Error;
-pub use run::{Places, Report, run};
+pub use kill::Outcome;
+pub use places::Places;
+pub use run::{Report, run};
+pub use summary::Summary;

@@ -2,32 +2,22 @@
 
 use std::io::Write;
 use std::ops::ControlFlow;
-use std::path::PathBuf;
+use std::path::Path;
 
-use crate::kernel::owners;
+use crate::kernel::netns::Netns;
+use crate::kernel::owners::{self, Walk};
 use crate::kernel::sock_diag::{SockDiag, Want};
-use crate::query::{self, Context, Dialect, Facts, Filter, Processes};
-use crate::render::ss::{Row, Table as Listed};
-use crate::socket::{Family, Holder, Socket, StateSet};
+use crate::query::{self, Context, Dialect, Filter, Processes};
+use crate::socket::{Holder, Socket, StateSet};
 
-use super::dump::{Request, dump};
+use super::answer::Answer;
+use super::dump::{self, Request};
 use super::error::Error;
 use super::names::Directory;
-use super::options::{Format, Options};
+use super::options::{Action, Format, NetnsChoice, Options};
 use super::selection::{FamilySet, Selection, Table};
-
-/// Where things are that are usually elsewhere; [`Places::default`] is where they usually are.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Places {
-    /// Where procfs is.
-    pub proc: PathBuf,
-}
-
-impl Default for Places {
-    fn default() -> Self {
-        Self { proc: "/proc".into() }
-    }
-}
+use super::summary::Summary;
+use super::{Places, events, kill, record};
 
 /// What is to be said beside the answer.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -42,6 +32,8 @@ pub struct Report {
     pub missing: Vec<&'static str>,
     /// The filter mixes `and` and `or` without parentheses.
     pub mixed: bool,
+    /// What became of the sockets that were to be closed.
+    pub kill: Option<kill::Outcome>,
 }
 
 /// Answers a question.
@@ -49,70 +41,111 @@ pub struct Report {
 /// # Errors
 ///
 /// Why there is no answer; rows may have been written before.
-pub fn run(options: &Options, places: &Places, out: &mut impl Write) -> Result<Report, Error> {
-    let mut names = Directory::new(places.proc.clone());
+pub fn run(options: &Options, places: &Places, out: &mut (impl Write + Send)) -> Result<Report, Error> {
+    match &options.netns {
+        NetnsChoice::Own | NetnsChoice::All => run_here(options, places, out),
+        NetnsChoice::One(name) => find_netns(name)?.run(|| run_here(options, places, out))?,
+    }
+}
+
+/// By name, by the process that is in it, or by path.
+fn find_netns(name: &str) -> Result<Netns, Error> {
+    if name.contains('/') {
+        return Ok(Netns::at(Path::new(name))?);
+    }
+    match (Netns::named(name), name.parse()) {
+        (Err(error), Ok(pid)) if error.is_gone() => Ok(Netns::of_process(Path::new("/proc"), pid)?),
+        (netns, _) => Ok(netns?),
+    }
+}
+
+/// Answers a question about the calling thread's namespace.
+fn run_here(options: &Options, places: &Places, out: &mut impl Write) -> Result<Report, Error> {
+    if options.summary {
+        let summary = Summary::read(places)?;
+        match options.format {
+            Format::Text { .. } => summary.write_text(out),
+            Format::Json => summary.write_json(out),
+        }
+        .map_err(Error::Output)?;
+    }
+    if options.action == Action::Nothing {
+        out.flush().map_err(Error::Output)?;
+        return Ok(Report::default());
+    }
+    let mut names = Directory::new(places.proc.clone(), &places.port_range());
     let filter = read_filter(options, &names)?;
     let selection = narrowed(&options.selection, &filter)?;
-    let mut diag = SockDiag::open()?;
-    let want = want(options, &filter);
-    let request = Request { selection, want, bytecode: &[] };
-
+    let request = Request { selection, want: want(options, &filter), bytecode: &[], places };
     let mut report = Report { mixed: filter.mixes_and_or(), ..Report::default() };
-    let mut answer = Answer::new(options, &filter, &mut names, out);
-    let users = options.show.users.is_some() || filter.needs().processes;
-    let mut held = Vec::new();
-    let mut failed = None;
-    let mut each = |socket: Socket| {
-        if users {
-            // Processes are looked for when it is known whose sockets are wanted.
-            if filter.needs().processes || answer.passes(&socket, Processes::Unknown) {
-                held.push(socket);
-            }
-            return ControlFlow::Continue(());
+    match &options.action {
+        Action::Nothing => {}
+        Action::Dump(path) => record::record(&request, path, out)?,
+        Action::List => {
+            let mut answer = Answer::new(options, &filter, &mut names, out);
+            list(options, &filter, &request, &mut answer, &mut report)?;
+            report.rows = answer.rows();
+            answer.write()?;
         }
-        if answer.passes(&socket, Processes::Unknown)
-            && let Err(error) = answer.row(&socket, &[])
-        {
-            failed = Some(error);
-            return ControlFlow::Break(());
+        Action::Kill { dry_run, force } => {
+            let mut answer = Answer::new(options, &filter, &mut names, out);
+            let mut killer = kill::Killer::new(places, *dry_run, *force)?;
+            dump_all(&request, &mut report, |socket| {
+                if answer.passes(&socket, Processes::Unknown) && killer.close(&socket) {
+                    answer.row(&socket, &[])?;
+                }
+                Ok(killer.goes_on())
+            })?;
+            report.rows = answer.rows();
+            report.kill = Some(killer.outcome());
+            answer.write()?;
         }
-        ControlFlow::Continue(())
-    };
-    dump(&mut diag, &request, &mut each, &mut |table| report.missing.push(table))?;
-    if let Some(error) = failed {
-        return Err(error);
+        Action::Events => {
+            let mut answer = Answer::new(options, &filter, &mut names, out);
+            events::follow(&request, &mut answer)?;
+        }
     }
-    if users {
-        with_users(&held, &mut answer, &mut report)?;
-    }
-    report.rows = answer.rows;
-    answer.finish()?;
     Ok(report)
 }
 
-/// Looks for the processes behind the sockets, and writes those that pass.
-fn with_users(
-    held: &[Socket],
-    answer: &mut Answer<'_, impl Write>,
+fn list<W: Write>(
+    options: &Options,
+    filter: &Filter,
+    request: &Request<'_>,
+    answer: &mut Answer<'_, W>,
     report: &mut Report,
 ) -> Result<(), Error> {
-    let mut wanted: Vec<u32> = held.iter().map(|socket| socket.inode).filter(|&inode| inode != 0).collect();
-    wanted.sort_unstable();
-    let walk = if wanted.is_empty() {
-        owners::Walk::default()
-    } else {
-        owners::find(|inode| wanted.binary_search(&inode).is_ok()).unwrap_or_default()
-    };
+    let by_process = filter.needs().processes;
+    if !by_process && options.show.users.is_none() {
+        return dump_all(request, report, |socket| {
+            if answer.passes(&socket, Processes::Unknown) {
+                answer.row(&socket, &[])?;
+            }
+            Ok(true)
+        });
+    }
+    // Processes are looked for when it is known whose sockets are wanted.
+    let mut held = Vec::new();
+    dump_all(request, report, |socket| {
+        if by_process || answer.passes(&socket, Processes::Unknown) {
+            held.push(socket);
+        }
+        Ok(true)
+    })?;
+    let threads = options.show.users.is_some_and(|users| users.threads);
+    let walk = find_users(&held, request.places, threads);
     report.denied = walk.denied;
     let mut users: Vec<Holder> = Vec::new();
-    for socket in held {
+    for socket in &held {
         users.clear();
         if socket.inode != 0 {
             users.extend(walk.holders.of(socket.inode));
         }
-        let processes =
-            if users.is_empty() && walk.denied > 0 { Processes::Unknown } else { Processes::Holders(&users) };
-        if answer.passes(socket, processes) {
+        let processes = match users.as_slice() {
+            [] if walk.denied > 0 => Processes::Unknown,
+            users => Processes::Holders(users),
+        };
+        if !by_process || answer.passes(socket, processes) {
             report.unowned += usize::from(users.is_empty());
             answer.row(socket, &users)?;
         }
@@ -120,54 +153,40 @@ fn with_users(
     Ok(())
 }
 
-/// The rows on their way out.
-struct Answer<'a, W> {
-    options: &'a Options,
-    filter: &'a Filter,
-    names: &'a mut Directory,
-    port_range: (u16, u16),
-    table: Listed,
-    rows: usize,
-    out: &'a mut W,
+/// Who holds these sockets; nobody, where procfs cannot be read.
+fn find_users(sockets: &[Socket], places: &Places, threads: bool) -> Walk {
+    let mut wanted: Vec<u32> =
+        sockets.iter().map(|socket| socket.inode).filter(|&inode| inode != 0).collect();
+    if wanted.is_empty() {
+        return Walk::default();
+    }
+    wanted.sort_unstable();
+    let wanted = |inode| wanted.binary_search(&inode).is_ok();
+    if threads || places.recorded {
+        owners::walk(&places.proc, threads, wanted).unwrap_or_default()
+    } else {
+        owners::find(wanted).unwrap_or_default()
+    }
 }
 
-impl<'a, W: Write> Answer<'a, W> {
-    fn new(options: &'a Options, filter: &'a Filter, names: &'a mut Directory, out: &'a mut W) -> Self {
-        let mut table = Listed::new(options.show);
-        if options.header {
-            table.header();
+/// Hands every selected socket to `each` until it says no or fails.
+pub(super) fn dump_all(
+    request: &Request<'_>,
+    report: &mut Report,
+    mut each: impl FnMut(Socket) -> Result<bool, Error>,
+) -> Result<(), Error> {
+    let mut diag = SockDiag::open()?;
+    let mut failed = None;
+    let mut guarded = |socket| match each(socket) {
+        Ok(true) => ControlFlow::Continue(()),
+        Ok(false) => ControlFlow::Break(()),
+        Err(error) => {
+            failed = Some(error);
+            ControlFlow::Break(())
         }
-        Self { options, filter, port_range: names.port_range(), names, table, rows: 0, out }
-    }
-
-    fn passes(&self, socket: &Socket, processes: Processes<'_>) -> bool {
-        if self.filter.is_empty() {
-            return true;
-        }
-        let facts = Facts { processes, port_range: self.port_range, ..Facts::of_socket(socket) };
-        self.filter.matches(&facts)
-    }
-
-    fn row(&mut self, socket: &Socket, users: &[Holder]) -> Result<(), Error> {
-        /// On a terminal, rows are shown when there are so many bytes of them.
-        const SCREENFUL: usize = 64 * 1024;
-        self.rows += 1;
-        self.table.push(Row { socket, users }, self.names);
-        match self.options.format {
-            Format::Text { screen: screen @ Some(_) } if self.table.size() >= SCREENFUL => {
-                self.table.write(self.out, screen).map_err(Error::Output)
-            }
-            Format::Text { .. } | Format::Json => Ok(()),
-        }
-    }
-
-    fn finish(mut self) -> Result<(), Error> {
-        let screen = match self.options.format {
-            Format::Text { screen } => screen,
-            Format::Json => None,
-        };
-        self.table.write(self.out, screen).and_then(|()| self.out.flush()).map_err(Error::Output)
-    }
+    };
+    dump::dump(&mut diag, request, &mut guarded, &mut |table| report.missing.push(table))?;
+    failed.map_or(Ok(()), Err)
 }
 
 /// The filter's meaning.
@@ -214,8 +233,7 @@ fn want(options: &Options, filter: &Filter) -> Want {
             || show.sockopt
             || show.tipcinfo
             || needs.mark
-            || needs.cgroup
-            || (show.memory && options.selection.families.contains(Family::Netlink)),
+            || needs.cgroup,
         memory: show.memory,
         info: show.info || needs.info,
         tos: show.tos,

@@ -10,7 +10,7 @@ mod forward;
 mod reverse;
 
 use std::cell::OnceCell;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use rustc_hash::FxHashMap;
 
@@ -32,23 +32,12 @@ pub struct Directory {
 }
 
 impl Directory {
-    /// With procfs at `proc`. Nothing is read before it is needed but the range of local ports.
+    /// With procfs at `proc`, and the range of local ports in a file of its own, the only one that is read at once.
     #[must_use]
-    pub fn new(proc: PathBuf) -> Self {
-        let port_range = files::local_port_range(&proc.join("sys/net/ipv4/ip_local_port_range"));
-        Self::with_port_range(proc, port_range)
-    }
-
-    /// As [`new`](Self::new), the range of local ports read from another file.
-    #[must_use]
-    pub fn with_port_range_file(proc: PathBuf, range: &std::path::Path) -> Self {
-        Self::with_port_range(proc, files::local_port_range(range))
-    }
-
-    fn with_port_range(proc: PathBuf, port_range: (u16, u16)) -> Self {
+    pub fn new(proc: PathBuf, port_range: &Path) -> Self {
         Self {
             proc,
-            port_range,
+            port_range: files::local_port_range(port_range),
             services: OnceCell::new(),
             protocols: OnceCell::new(),
             netlink: OnceCell::new(),
