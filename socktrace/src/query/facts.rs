@@ -3,7 +3,7 @@
 use crate::socket::{
     Closing, Cookie, Endpoint, Event, EventKind, Family, Holder, NetnsId, Owner, Process, Proto,
 };
-use crate::socket::{Socket, State, Subject, TimerKind};
+use crate::socket::{Socket, State, Subject, TimerKind, info};
 
 /// The facts of one socket, borrowed. Building one allocates nothing.
 ///
@@ -78,7 +78,7 @@ impl<'a> Facts<'a> {
         let detail = socket.detail.as_deref();
         let inet = matches!(socket.family, Family::Inet | Family::Inet6);
         let (rtt_us, retrans) = match (socket.proto, detail.and_then(|detail| detail.info.as_deref())) {
-            (Proto::Tcp, Some(info)) => (word(info, TCPI_RTT), word(info, TCPI_TOTAL_RETRANS)),
+            (Proto::Tcp, Some(bytes)) => (word(info::tcp::RTT, bytes), word(info::tcp::TOTAL_RETRANS, bytes)),
             _ => (None, None),
         };
         Self {
@@ -202,13 +202,7 @@ const fn port(end: &Endpoint) -> Option<i64> {
     }
 }
 
-/// Offset of `tcpi_rtt` in `struct tcp_info` (include/uapi/linux/tcp.h), microseconds.
-const TCPI_RTT: usize = 68;
-/// Offset of `tcpi_total_retrans`.
-const TCPI_TOTAL_RETRANS: usize = 100;
-
-/// A 32-bit word of a struct that may be shorter than today's.
-fn word(bytes: &[u8], offset: usize) -> Option<u32> {
-    let bytes = bytes.get(offset..offset + 4)?;
-    Some(u32::from_ne_bytes(bytes.try_into().ok()?))
+/// A member of 32 bits.
+fn word(member: info::Member, bytes: &[u8]) -> Option<u32> {
+    u32::try_from(member.of(bytes)?).ok()
 }

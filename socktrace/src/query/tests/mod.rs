@@ -1,6 +1,7 @@
 //! Filters as people write them: words in, answers out.
 
 mod bytecode;
+mod docs;
 mod errors;
 mod evaluate;
 mod laws;
