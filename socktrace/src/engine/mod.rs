@@ -1,1 +1,214 @@
-//! (being built)
+//! The engine: everything that happens goes in, what is to be told and done comes out.
+//!
+//! It owns the table, decides when a dump is due, and knows who wants which event. Pure: time is an argument, and
+//! somebody else attaches, dumps, and writes to clients.
+
+mod dumps;
+mod interest;
+#[cfg(test)]
+mod laws;
+mod messages;
+mod readers;
+#[cfg(test)]
+mod tests;
+
+pub use interest::Interest;
+pub use messages::{Input, Opener, Output, Reach, ReaderId, Stats};
+
+use dumps::{Cause, Dumps};
+use readers::Readers;
+use rustc_hash::FxHashMap;
+
+use crate::query::Hints;
+use crate::socket::{BootNs, Cookie, Counters, Event, EventKind, KindSet, Process};
+use crate::table::{Outcome, SETTLE, Table, View};
+
+/// What can be set.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Config {
+    /// Whether this kernel's dumps show TCP sockets that are bound and nothing more (Linux 6.8 and later).
+    pub bound_is_listed: bool,
+    /// How often the table is compared with the kernel's although nothing was lost, nanoseconds; 0 for never.
+    pub audit_every: BootNs,
+    /// How often UNIX sockets are looked through for those that are gone, nanoseconds, while somebody wants to
+    /// know; 0 for never.
+    pub unix_every: BootNs,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self { bound_is_listed: true, audit_every: 60_000_000_000, unix_every: 500_000_000 }
+    }
+}
+
+/// The engine.
+#[derive(Debug)]
+pub struct Engine {
+    table: Table,
+    dumps: Dumps,
+    readers: Readers,
+    counters: Counters,
+    /// Who holds which socket; waits for the rows of the dump that came with it.
+    holders: FxHashMap<u32, Process>,
+    stats: Stats,
+    /// Events of one input, kept for its memory.
+    events: Vec<Event>,
+}
+
+impl Engine {
+    /// An engine that knows of nothing.
+    #[must_use]
+    pub fn new(config: Config) -> Self {
+        Self {
+            table: Table::new(config.bound_is_listed),
+            dumps: Dumps::new(config),
+            readers: Readers::default(),
+            counters: Counters::default(),
+            holders: FxHashMap::default(),
+            stats: Stats::default(),
+            events: Vec::new(),
+        }
+    }
+
+    /// Begins: asks for the first dump. The hooks are attached already.
+    pub fn begin(&mut self, now: BootNs, out: &mut Vec<Output>) {
+        self.start(Cause::Seed, now, out);
+    }
+
+    /// Takes one input; `now` is the time, for [`Input::Drained`] that of before the ring was looked at. What
+    /// follows is appended.
+    pub fn input(&mut self, now: BootNs, input: Input, out: &mut Vec<Output>) {
+        let mut events = std::mem::take(&mut self.events);
+        match input {
+            Input::Change(change) => {
+                // What is read after this one is younger, give or take how long two CPUs take to reserve.
+                let applied = change.at.saturating_sub(SETTLE);
+                self.table.apply(change, self.readers.wanted(), &mut events);
+                self.finish_by(applied, now, &mut events, out);
+            }
+            Input::Drained => self.finish_by(now, now, &mut events, out),
+            Input::Counters(counters) => self.count(counters, now, &mut events, out),
+            Input::Row(row) => self.table.row(&row),
+            Input::Scope(scope, outcome) => {
+                self.dumps.scope(outcome == Outcome::Partial);
+                self.table.scope(scope, outcome);
+            }
+            Input::Holders(holders) if self.dumps.is_idle() => self.table.hold(&holders),
+            Input::Holders(holders) => self.holders = holders,
+            Input::DumpRead => {
+                self.table.end(now);
+                self.dumps.read(now);
+            }
+            Input::Subscribe(id, interest) => self.readers.add(id, *interest),
+            Input::Unsubscribe(id) => self.readers.remove(id),
+        }
+        for event in events.drain(..) {
+            self.tell(event, out);
+        }
+        self.events = events;
+    }
+
+    /// The table, to look at.
+    #[must_use]
+    pub const fn table(&self) -> &Table {
+        &self.table
+    }
+
+    /// Every listed socket that may have what a filter's matches have, and perhaps others: found by its keys where
+    /// the table has an index for them, and by looking at every socket otherwise.
+    #[must_use]
+    pub fn candidates(&self, hints: &Hints) -> Vec<View<'_>> {
+        if let Some(cookie) = hints.cookie {
+            return self.table.get(cookie).filter(View::is_listed).into_iter().collect();
+        }
+        match (hints.local_port, hints.peer_port, hints.either_port) {
+            (None, None, Some(port @ 1..)) => {
+                let local = self.table.with_ports(Some(port), None);
+                let peer = self.table.with_ports(None, Some(port));
+                // Those with both were among the first.
+                local.chain(peer.filter(|view| view.local_port() != port && view.local_port() != 0)).collect()
+            }
+            (local, peer, _) => self.table.with_ports(local, peer).collect(),
+        }
+    }
+
+    /// Who opened each of these sockets, and when, in their order; none for a socket that the table does not have.
+    pub fn openers(&self, cookies: impl Iterator<Item = Cookie>) -> Vec<Option<Opener>> {
+        let opener = |cookie| {
+            let view = self.table.get(cookie)?;
+            Some(Opener { owner: view.owner(), opened: view.opened() })
+        };
+        cookies.map(opener).collect()
+    }
+
+    /// How it is doing.
+    #[must_use]
+    pub fn stats(&self) -> Stats {
+        Stats {
+            sockets: self.table.len() as u64,
+            table_bytes: self.table.bytes() as u64,
+            readers: self.readers.len() as u64,
+            ..self.stats
+        }
+    }
+
+    fn count(&mut self, counters: Counters, now: BootNs, events: &mut Vec<Event>, out: &mut Vec<Output>) {
+        let records = counters.lost().saturating_sub(self.counters.lost());
+        self.counters = counters;
+        if records > 0 {
+            self.stats.lost += records;
+            events.push(Event { at: now, kind: EventKind::Lost { records }, subject: None });
+            self.dumps.lost();
+        }
+        if let Some(cause) = self.dumps.due(now, self.readers.wants_unix_close()) {
+            self.start(cause, now, out);
+        }
+    }
+
+    fn start(&mut self, cause: Cause, now: BootNs, out: &mut Vec<Output>) {
+        self.table.begin(now, cause.is_after_loss());
+        self.dumps.start(cause);
+        out.push(Output::Dump(cause.reach()));
+    }
+
+    /// Every change from before `applied` is in the table: merges the dump if it has waited for that.
+    fn finish_by(&mut self, applied: BootNs, now: BootNs, events: &mut Vec<Event>, out: &mut Vec<Output>) {
+        let Some(cause) = self.dumps.finish(applied, now) else { return };
+        let merged = self.table.finish(self.readers.wanted(), events);
+        if !self.holders.is_empty() {
+            self.table.hold(&std::mem::take(&mut self.holders));
+        }
+        let (added, removed, changed) = (merged.added, merged.removed, merged.changed);
+        let resync = Event { at: now, kind: EventKind::Resync { added, removed, changed }, subject: None };
+        match cause {
+            Cause::Seed => out.push(Output::Ready(self.table.len() as u64)),
+            Cause::Loss => {
+                self.stats.resyncs += 1;
+                events.push(resync);
+            }
+            Cause::Audit => {
+                self.stats.audits += 1;
+                self.stats.drift += merged.drift();
+                if merged.drift() > 0 {
+                    events.push(resync);
+                }
+            }
+            Cause::Retry if merged.drift() > 0 => events.push(resync),
+            Cause::Retry => {}
+            Cause::Unix => {}
+        }
+    }
+
+    fn tell(&mut self, event: Event, out: &mut Vec<Output>) {
+        let readers = self.readers.of(&event);
+        if !readers.is_empty() {
+            out.push(Output::Event(event, readers));
+        }
+    }
+
+    /// The kinds that somebody wants.
+    #[must_use]
+    pub const fn wanted(&self) -> KindSet {
+        self.readers.wanted()
+    }
+}

@@ -24,6 +24,9 @@ impl KindSet {
     /// `lost` alone.
     pub const LOST: Self = Self(1 << 8);
 
+    /// What is not told of a socket: `lost` and `resync`.
+    pub const WITHOUT_SUBJECT: Self = Self((1 << 8) | (1 << 9));
+
     /// How many kinds there are; [`index`](Self::index) stays below it.
     pub const KINDS: usize = WORDS.len();
 
@@ -64,7 +67,13 @@ impl KindSet {
 
     /// The numbers of the kinds in the set.
     pub fn indexes(self) -> impl Iterator<Item = usize> {
-        (0..Self::KINDS).filter(move |&index| self.0 & (1 << index) != 0)
+        (0..Self::KINDS).filter(move |&index| self.has(index))
+    }
+
+    /// Whether the set has the kind of that number.
+    #[must_use]
+    pub const fn has(self, index: usize) -> bool {
+        index < Self::KINDS && self.0 & (1 << index) != 0
     }
 
     /// Whether the set has this kind.

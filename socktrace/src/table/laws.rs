@@ -1,13 +1,13 @@
 //! The laws of the table, over arbitrary histories of a small kernel (`world`): whatever happens, in whatever order
 //! events and rows come, at rest the table is what the kernel's is.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 
 use proptest::prelude::*;
 
-use super::world::{ACTS, Act, BUCKETS, Expected, Shown, World};
+use super::world::{ACTS, Act, Expected, Reading, World};
 use super::*;
-use crate::socket::{Event, Socket, State};
+use crate::socket::Event;
 
 /// One step of a history.
 #[derive(Debug, Clone)]
@@ -40,21 +40,12 @@ fn step(lossy: bool) -> impl Strategy<Value = Step> {
     ]
 }
 
-/// A dump that is under way.
-#[derive(Debug)]
-struct Running {
-    readable: BootNs,
-    buckets: Vec<u64>,
-    rows: VecDeque<Socket>,
-    end: Option<BootNs>,
-}
-
 #[derive(Debug)]
 struct Run {
     world: World,
     table: Table,
     told: Vec<Event>,
-    dump: Option<Running>,
+    dump: Option<(Reading, Option<BootNs>)>,
     /// What each finished dump found.
     merged: Vec<Merged>,
     after_loss: bool,
@@ -90,39 +81,25 @@ impl Run {
 
     fn begin(&mut self) {
         self.table.begin(self.world.now, self.after_loss);
-        self.dump = Some(Running {
-            readable: self.world.now + SETTLE,
-            buckets: (0..BUCKETS).collect(),
-            rows: VecDeque::new(),
-            end: None,
-        });
-        self.world.now += 1;
+        self.dump = Some((Reading::begin(&mut self.world, self.partial.clone(), false), None));
     }
 
     fn read(&mut self, which: usize) {
-        let Some(dump) = self.dump.as_mut().filter(|dump| !dump.buckets.is_empty()) else { return };
-        // The promise: what was told before begin has had its effect.
-        let wait = dump.readable.saturating_sub(self.world.now);
-        self.world.pass(wait);
-        let bucket = dump.buckets.remove(which % dump.buckets.len());
-        let scopes = World::scopes();
-        let left_out = |row: &Socket| {
-            self.partial.iter().any(|&index| scope_of(&scopes, row) == index) && row.cookie.is_multiple_of(2)
-        };
-        dump.rows.extend(self.world.read(bucket).into_iter().filter(|row| !left_out(row)));
+        if let Some((reading, _)) = &mut self.dump {
+            reading.read(&mut self.world, which);
+        }
     }
 
     fn feed(&mut self, n: usize) {
-        let Some(dump) = self.dump.as_mut().filter(|dump| dump.end.is_none()) else { return };
-        for row in dump.rows.drain(..n.min(dump.rows.len())) {
+        let Some((reading, end @ None)) = &mut self.dump else { return };
+        for row in reading.take(n) {
             self.table.row(&row);
         }
-        if dump.rows.is_empty() && dump.buckets.is_empty() {
-            for (index, scope) in World::scopes().into_iter().enumerate() {
-                let partial = self.partial.contains(&index);
-                self.table.scope(scope, if partial { Outcome::Partial } else { Outcome::Complete });
+        if let Some(outcomes) = reading.outcomes() {
+            for (scope, outcome) in outcomes {
+                self.table.scope(scope, outcome);
             }
-            dump.end = Some(self.world.now);
+            *end = Some(self.world.now);
             self.table.end(self.world.now);
         }
     }
@@ -131,7 +108,7 @@ impl Run {
         for change in self.world.ring.drain(..n.min(self.world.ring.len())) {
             self.table.apply(change, KindSet::ALL, &mut self.told);
         }
-        let due = self.dump.as_ref().and_then(|dump| dump.end).map(|end| end + SETTLE);
+        let due = self.dump.as_ref().and_then(|&(_, end)| end).map(|end| end + SETTLE);
         if due.is_some_and(|due| {
             self.world.now >= due && self.world.ring.front().is_none_or(|change| change.at >= due)
         }) {
@@ -152,32 +129,12 @@ impl Run {
 
     /// Compares the table with the kernel at rest; of the UNIX sockets only if they are asked for.
     fn check(&mut self, unix: bool) {
-        let mut truth = self.world.truth();
+        let truth = self.world.truth();
         self.consume(usize::MAX);
-        let is_unix = |cookie: &Cookie| self.world.socks[cookie].proto.is_unix();
-        truth.retain(|cookie, _| unix || !is_unix(cookie));
-        let have: BTreeMap<Cookie, Shown> = (self.table.iter())
-            .filter(|view| unix || !view.proto().is_unix())
-            .map(|view| (view.cookie(), view.subject()))
-            .map(|(cookie, it)| (cookie, Shown { state: it.state, local: it.local, peer: it.peer }))
-            .collect();
-        for (cookie, shown) in &mut truth {
-            // The kernel does not tell which port it chose until the connection is made.
-            if let (State::SynSent, Some(have)) = (shown.state, have.get(cookie))
-                && have.local.port() == 0
-            {
-                shown.local.clone_from(&have.local);
-            }
-        }
-        assert_eq!(have, truth);
-        assert_eq!(self.table.iter().count(), self.table.len());
+        self.world.compare(&self.table, truth, unix);
         // Nothing that no listing shows is kept for a socket that is gone.
         for entry in self.table.slots.iter().filter(|entry| !entry.is_listed()) {
             assert!(!self.world.socks[&entry.cookie].is_gone(), "{entry:?}");
-        }
-        for view in self.table.iter() {
-            let by_port = self.table.with_ports(Some(view.local_port()), Some(view.peer_port()));
-            assert_eq!(by_port.filter(|it| it.cookie() == view.cookie()).count(), 1, "{:?}", view.subject());
         }
     }
 
@@ -210,11 +167,6 @@ impl Run {
         }
         assert_eq!(told, expected);
     }
-}
-
-fn scope_of(scopes: &[Scope], row: &Socket) -> usize {
-    let entry = Entry::of_row(row, 0);
-    scopes.iter().position(|scope| scope.covers(&entry)).unwrap()
 }
 
 fn world(old_kernel: bool, binds: u8) -> World {

@@ -133,8 +133,13 @@ impl Table {
     pub fn finish(&mut self, wanted: KindSet, out: &mut Vec<Event>) -> Merged {
         let mut merged = Merged::default();
         let Some(mut dump) = self.dump.take() else { return merged };
-        for row in std::mem::take(&mut dump.rows) {
+        let mut rows = std::mem::take(&mut dump.rows);
+        while let Some(row) = rows.pop() {
             self.adopt(row, &dump, &mut merged);
+            // The rows of a first dump are as large as the table: give back what the table takes.
+            if rows.len().is_multiple_of(16 * 1024) {
+                rows.shrink_to_fit();
+            }
         }
         self.sweep(&dump, &mut merged, &mut Teller::new(wanted, out));
         self.slots.shrink();
@@ -213,8 +218,16 @@ impl Dump {
             (Some(Outcome::Unsupported), _) => Verdict::Unseen,
             // There is no sock_diag of ping sockets.
             (None, Proto::Ping(_)) if first.is_none() => Verdict::Unseen,
+            // Its namespace cannot be found any more, others can.
+            (None, _) if first.is_none() && self.shows_elsewhere(entry) => Verdict::Unseen,
             (Some(Outcome::Partial) | None, _) => Verdict::Open,
         }
+    }
+
+    /// Whether the dump shows this kind of socket in any namespace.
+    fn shows_elsewhere(&self, entry: &Entry) -> bool {
+        let mut kinds = self.scopes.iter().filter(|(scope, _)| scope.is_kind_of(entry));
+        kinds.any(|&(_, outcome)| outcome == Outcome::Complete)
     }
 }
 

@@ -32,6 +32,12 @@ impl Scope {
         self.family == entry.family && class(self.proto) == class(entry.proto)
     }
 
+    /// Whether the row lies in it.
+    #[cfg(test)]
+    pub(crate) fn shows(&self, row: &crate::socket::Socket) -> bool {
+        self.covers(&Entry::of_row(row, 0))
+    }
+
     /// Whether the entry lies in it.
     pub(super) fn covers(&self, entry: &Entry) -> bool {
         self.netns == entry.netns && self.is_kind_of(entry)

@@ -24,6 +24,10 @@ fn check_with(it: &mut Table, wanted: KindSet, script: &str, told: &[&str], tabl
                 let outcomes = [Outcome::Complete, Outcome::Partial, Outcome::Unsupported];
                 it.scope(Scope { netns: 1, family, proto }, outcomes[outcome.parse::<usize>().unwrap()]);
             }
+            ["elsewhere", proto] => {
+                let (proto, family) = proto_of(proto);
+                it.scope(Scope { netns: 2, family, proto }, Outcome::Complete);
+            }
             ["done", us] => {
                 for proto in ["tcp", "udp", "unix"] {
                     let (proto, family) = proto_of(proto);
@@ -469,6 +473,8 @@ fn only_what_was_covered_is_swept() {
     check(&format!("{ghosts}\nscope tcp 1\nscope udp 0\nfinish 90000"), &bind, &[tcp, raw]);
     // What this kernel cannot dump does not outlive a loss.
     check(&format!("{ghosts}\nscope raw 2\nfinish 90000"), &bind, &[tcp, udp]);
+    // A namespace that cannot be found any more, while others can.
+    check(&format!("{ghosts}\nelsewhere tcp\nfinish 90000"), &bind, &[udp, raw]);
     let mut table = Table::new(true);
     check_with(&mut table, KindSet::USUAL, &format!("{ghosts}\ndone 90000"), &bind, &[raw]);
     assert!(table.get(4).is_none(), "a socket that no dump can show does not outlive a loss");

@@ -4,11 +4,14 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use super::{SETTLE, Scope};
+use super::{SETTLE, Scope, Table};
+
+mod reading;
 use crate::socket::{
     BootNs, Change, ChangeKind, Closing, Comm, Cookie, Endpoint, Family, NetnsId, Process, Proto, Socket,
     State, UnixName,
 };
+pub(crate) use reading::Reading;
 
 /// What a dump shows of a socket.
 #[derive(Debug, Clone, PartialEq)]
@@ -219,6 +222,30 @@ impl World {
     pub(crate) fn truth(&mut self) -> BTreeMap<Cookie, Shown> {
         self.pass(2 * SETTLE);
         self.socks.iter().filter_map(|(&cookie, sock)| Some((cookie, sock.shows.clone()?))).collect()
+    }
+
+    /// Compares the table with the truth; of the UNIX sockets only if they are asked for.
+    pub(crate) fn compare(&self, table: &Table, mut truth: BTreeMap<Cookie, Shown>, unix: bool) {
+        truth.retain(|cookie, _| unix || !self.socks[cookie].proto.is_unix());
+        let have: BTreeMap<Cookie, Shown> = (table.iter())
+            .filter(|view| unix || !view.proto().is_unix())
+            .map(|view| (view.cookie(), view.subject()))
+            .map(|(cookie, it)| (cookie, Shown { state: it.state, local: it.local, peer: it.peer }))
+            .collect();
+        for (cookie, shown) in &mut truth {
+            // The kernel does not tell which port it chose until the connection is made.
+            if let (State::SynSent, Some(have)) = (shown.state, have.get(cookie))
+                && have.local.port() == 0
+            {
+                shown.local.clone_from(&have.local);
+            }
+        }
+        assert_eq!(have, truth);
+        assert_eq!(table.iter().count(), table.len());
+        for view in table.iter() {
+            let by_port = table.with_ports(Some(view.local_port()), Some(view.peer_port()));
+            assert_eq!(by_port.filter(|it| it.cookie() == view.cookie()).count(), 1, "{:?}", view.subject());
+        }
     }
 
     fn complete(&mut self, half: Half) {

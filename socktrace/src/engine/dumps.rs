@@ -1,0 +1,148 @@
+//! When the kernel's tables are dumped, and why: one dump at a time.
+
+use super::Config;
+use super::messages::Reach;
+use crate::socket::BootNs;
+use crate::table::SETTLE;
+
+/// Between the end of a dump and the next one after a loss, nanoseconds: while records keep being lost, dumps must
+/// not take all the time there is.
+const PAUSE: BootNs = 200_000_000;
+/// How often a dump that was not complete is repeated, and after which time. Some parts never are: a namespace that
+/// we may not enter.
+const RETRIES: u32 = 3;
+const RETRY_AFTER: BootNs = 1_000_000_000;
+
+/// Why a dump is made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Cause {
+    /// To find the UNIX sockets that are gone.
+    Unix,
+    /// To compare, although nothing was lost.
+    Audit,
+    /// A part of the last one was missing.
+    Retry,
+    /// Records were lost.
+    Loss,
+    /// The table is empty.
+    Seed,
+}
+
+impl Cause {
+    pub(super) const fn is_after_loss(self) -> bool {
+        match self {
+            Self::Seed | Self::Loss | Self::Retry => true,
+            Self::Audit | Self::Unix => false,
+        }
+    }
+
+    pub(super) const fn reach(self) -> Reach {
+        match self {
+            Self::Unix => Reach::Unix,
+            Self::Seed | Self::Loss | Self::Retry | Self::Audit => Reach::All,
+        }
+    }
+}
+
+/// Where the running dump is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Phase {
+    /// There is none.
+    Idle,
+    /// Rows come.
+    Rows(Cause),
+    /// It has been read, at this time; the changes from before are waited for.
+    Read(Cause, BootNs),
+}
+
+/// What is running, and what is to run next.
+#[derive(Debug)]
+pub(super) struct Dumps {
+    config: Config,
+    phase: Phase,
+    /// What must follow: records were lost since the running dump began, or a part of the last one was missing.
+    again: Option<Cause>,
+    retries: u32,
+    /// Whether a part of the running dump was not complete.
+    partial: bool,
+    last: BootNs,
+    last_all: BootNs,
+}
+
+impl Dumps {
+    pub(super) const fn new(config: Config) -> Self {
+        Self {
+            config,
+            phase: Phase::Idle,
+            again: None,
+            retries: RETRIES,
+            partial: false,
+            last: 0,
+            last_all: 0,
+        }
+    }
+
+    /// Records were lost.
+    pub(super) const fn lost(&mut self) {
+        self.again = Some(Cause::Loss);
+        self.retries = RETRIES;
+    }
+
+    /// The dump that is to begin now, if any.
+    pub(super) fn due(&self, now: BootNs, unix: bool) -> Option<Cause> {
+        let is_due = |every: BootNs, last: BootNs| every != 0 && now.saturating_sub(last) >= every;
+        match self.phase {
+            Phase::Rows(_) | Phase::Read(..) => None,
+            Phase::Idle if self.again == Some(Cause::Loss) && is_due(PAUSE, self.last_all) => self.again,
+            Phase::Idle if self.again.is_some() && is_due(RETRY_AFTER, self.last_all) => self.again,
+            Phase::Idle if is_due(self.config.audit_every, self.last_all) => Some(Cause::Audit),
+            Phase::Idle if unix && is_due(self.config.unix_every, self.last) => Some(Cause::Unix),
+            Phase::Idle => None,
+        }
+    }
+
+    /// Whether none is running.
+    pub(super) const fn is_idle(&self) -> bool {
+        matches!(self.phase, Phase::Idle)
+    }
+
+    pub(super) const fn start(&mut self, cause: Cause) {
+        self.phase = Phase::Rows(cause);
+        self.partial = false;
+        if cause.is_after_loss() {
+            self.again = None;
+        }
+    }
+
+    /// A part of the dump has ended.
+    pub(super) const fn scope(&mut self, partial: bool) {
+        self.partial |= partial;
+    }
+
+    /// The dump has been read.
+    pub(super) const fn read(&mut self, now: BootNs) {
+        if let Phase::Rows(cause) = self.phase {
+            self.phase = Phase::Read(cause, now);
+        }
+    }
+
+    /// Every change from before `applied` is in the table: whether the dump is to be merged now.
+    pub(super) fn finish(&mut self, applied: BootNs, now: BootNs) -> Option<Cause> {
+        let Phase::Read(cause, at) = self.phase else { return None };
+        // Only the count of what is repaired needs the last moment, and the first dump repairs nothing.
+        let due = if cause == Cause::Seed { at } else { at + SETTLE };
+        if applied < due {
+            return None;
+        }
+        self.phase = Phase::Idle;
+        self.last = now;
+        if cause.reach() == Reach::All {
+            self.last_all = now;
+        }
+        if cause.is_after_loss() && self.partial && self.retries > 0 {
+            self.retries -= 1;
+            self.again = self.again.or(Some(Cause::Retry));
+        }
+        Some(cause)
+    }
+}

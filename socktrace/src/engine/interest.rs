@@ -1,0 +1,64 @@
+//! Which events somebody wants.
+
+use std::cell::OnceCell;
+
+use crate::query::{Facts, Filter};
+use crate::socket::{Comm, Event, Family, KindSet, Subject};
+
+/// Which events somebody wants: those that pass every part. An empty list lets everything pass.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Interest {
+    /// Of these kinds.
+    pub kinds: KindSet,
+    /// Of these kinds of socket, by the words of the JSON schema: `tcp`, `udp`, `raw`, `unix` …
+    pub protos: Vec<String>,
+    /// Of these families.
+    pub families: Vec<Family>,
+    /// Of sockets of these processes.
+    pub pids: Vec<u32>,
+    /// Of sockets of processes of these names.
+    pub comms: Vec<Comm>,
+    /// That pass this filter.
+    pub filter: Filter,
+}
+
+/// The facts of one event, made when the first filter asks.
+pub(super) type FactsOf<'a> = OnceCell<Option<Facts<'a>>>;
+
+impl Interest {
+    /// Whether it wants the event. Events without a subject (`lost`, `resync`) are wanted by their kind alone.
+    #[must_use]
+    pub fn wants(&self, event: &Event) -> bool {
+        self.wants_with(event, &FactsOf::new())
+    }
+
+    pub(super) fn wants_with<'a>(&self, event: &'a Event, facts: &FactsOf<'a>) -> bool {
+        let passes = |subject: &Subject| {
+            (self.protos.is_empty() || self.protos.iter().any(|proto| proto == subject.proto.name()))
+                && (self.families.is_empty() || self.families.contains(&subject.family))
+                && self.is_of_process(subject)
+                && (self.filter.is_empty() || {
+                    let facts = facts.get_or_init(|| Facts::of_event(event));
+                    facts.as_ref().is_some_and(|facts| self.filter.matches(facts))
+                })
+        };
+        self.kinds.contains(&event.kind) && event.subject.as_deref().is_none_or(passes)
+    }
+
+    fn is_of_process(&self, subject: &Subject) -> bool {
+        if self.pids.is_empty() && self.comms.is_empty() {
+            return true;
+        }
+        let Some(process) = subject.owner.process() else { return false };
+        (self.pids.is_empty() || self.pids.contains(&process.pid))
+            && (self.comms.is_empty() || self.comms.contains(&process.comm))
+    }
+
+    /// Whether it can want the close of a UNIX socket.
+    pub(super) fn wants_unix_close(&self) -> bool {
+        self.kinds.intersects(KindSet::CLOSE)
+            && (self.protos.is_empty() || self.protos.iter().any(|proto| proto == "unix"))
+            && (self.families.is_empty() || self.families.contains(&Family::Unix))
+            && self.filter.narrows_to().is_none_or(|family| family == Family::Unix)
+    }
+}

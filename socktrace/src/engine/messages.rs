@@ -1,0 +1,82 @@
+//! What goes into the engine, and what comes out.
+
+use rustc_hash::FxHashMap;
+
+use super::Interest;
+use crate::socket::{BootNs, Change, Counters, Event, Owner, Process, Socket};
+use crate::table::{Outcome, Scope};
+
+/// Who reads events: a number that the caller chooses.
+pub type ReaderId = u64;
+
+/// What the engine takes.
+#[derive(Debug)]
+pub enum Input {
+    /// A hook saw something. In the order of the ring.
+    Change(Change),
+    /// The ring was empty: every change from before `now` has been handed over.
+    Drained,
+    /// The kernel half's counters. They are read on every tick; audits are begun then, too.
+    Counters(Counters),
+    /// The dump shows a socket.
+    Row(Socket),
+    /// A part of the dump has ended.
+    Scope(Scope, Outcome),
+    /// Who holds the sockets, by inode. While a dump is running it waits for the dump's end.
+    Holders(FxHashMap<u32, Process>),
+    /// The dump has been read to its end, however that came.
+    DumpRead,
+    /// Somebody wants events.
+    Subscribe(ReaderId, Box<Interest>),
+    /// Somebody does not want events any more.
+    Unsubscribe(ReaderId),
+}
+
+/// What the engine wants done.
+#[derive(Debug)]
+pub enum Output {
+    /// Dump the kernel's tables: wait for [`SETTLE`](crate::table::SETTLE), then hand over rows and scopes, then
+    /// [`Input::DumpRead`]. No other dump is asked for before that.
+    Dump(Reach),
+    /// Tell these readers.
+    Event(Event, Vec<ReaderId>),
+    /// The first dump is in the table, with so many sockets.
+    Ready(u64),
+}
+
+/// How much is to be dumped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reach {
+    /// Everything that the table holds, and who holds it.
+    All,
+    /// UNIX sockets only, nobody's holders.
+    Unix,
+}
+
+/// Who opened a socket, and when.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Opener {
+    /// Who.
+    pub owner: Owner,
+    /// When, if that was seen.
+    pub opened: Option<BootNs>,
+}
+
+/// How the engine is doing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Stats {
+    /// Sockets in the table, as a listing would count them.
+    pub sockets: u64,
+    /// Bytes of the table and its indexes.
+    pub table_bytes: u64,
+    /// Who reads events.
+    pub readers: u64,
+    /// Records that the kernel half lost.
+    pub lost: u64,
+    /// How often the table was repaired after a loss.
+    pub resyncs: u64,
+    /// How often it was compared although nothing was lost.
+    pub audits: u64,
+    /// Differences that those found, in all. Expected: 0.
+    pub drift: u64,
+}

@@ -1,0 +1,328 @@
+//! What the engine does with each input.
+
+use super::*;
+use crate::query::{Context, Dialect, Filter, NoNames, parse};
+use crate::socket::{
+    Change, ChangeKind, Comm, Endpoint, Family, FamilyCount, Owner, Proto, Socket, State, Subject,
+};
+use crate::table::Scope;
+
+pub(super) fn filter(words: &str) -> Filter {
+    let words: Vec<String> = words.split_whitespace().map(str::to_owned).collect();
+    parse(&words, &Context::new(Dialect::Ss), &NoNames).unwrap()
+}
+
+pub(super) fn event(kind: EventKind, cookie: Cookie, local: Endpoint, peer: Endpoint, pid: u32) -> Event {
+    let owner = match pid {
+        0 => Owner::Unknown,
+        pid => Owner::Exact(process(pid)),
+    };
+    let subject = Subject {
+        cookie,
+        netns: 1,
+        proto: Proto::Tcp,
+        family: Family::Inet,
+        local,
+        peer,
+        state: State::Established,
+        ifindex: 0,
+        uid: None,
+        mark: 0,
+        inode: 0,
+        cgroup: 0,
+        owner,
+        opened: None,
+    };
+    let subject = (!matches!(kind, EventKind::Lost { .. })).then(|| Box::new(subject));
+    Event { at: 0, kind, subject }
+}
+
+fn process(pid: u32) -> Process {
+    Process { pid, comm: Comm::from_bytes(format!("p{pid}").as_bytes()) }
+}
+
+fn end(port: u16) -> Endpoint {
+    Endpoint::Inet { addr: [127, 0, 0, 1].into(), port }
+}
+
+fn change(at: BootNs, cookie: Cookie, old: State, new: State, local: u16, peer: u16) -> Change {
+    Change {
+        at,
+        cookie,
+        netns: 1,
+        proto: Proto::Tcp,
+        family: Family::Inet,
+        local: end(local),
+        peer: end(peer),
+        ifindex: 0,
+        uid: None,
+        mark: 0,
+        cgroup: 0,
+        process: None,
+        inode: 0,
+        kind: ChangeKind::State { old, new, closing: None },
+    }
+}
+
+fn row(cookie: Cookie, local: u16, peer: u16) -> Socket {
+    Socket {
+        proto: Proto::Tcp,
+        family: Family::Inet,
+        state: State::Established,
+        recv_q: 0,
+        send_q: 0,
+        local: end(local),
+        peer: end(peer),
+        ifindex: 0,
+        inode: 500 + cookie as u32,
+        cookie,
+        netns: 1,
+        uid: None,
+        v6only: None,
+        detail: None,
+    }
+}
+
+const MS: BootNs = 1_000_000;
+
+/// An engine, what it has said, and how to say things to it.
+struct Bench {
+    engine: Engine,
+    now: BootNs,
+}
+
+impl Bench {
+    fn new() -> Self {
+        Self { engine: Engine::new(Config::default()), now: 1000 * MS }
+    }
+
+    fn begin(&mut self) -> Vec<String> {
+        let mut out = Vec::new();
+        self.engine.begin(self.now, &mut out);
+        out.iter().map(show).collect()
+    }
+
+    fn input(&mut self, input: Input) -> Vec<String> {
+        let mut out = Vec::new();
+        self.engine.input(self.now, input, &mut out);
+        out.iter().map(show).collect()
+    }
+
+    fn lost(&mut self, records: u64) -> Vec<String> {
+        let state = FamilyCount { ring_full: records, ..FamilyCount::default() };
+        self.input(Input::Counters(Counters { state, ..Counters::default() }))
+    }
+
+    /// A dump of these rows, complete or not, as far as it is merged.
+    fn dump(&mut self, rows: &[Socket], outcome: Outcome) -> Vec<String> {
+        self.now += SETTLE;
+        for row in rows {
+            assert!(self.input(Input::Row(row.clone())).is_empty());
+        }
+        let scope = Scope { netns: 1, family: Family::Inet, proto: Proto::Tcp };
+        self.input(Input::Scope(scope, outcome));
+        self.input(Input::DumpRead);
+        self.now += SETTLE;
+        self.input(Input::Drained)
+    }
+
+    fn seeded(rows: &[Socket]) -> Self {
+        let mut bench = Self::new();
+        bench.begin();
+        bench.dump(rows, Outcome::Complete);
+        bench.now += 1000 * MS;
+        bench
+    }
+
+    fn subscribe(&mut self, id: ReaderId, kinds: KindSet, words: &str) {
+        let interest = Interest { kinds, filter: filter(words), ..Interest::default() };
+        assert!(self.input(Input::Subscribe(id, Box::new(interest))).is_empty());
+    }
+}
+
+fn show(output: &Output) -> String {
+    match output {
+        Output::Dump(Reach::All) => "dump".into(),
+        Output::Dump(Reach::Unix) => "dump unix".into(),
+        Output::Ready(sockets) => format!("ready {sockets}"),
+        Output::Event(event, readers) => {
+            let more = match event.kind {
+                EventKind::Lost { records } => format!(" {records}"),
+                EventKind::Resync { added, removed, changed } => format!(" +{added} -{removed} ~{changed}"),
+                _ => String::new(),
+            };
+            format!("{}{more} to {readers:?}", event.kind.name())
+        }
+    }
+}
+
+#[test]
+fn the_first_dump_makes_it_ready() {
+    let mut bench = Bench::new();
+    bench.subscribe(1, KindSet::ALL, "");
+    assert_eq!(bench.begin(), ["dump"]);
+    assert_eq!(bench.dump(&[row(1, 10, 20), row(2, 11, 20)], Outcome::Complete), ["ready 2"]);
+    assert_eq!(bench.engine.stats().sockets, 2);
+}
+
+#[test]
+fn a_dump_waits_for_the_changes_that_came_before_its_end() {
+    let mut bench = Bench::new();
+    bench.begin();
+    bench.now += SETTLE;
+    bench.input(Input::Row(row(1, 10, 20)));
+    bench.input(Input::DumpRead);
+    let read = bench.now;
+    bench.now = read - 1;
+    assert!(bench.input(Input::Drained).is_empty(), "drained before the end");
+    let late = change(read + SETTLE, 7, State::Established, State::CloseWait, 1, 2);
+    assert_eq!(bench.input(Input::Change(late)), ["ready 2"]);
+}
+
+#[test]
+fn a_loss_is_told_and_repaired() {
+    let mut bench = Bench::seeded(&[row(1, 10, 20), row(2, 11, 20), row(3, 12, 20)]);
+    bench.subscribe(1, KindSet::USUAL, "sport = :10");
+    bench.subscribe(2, KindSet::from_name("accept").unwrap(), "");
+    assert_eq!(bench.lost(5), ["dump", "lost 5 to [1]"]);
+    assert_eq!(bench.lost(5), [""; 0]);
+    let moved = Socket { state: State::CloseWait, ..row(3, 12, 20) };
+    assert_eq!(
+        bench.dump(&[row(2, 11, 20), moved, row(4, 1, 2)], Outcome::Complete),
+        ["resync +1 -1 ~1 to [1]"]
+    );
+    let stats = bench.engine.stats();
+    assert_eq!((stats.lost, stats.resyncs, stats.sockets, stats.drift), (5, 1, 3, 0));
+}
+
+#[test]
+fn a_loss_during_a_dump_asks_for_another_after_a_pause() {
+    let mut bench = Bench::seeded(&[]);
+    bench.subscribe(1, KindSet::WITHOUT_SUBJECT, "");
+    assert_eq!(bench.lost(1), ["dump", "lost 1 to [1]"]);
+    assert_eq!(bench.lost(3), ["lost 2 to [1]"]);
+    assert_eq!(bench.dump(&[], Outcome::Complete), ["resync +0 -0 ~0 to [1]"]);
+    bench.now += 100 * MS;
+    assert_eq!(bench.lost(3), [""; 0], "too soon");
+    bench.now += 100 * MS;
+    assert_eq!(bench.lost(3), ["dump"]);
+    assert_eq!(bench.dump(&[], Outcome::Complete), ["resync +0 -0 ~0 to [1]"]);
+    bench.now += 900 * MS;
+    assert_eq!(bench.lost(3), [""; 0]);
+}
+
+#[test]
+fn a_dump_that_is_never_complete_is_repeated_a_few_times() {
+    let mut bench = Bench::new();
+    bench.subscribe(1, KindSet::WITHOUT_SUBJECT, "");
+    bench.begin();
+    assert_eq!(bench.dump(&[], Outcome::Partial), ["ready 0"]);
+    for _ in 0..3 {
+        bench.now += 900 * MS;
+        assert_eq!(bench.lost(0), [""; 0]);
+        bench.now += 100 * MS;
+        assert_eq!(bench.lost(0), ["dump"]);
+        assert_eq!(bench.dump(&[], Outcome::Partial), [""; 0]);
+    }
+    bench.now += 5000 * MS;
+    assert_eq!(bench.lost(0), [""; 0]);
+}
+
+#[test]
+fn looking_for_unix_sockets_does_not_put_off_a_repair() {
+    let mut bench = Bench::new();
+    bench.subscribe(1, KindSet::CLOSE, "");
+    bench.begin();
+    assert_eq!(bench.dump(&[], Outcome::Partial), ["ready 0"]);
+    let mut dumps = Vec::new();
+    for _ in 0..20 {
+        bench.now += 100 * MS;
+        let said = bench.lost(0);
+        if !said.is_empty() {
+            bench.dump(&[], Outcome::Complete);
+        }
+        dumps.extend(said);
+    }
+    assert!(dumps.contains(&"dump".to_owned()) && dumps.contains(&"dump unix".to_owned()), "{dumps:?}");
+}
+
+#[test]
+fn an_audit_counts_what_has_drifted() {
+    let mut bench = Bench::seeded(&[row(1, 10, 20)]);
+    bench.subscribe(1, KindSet::from_name("resync").unwrap(), "");
+    bench.now += Config::default().audit_every;
+    assert_eq!(bench.lost(0), ["dump"]);
+    assert_eq!(bench.dump(&[row(1, 10, 20)], Outcome::Complete), [""; 0]);
+    bench.now += Config::default().audit_every;
+    assert_eq!(bench.lost(0), ["dump"]);
+    assert_eq!(bench.dump(&[row(2, 10, 20)], Outcome::Complete), ["resync +1 -1 ~0 to [1]"]);
+    let stats = bench.engine.stats();
+    assert_eq!((stats.audits, stats.drift, stats.resyncs), (2, 2, 0));
+}
+
+#[test]
+fn unix_sockets_are_looked_through_while_somebody_wants_to_know() {
+    let mut bench = Bench::seeded(&[]);
+    assert_eq!(bench.lost(0), [""; 0]);
+    bench.subscribe(1, KindSet::CLOSE, "");
+    assert_eq!(bench.lost(0), ["dump unix"]);
+    assert_eq!(bench.dump(&[], Outcome::Complete), [""; 0]);
+    bench.now += 400 * MS;
+    assert_eq!(bench.lost(0), [""; 0], "too soon");
+    bench.input(Input::Unsubscribe(1));
+    bench.now += 5000 * MS;
+    assert_eq!(bench.lost(0), [""; 0]);
+    let tcp = Interest { kinds: KindSet::USUAL, protos: vec!["tcp".into()], ..Interest::default() };
+    bench.input(Input::Subscribe(2, Box::new(tcp)));
+    assert_eq!(bench.lost(0), [""; 0]);
+}
+
+#[test]
+fn holders_wait_for_the_rows_they_belong_to() {
+    let mut bench = Bench::new();
+    bench.begin();
+    bench.input(Input::Holders([(501, process(7)), (502, process(8))].into_iter().collect()));
+    bench.dump(&[row(1, 10, 20)], Outcome::Complete);
+    let openers = |bench: &Bench| bench.engine.openers([1, 2].into_iter());
+    let held = |pid| Some(Opener { owner: Owner::Holder(process(pid)), opened: None });
+    assert_eq!(openers(&bench), [held(7), None]);
+    bench.input(Input::Holders([(501, process(9))].into_iter().collect()));
+    assert_eq!(openers(&bench), [held(9), None]);
+}
+
+#[test]
+fn events_go_to_those_who_want_them() {
+    let mut bench = Bench::seeded(&[]);
+    bench.subscribe(1, KindSet::USUAL, "");
+    bench.subscribe(2, KindSet::USUAL, "dport = :443");
+    bench.subscribe(3, KindSet::USUAL, "dport = :80");
+    bench.subscribe(4, KindSet::STATE, "sport = :4000");
+    let connects = |at, peer| Input::Change(change(at, 7, State::SynSent, State::Established, 4000, peer));
+    assert_eq!(bench.input(connects(1, 443)), ["state to [4]", "connect to [1, 2]"]);
+    assert_eq!(bench.input(connects(2, 80)), ["state to [4]", "connect to [1, 3]"]);
+    bench.input(Input::Unsubscribe(1));
+    bench.input(Input::Unsubscribe(4));
+    assert_eq!(bench.input(connects(3, 22)), [""; 0]);
+    // One that comes again under its number wants only what it wants now.
+    bench.subscribe(2, KindSet::CLOSE, "");
+    assert_eq!(bench.input(connects(4, 443)), [""; 0]);
+}
+
+#[test]
+fn candidates_are_found_by_key() {
+    let bench = Bench::seeded(&[row(1, 10, 20), row(2, 20, 30), row(3, 20, 20), row(4, 11, 21)]);
+    let find = |words: &str| {
+        let mut found: Vec<_> =
+            bench.engine.candidates(&filter(words).hints()).iter().map(View::cookie).collect();
+        found.sort_unstable();
+        found
+    };
+    assert_eq!(find("sport = :20"), [2, 3]);
+    assert_eq!(find("dport = :20"), [1, 3]);
+    assert_eq!(find("port = :20"), [1, 2, 3]);
+    assert_eq!(find("sport = :20 and dport = :30"), [2]);
+    assert_eq!(find("cookie = 4"), [4]);
+    assert_eq!(find("cookie = 9"), [0; 0]);
+    assert_eq!(find("sport != :20"), [1, 2, 3, 4]);
+    assert_eq!(find(""), [1, 2, 3, 4]);
+}
