@@ -4,5 +4,6 @@ pub mod ebpf;
 pub mod netlink;
 pub mod netns;
 pub mod owners;
+pub mod procfs_net;
 pub mod resolver;
 pub mod sock_diag;

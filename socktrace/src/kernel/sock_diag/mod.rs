@@ -8,11 +8,11 @@ mod events;
 mod file;
 mod inet;
 mod nl;
-pub(super) mod packet;
+mod packet;
 mod point;
 mod row;
 mod tipc;
-pub(super) mod unix;
+mod unix;
 mod vsock;
 mod want;
 mod xdp;
@@ -28,9 +28,11 @@ use crate::socket::{Cookie, NetnsId, Socket, StateSet};
 pub use events::{DestroyEvents, Groups, Received};
 pub use file::replay;
 pub use inet::{InetQuery, InetTable, IpVersion};
+pub(super) use packet::proto as packet_proto;
 pub use point::{Destroyed, InetId};
 pub use row::InetRow;
 pub use unix::UnixQuery;
+pub(super) use unix::proto as unix_proto;
 pub use want::Want;
 
 /// `SOCK_DIAG_BY_FAMILY` (include/uapi/linux/sock_diag.h).

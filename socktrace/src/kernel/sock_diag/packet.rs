@@ -66,7 +66,7 @@ pub(super) fn decode(payload: &[u8], want: Want, netns: NetnsId) -> Result<Socke
 }
 
 /// From the type of socket: SOCK_DGRAM, SOCK_RAW, or SOCK_PACKET, which is an older way to say raw.
-pub(in super::super) const fn proto(kind: u8) -> Proto {
+pub(in crate::kernel) const fn proto(kind: u8) -> Proto {
     match kind {
         2 => Proto::PacketDgram,
         3 | 10 => Proto::PacketRaw,

@@ -101,7 +101,7 @@ pub(super) fn decode(payload: &[u8], want: Want, netns: NetnsId) -> Result<Socke
 }
 
 /// From the type of socket (`SOCK_STREAM` …).
-pub(super) const fn proto(kind: u8) -> Proto {
+pub(in crate::kernel) const fn proto(kind: u8) -> Proto {
     match kind {
         1 => Proto::UnixStream,
         2 => Proto::UnixDgram,
