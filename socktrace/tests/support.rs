@@ -1,7 +1,11 @@
 //! What tests against the kernel share: a network namespace of one's own, and the kernel's names of sockets.
 
+pub(crate) mod actor;
+pub(crate) mod run;
+
 use std::ops::ControlFlow;
 use std::os::fd::AsRawFd;
+use std::time::{Duration, Instant};
 
 use nix::sched::{CloneFlags, unshare};
 use socktrace::kernel::netlink::{Netlink, Protocol, Request};
@@ -48,4 +52,29 @@ fn option(socket: &impl AsRawFd, name: libc::c_int) -> u64 {
     };
     assert_eq!(done, 0, "socket option {name}: {}", std::io::Error::last_os_error());
     value
+}
+
+/// Long enough for a busy machine, short enough to fail in.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Looks again and again until there is something; panics with `what` when that takes too long.
+pub(crate) fn wait_for<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        if let Some(found) = look() {
+            return found;
+        }
+        assert!(Instant::now() < deadline, "{what} did not happen");
+        std::thread::sleep(Duration::from_millis(2));
+    }
+}
+
+/// Whether kernel programs may be loaded here. Where they may not, a test says so by name, and in CI fails.
+pub(crate) fn may_trace(test: &str) -> bool {
+    if nix::unistd::Uid::effective().is_root() {
+        return true;
+    }
+    assert!(std::env::var_os("CI").is_none(), "{test} needs root");
+    eprintln!("{test}: not run, it needs root");
+    false
 }

@@ -3,10 +3,22 @@
 //! I/O: sockets, signals, clocks; the kernel through `kernel`.
 
 pub mod client;
+pub mod core;
+mod dump;
+mod feeds;
+pub mod interest;
+pub mod local;
+pub mod request;
+pub mod run;
 pub mod selection;
+pub mod server;
+pub mod shutdown;
 pub mod socket_file;
+mod source;
 pub mod status;
 pub mod stream;
+pub mod time;
+mod unix;
 
 /// Where the agent listens unless told otherwise.
 pub const DEFAULT_SOCKET: &str = "/run/socktrace/agent.sock";

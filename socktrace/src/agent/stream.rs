@@ -6,8 +6,9 @@
 use bytes::{Bytes, BytesMut};
 use tokio::sync::mpsc::{self, error::TrySendError};
 
-/// How many lines may wait for a reader: some megabytes at most.
-pub const BACKLOG: usize = 8192;
+/// How many lines may wait for a reader: half a second of the most that two CPUs can do, some 25 MB if it takes
+/// none of them. Lines are shared, so that a second slow reader costs little more.
+pub const BACKLOG: usize = 65_536;
 /// How much a reader is handed at once, bytes.
 const PIECE: usize = 64 * 1024;
 

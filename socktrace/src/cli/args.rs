@@ -123,7 +123,7 @@ pub(super) struct EventsArgs {
     /// One JSON object per line instead of a table [default: off]
     #[arg(long)]
     pub(super) json: bool,
-    /// Size of the ring buffer between the kernel and socktrace, bytes, without an agent [default: 8 MiB]
+    /// Size of the ring buffer between the kernel and socktrace, bytes, without an agent [default: 16 MiB]
     #[arg(long, value_name = "BYTES")]
     pub(super) ring_size: Option<NonZeroU32>,
     #[command(flatten)]
@@ -139,7 +139,7 @@ pub(super) struct AgentArgs {
     /// Members of this group may ask too; the socket's mode is 0660 [default: the agent's own group]
     #[arg(long, value_name = "NAME")]
     pub(super) group: Option<String>,
-    /// Size of the ring buffer between the kernel and the agent, bytes, rounded up to a power of two [default: 8 MiB]
+    /// Size of the ring buffer between the kernel and the agent, bytes, rounded up to a power of two [default: 16 MiB]
     #[arg(long, value_name = "BYTES")]
     pub(super) ring_size: Option<NonZeroU32>,
 }

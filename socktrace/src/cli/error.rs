@@ -1,6 +1,10 @@
 //! What a command can fail with, and how it is said: once, at the top, with what to try.
 
 use crate::agent::client::ClientError;
+use crate::agent::core::StartError;
+use crate::agent::interest::SelectionError;
+use crate::agent::request::Ending;
+use crate::agent::run::AgentError;
 use crate::agent::socket_file::SocketError;
 use crate::render::errno::reason;
 use std::fmt;
@@ -16,6 +20,12 @@ pub(super) enum Error {
     Client(ClientError),
     /// The agent cannot listen.
     Socket(SocketError),
+    /// The kernel programs cannot be started.
+    Start(StartError),
+    /// A filter or another choice of events makes no sense; exit 2.
+    Selection(SelectionError),
+    /// The agent ended while we were reading from it.
+    Ended,
     /// Anything of the system, with what was tried.
     Io(&'static str, io::Error),
     /// Writing to standard output failed.
@@ -44,17 +54,26 @@ impl Error {
         match self {
             Self::Output(error) => error.kind() == io::ErrorKind::BrokenPipe,
             Self::Listing(error) => error.is_closed_pipe(),
-            Self::Usage(_) | Self::Client(_) | Self::Socket(_) | Self::Io(..) | Self::Refused(_) => false,
+            Self::Usage(_)
+            | Self::Selection(_)
+            | Self::Client(_)
+            | Self::Socket(_)
+            | Self::Start(_)
+            | Self::Ended
+            | Self::Io(..)
+            | Self::Refused(_) => false,
         }
     }
 
     fn exit_code(&self) -> ExitCode {
         match self {
-            Self::Usage(_) => ExitCode::from(2),
+            Self::Usage(_) | Self::Selection(_) => ExitCode::from(2),
             Self::Client(error) if error.is_usage() => ExitCode::from(2),
             Self::Listing(error) if error.is_usage() => ExitCode::from(2),
             Self::Client(_)
             | Self::Socket(_)
+            | Self::Start(_)
+            | Self::Ended
             | Self::Io(..)
             | Self::Output(_)
             | Self::Refused(_)
@@ -79,9 +98,12 @@ impl Error {
             {
                 Some("sudo socktrace agent, or --socket PATH where you may write".to_owned())
             }
+            Self::Start(error) => error.remedy().map(str::to_owned),
             Self::Usage(_)
+            | Self::Selection(_)
             | Self::Client(_)
             | Self::Socket(_)
+            | Self::Ended
             | Self::Io(..)
             | Self::Output(_)
             | Self::Refused(_)
@@ -96,6 +118,9 @@ impl fmt::Display for Error {
             Self::Usage(message) | Self::Refused(message) => f.write_str(message),
             Self::Client(error) => error.fmt(f),
             Self::Socket(error) => error.fmt(f),
+            Self::Start(error) => error.fmt(f),
+            Self::Selection(error) => error.fmt(f),
+            Self::Ended => f.write_str("the agent has ended"),
             Self::Io(what, error) => write!(f, "cannot {what}: {}", reason(error)),
             Self::Listing(error) => error.fmt(f),
             Self::Output(error) => write!(f, "cannot write to standard output: {}", reason(error)),
@@ -112,5 +137,32 @@ impl From<ClientError> for Error {
 impl From<SocketError> for Error {
     fn from(error: SocketError) -> Self {
         Self::Socket(error)
+    }
+}
+
+impl From<StartError> for Error {
+    fn from(error: StartError) -> Self {
+        Self::Start(error)
+    }
+}
+
+impl From<SelectionError> for Error {
+    fn from(error: SelectionError) -> Self {
+        Self::Selection(error)
+    }
+}
+
+impl From<AgentError> for Error {
+    fn from(error: AgentError) -> Self {
+        match error {
+            AgentError::Socket(error) => Self::Socket(error),
+            AgentError::Start(error) => Self::Start(error),
+        }
+    }
+}
+
+impl From<Ending> for Error {
+    fn from(_: Ending) -> Self {
+        Self::Ended
     }
 }

@@ -4,8 +4,10 @@
 //!
 //! I/O: arguments, environment, stdout, stderr.
 
+mod agent;
 mod args;
 mod error;
+mod events;
 mod output;
 mod source;
 mod ss;
@@ -15,6 +17,7 @@ use args::{Args, Command};
 use clap::Parser as _;
 use error::Error;
 use std::ffi::OsString;
+use std::num::NonZeroU32;
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -46,7 +49,8 @@ fn command(command: Command) -> Result<(), Error> {
     match command {
         Command::Status(args) => status::run(args),
         Command::Ss { words } => ss::run(words),
-        Command::Events(_) | Command::Agent(_) => Err(Error::Usage("being built".into())),
+        Command::Events(args) => events::run(args),
+        Command::Agent(args) => agent::run(args),
     }
 }
 
@@ -56,6 +60,11 @@ fn runtime() -> Result<tokio::runtime::Runtime, Error> {
         .enable_all()
         .build()
         .map_err(|error| Error::Io("start the event loop", error))
+}
+
+/// The ring's size in bytes: what was asked for, or room for a burst of some hundred thousand records.
+fn ring_size(asked: Option<NonZeroU32>) -> u32 {
+    asked.map_or(16 << 20, NonZeroU32::get)
 }
 
 #[cfg(test)]

@@ -2,8 +2,6 @@
 //!
 //! I/O: stdout, the terminal's size, the environment.
 
-#![allow(dead_code, reason = "for the commands that are still being built")]
-
 use super::error::Error;
 use crate::render::event_line::{Layout, Style};
 use std::fs::File;

@@ -2,8 +2,6 @@
 //!
 //! I/O: the environment.
 
-#![allow(dead_code, reason = "for the commands that are still being built")]
-
 use super::args::SourceArgs;
 use crate::agent::DEFAULT_SOCKET;
 use std::path::PathBuf;

@@ -5,7 +5,7 @@ use super::clock::Clock;
 use super::errno::errno_name;
 use super::escape::push_json;
 use super::units::{push_ip, push_u64};
-use crate::socket::{Closing, Endpoint, Event, EventKind, Owner, Subject, UnixName};
+use crate::socket::{Closing, Endpoint, Event, EventKind, Owner, State, Subject, UnixName};
 use std::io::Write as _;
 
 /// Appends the event and a newline.
@@ -16,13 +16,44 @@ pub fn encode(event: &Event, clock: &Clock, out: &mut Vec<u8>) {
     out.extend_from_slice(event.kind.name().as_bytes());
     out.push(b'"');
     if let Some(subject) = &event.subject {
-        socket(subject, &event.kind, out);
+        let old_state = match &event.kind {
+            EventKind::State { old } => Some(*old),
+            EventKind::Bind { .. }
+            | EventKind::Listen { .. }
+            | EventKind::Connect { .. }
+            | EventKind::ConnectFailed { .. }
+            | EventKind::Accept
+            | EventKind::Open
+            | EventKind::Close { .. }
+            | EventKind::Lost { .. }
+            | EventKind::Resync { .. } => None,
+        };
+        socket(subject, old_state, out);
     }
     kind(&event.kind, out);
     out.extend_from_slice(b"}\n");
 }
 
-fn socket(subject: &Subject, kind: &EventKind, out: &mut Vec<u8>) {
+/// Appends a socket as the agent's table has it, and a newline: the fields that its events have, its inode, and
+/// when it opened.
+pub fn encode_socket(subject: &Subject, clock: &Clock, out: &mut Vec<u8>) {
+    let start = out.len();
+    socket(subject, None, out);
+    known(out, "inode", subject.inode.into());
+    if let Some(opened) = subject.opened {
+        key(out, "opened");
+        out.push(b'"');
+        out.extend_from_slice(&clock.rfc3339(opened));
+        out.push(b'"');
+    }
+    // The first field came with a comma before it.
+    if let Some(first) = out.get_mut(start) {
+        *first = b'{';
+    }
+    out.extend_from_slice(b"}\n");
+}
+
+fn socket(subject: &Subject, old_state: Option<State>, out: &mut Vec<u8>) {
     word(out, "proto", subject.proto.name());
     word(out, "family", subject.family.name());
     endpoint(out, "local_addr", "local_port", &subject.local);
@@ -30,7 +61,7 @@ fn socket(subject: &Subject, kind: &EventKind, out: &mut Vec<u8>) {
         endpoint(out, "peer_addr", "peer_port", &subject.peer);
     }
     word(out, "state", subject.state.word());
-    if let EventKind::State { old } = kind {
+    if let Some(old) = old_state {
         word(out, "old_state", old.word());
     }
     known(out, "cookie", subject.cookie);

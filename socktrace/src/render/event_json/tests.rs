@@ -92,6 +92,23 @@ fn names_of_unix_sockets() {
     }
 }
 
+#[test]
+fn a_socket_of_the_table() {
+    let mut out = b"before\n".to_vec();
+    encode_socket(&subject(), &Clock::default(), &mut out);
+    let text = std::str::from_utf8(&out).unwrap().strip_prefix("before\n").unwrap();
+    let value: Value = serde_json::from_str(text).unwrap();
+    assert_eq!(
+        value,
+        json!({
+            "proto": "tcp", "family": "inet", "local_addr": "127.0.0.1", "local_port": 43210,
+            "peer_addr": "127.0.0.1", "peer_port": 443, "state": "ESTAB", "cookie": 4711,
+            "netns": 4_026_531_840_u32, "ifindex": 3, "uid": 1000, "pid": 1234, "comm": "curl",
+            "attribution": "exact", "cgroup": 12, "inode": 99, "opened": "1970-01-01T00:00:00.000000001Z",
+        })
+    );
+}
+
 /// The fields that docs/events.md promises for a kind.
 fn documented(kind: &str) -> BTreeSet<String> {
     include_str!("../../../../docs/events.md")

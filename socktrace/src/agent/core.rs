@@ -1,0 +1,308 @@
+//! The one task that owns the engine: changes, dumps, time and requests go in, events and answers come out.
+//!
+//! I/O: the clocks; the kernel through `source` and `dump`. Nothing here waits for a client.
+
+use super::dump::{self, Part, Unwanted};
+use super::feeds::{After, Reader, Written};
+use super::request::Request;
+use super::source::Source;
+use super::status::{Status, rss_bytes};
+use super::time;
+use super::unix::Identities;
+use crate::engine::{self, Engine, Input, Output, Reach};
+use crate::kernel::ebpf::EbpfError;
+use crate::render::clock::Clock;
+use crate::render::event_json;
+use crate::socket::BootNs;
+use crate::table::SETTLE;
+use bytes::Bytes;
+use rustc_hash::FxHashMap;
+use std::io;
+use std::time::{Duration, Instant};
+use tokio::sync::{mpsc, oneshot, watch};
+
+/// Changes taken from the ring before anything else gets its turn.
+const BATCH: usize = 4096;
+/// How often the counters are read, and readers told of their gaps.
+const TICK: Duration = Duration::from_millis(100);
+/// Parts of a dump that may wait: some hundred sockets each.
+const PARTS: usize = 16;
+
+/// Bytes of the table that are handed over together.
+const PIECE: usize = 64 * 1024;
+
+/// Why tracing cannot begin.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The kernel refused.
+    #[error(transparent)]
+    Kernel(#[from] EbpfError),
+    /// The system has no room for a thread, a descriptor or the like.
+    #[error("cannot start: {0}")]
+    System(io::Error),
+}
+
+impl StartError {
+    /// What to try, in one line.
+    #[must_use]
+    pub fn remedy(&self) -> Option<&str> {
+        match self {
+            Self::Kernel(error) => Some(error.remedy()),
+            Self::System(_) => None,
+        }
+    }
+}
+
+/// Everything that the one task owns.
+pub struct Core {
+    source: Source,
+    engine: Engine,
+    identities: Identities,
+    readers: FxHashMap<u64, Reader>,
+    next_reader: u64,
+    written: Written,
+    clock: Clock,
+    /// Parts of the dump that is running.
+    parts: Option<mpsc::Receiver<Part>>,
+    /// Who wants to know when the first dump is in the table.
+    waiting: Vec<oneshot::Sender<u64>>,
+    ready: Option<u64>,
+    started: Instant,
+    outputs: Vec<Output>,
+}
+
+impl Core {
+    /// Loads and attaches everything. Must be called within a tokio runtime.
+    ///
+    /// # Errors
+    /// If the kernel refuses.
+    pub fn load(ring_size: u32) -> Result<Self, StartError> {
+        Ok(Self::new(Source::kernel(ring_size)?))
+    }
+
+    pub(super) fn new(source: Source) -> Self {
+        Self {
+            source,
+            engine: Engine::new(engine_config()),
+            identities: Identities::new(),
+            readers: FxHashMap::default(),
+            next_reader: 0,
+            written: Written::default(),
+            clock: time::clock(0),
+            parts: None,
+            waiting: Vec::new(),
+            ready: None,
+            started: Instant::now(),
+            outputs: Vec::new(),
+        }
+    }
+
+    /// Runs until `ending` says so. Streams end with it, after everything that has happened before.
+    pub async fn run(mut self, mut requests: mpsc::Receiver<Request>, mut ending: watch::Receiver<bool>) {
+        let mut tick = tokio::time::interval(TICK);
+        tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        self.engine.begin(time::boot_now(), &mut self.outputs);
+        self.obey();
+        loop {
+            tokio::select! {
+                _ = ending.wait_for(|&ending| ending) => break,
+                Some(request) = requests.recv() => self.answer(request),
+                part = next_part(&mut self.parts) => self.part(part),
+                _ = tick.tick() => self.tick(),
+                result = self.source.readable() => if let Err(error) = result {
+                    log::error!("cannot read the ring: {error}");
+                    break;
+                },
+            }
+            // Whatever woke us: the ring must not wait for a pause in requests or rows.
+            self.drain();
+        }
+        self.drain();
+    }
+
+    fn input(&mut self, now: BootNs, input: Input) {
+        self.engine.input(now, input, &mut self.outputs);
+    }
+
+    fn drain(&mut self) {
+        let now = time::boot_now();
+        let Self { source, engine, identities, outputs, .. } = self;
+        let count = source.drain(BATCH, |mut change| {
+            identities.complete(&mut change);
+            engine.input(now, Input::Change(change), outputs);
+        });
+        if count < BATCH {
+            // The ring is empty: everything from before `now` has been applied.
+            self.input(now, Input::Drained);
+        }
+        self.obey();
+    }
+
+    fn part(&mut self, part: Option<Part>) {
+        let now = time::boot_now();
+        match part {
+            Some(Part::Rows(rows)) => rows.into_iter().for_each(|row| self.input(now, Input::Row(row))),
+            Some(Part::Ended(scope, outcome)) => self.input(now, Input::Scope(scope, outcome)),
+            Some(Part::Holders(holders)) => self.input(now, Input::Holders(holders)),
+            None => {
+                self.parts = None;
+                self.input(now, Input::DumpRead);
+            }
+        }
+        self.obey();
+    }
+
+    fn tick(&mut self) {
+        self.clock = time::clock(0);
+        self.identities.refill();
+        let now = time::boot_now();
+        let counters = self.source.counters();
+        self.input(now, Input::Counters(counters));
+        let clock = self.clock;
+        let gone = self.readers.extract_if(|_, reader| reader.tell_gap(now, &clock) == After::Done);
+        for (id, _) in gone {
+            self.engine.input(now, Input::Unsubscribe(id), &mut self.outputs);
+        }
+        self.obey();
+    }
+
+    /// Does what the engine says is to be done.
+    fn obey(&mut self) {
+        let mut done = Vec::new();
+        let mut outputs = std::mem::take(&mut self.outputs);
+        for output in outputs.drain(..) {
+            match output {
+                Output::Dump(reach) => self.parts = Some(start_dump(reach)),
+                Output::Event(event, readers) => {
+                    self.written.clear();
+                    for id in readers {
+                        let reader = self.readers.get_mut(&id);
+                        let after = reader.map(|reader| reader.tell(&event, &mut self.written, &self.clock));
+                        if after == Some(After::Done) {
+                            self.readers.remove(&id);
+                            done.push(id);
+                        }
+                    }
+                }
+                Output::Ready(sockets) => {
+                    self.ready = Some(sockets);
+                    for reply in self.waiting.drain(..) {
+                        let _ = reply.send(sockets);
+                    }
+                }
+            }
+        }
+        // Kept for its memory.
+        self.outputs = outputs;
+        let now = time::boot_now();
+        for id in done {
+            self.engine.input(now, Input::Unsubscribe(id), &mut self.outputs);
+        }
+    }
+
+    fn answer(&mut self, request: Request) {
+        match request {
+            Request::Events { interest, format, count, reply } => {
+                let (reader, stream) = Reader::new(format, count);
+                self.next_reader += 1;
+                self.readers.insert(self.next_reader, reader);
+                self.input(time::boot_now(), Input::Subscribe(self.next_reader, Box::new(interest)));
+                // Gone meanwhile: its stream is dropped, which the next event shows.
+                let _ = reply.send(stream);
+            }
+            Request::Table { reply } => _ = reply.send(self.table()),
+            Request::Ready { reply } => match self.ready {
+                Some(sockets) => _ = reply.send(sockets),
+                None => self.waiting.push(reply),
+            },
+            Request::Status { reply } => _ = reply.send(self.status()),
+        }
+    }
+
+    /// Every socket that a listing would show.
+    fn table(&self) -> Vec<Bytes> {
+        let mut pieces = Vec::new();
+        let mut piece = Vec::with_capacity(PIECE);
+        for socket in self.engine.table().iter() {
+            event_json::encode_socket(&socket.subject(), &self.clock, &mut piece);
+            if piece.len() > PIECE - 512 {
+                pieces.push(std::mem::replace(&mut piece, Vec::with_capacity(PIECE)).into());
+            }
+        }
+        pieces.push(piece.into());
+        pieces
+    }
+
+    fn status(&self) -> Status {
+        let counters = self.source.counters();
+        let stats = self.engine.stats();
+        Status {
+            sockets: stats.sockets,
+            events_seen: counters.seen(),
+            events_lost: counters.lost(),
+            resyncs: stats.resyncs,
+            hooks: self.source.hooks(),
+            uptime_s: self.started.elapsed().as_secs(),
+            rss_bytes: rss_bytes(),
+        }
+    }
+}
+
+/// For the running kernel.
+fn engine_config() -> engine::Config {
+    // Linux 6.8 shows sockets that are bound and nothing more (net/ipv4/inet_diag.c, `BoundInactive`).
+    let release = nix::sys::utsname::uname().ok();
+    let release = release.as_ref().and_then(|names| names.release().to_str()).unwrap_or_default();
+    engine::Config { bound_is_listed: is_at_least(release, (6, 8)), ..engine::Config::default() }
+}
+
+/// Whether a kernel release (`6.18.44-generic`) is that version or a later one.
+fn is_at_least(release: &str, version: (u32, u32)) -> bool {
+    let mut numbers = release.split(|c: char| !c.is_ascii_digit()).map(str::parse);
+    match (numbers.next(), numbers.next()) {
+        (Some(Ok(major)), Some(Ok(minor))) => (major, minor) >= version,
+        _ => false,
+    }
+}
+
+/// The next part of a dump, nothing at its end; waits for ever while there is none.
+async fn next_part(parts: &mut Option<mpsc::Receiver<Part>>) -> Option<Part> {
+    match parts {
+        Some(parts) => parts.recv().await,
+        None => std::future::pending().await,
+    }
+}
+
+/// Dumps on a thread of its own. Where the thread cannot be started, that is a dump that shows nothing.
+fn start_dump(reach: Reach) -> mpsc::Receiver<Part> {
+    let (sender, receiver) = mpsc::channel(PARTS);
+    let run = move || {
+        // What was told before the dump began has had its effect on the kernel's tables by then.
+        std::thread::sleep(Duration::from_nanos(SETTLE));
+        // An error means that the engine's task has ended.
+        let _ = dump::dump(reach, &mut |part| sender.blocking_send(part).map_err(|_| Unwanted));
+    };
+    if let Err(error) = std::thread::Builder::new().name("dump".into()).spawn(run) {
+        log::error!("cannot start a dump: {error}");
+    }
+    receiver
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn kernel_releases() {
+        for (release, expected) in [
+            ("6.8.0-31-generic", true),
+            ("6.18.44", true),
+            ("7.0", true),
+            ("6.1.0-22", false),
+            ("", false),
+            ("6", false),
+        ] {
+            assert_eq!(is_at_least(release, (6, 8)), expected, "{release}");
+        }
+    }
+}

@@ -1,0 +1,209 @@
+//! A dump of every socket there is, namespace by namespace: what makes the table right.
+//!
+//! I/O: netlink, `/proc`. It blocks, so it runs on a thread of its own; the parts go to the task that owns the
+//! engine.
+
+use crate::engine::Reach;
+use crate::kernel::netns::{self, Netns};
+use crate::kernel::owners;
+use crate::kernel::sock_diag::{DiagError, InetQuery, InetTable, IpVersion, SockDiag, UnixQuery, Want};
+use crate::socket::{Family, NetnsId, Process, Proto, Socket, State, StateSet};
+use crate::table::{Outcome, Scope};
+use rustc_hash::{FxHashMap, FxHashSet};
+use std::ops::ControlFlow;
+use std::path::Path;
+
+/// Rows that are handed over together.
+const ROWS: usize = 512;
+/// How often a scope is asked for again when the kernel says that it changed under the dump.
+const TRIES: usize = 3;
+
+/// A part of the dump.
+#[derive(Debug)]
+pub(super) enum Part {
+    /// Some sockets.
+    Rows(Vec<Socket>),
+    /// One request has been answered, or not.
+    Ended(Scope, Outcome),
+    /// Who holds the sockets, by inode.
+    Holders(FxHashMap<u32, Process>),
+}
+
+/// The kernel's tables that hold what the hooks tell of, and the kind of socket that names each.
+const TABLES: [(InetTable, Proto); 4] = [
+    (InetTable::Tcp, Proto::Tcp),
+    (InetTable::Udp, Proto::Udp),
+    (InetTable::UdpLite, Proto::UdpLite),
+    (InetTable::Raw, Proto::Raw(0)),
+];
+
+/// The receiver of the parts has gone.
+#[derive(Debug)]
+pub(super) struct Unwanted;
+
+/// Dumps the sockets of every namespace that we may enter, handing each part to `hand`.
+///
+/// # Errors
+/// When `hand` says that nobody wants the rest.
+pub(super) fn dump(
+    reach: Reach,
+    hand: &mut impl FnMut(Part) -> Result<(), Unwanted>,
+) -> Result<(), Unwanted> {
+    let mut inodes = FxHashSet::default();
+    sockets(reach, &mut |part| {
+        if let Part::Rows(rows) = &part {
+            inodes.extend(rows.iter().map(|row| row.inode));
+        }
+        hand(part)
+    })?;
+    match reach {
+        Reach::All => hand(Part::Holders(holders(&inodes))),
+        Reach::Unix => Ok(()),
+    }
+}
+
+fn sockets(reach: Reach, hand: &mut impl FnMut(Part) -> Result<(), Unwanted>) -> Result<(), Unwanted> {
+    let listed = netns::list(Path::new("/proc"));
+    if listed.denied > 0 {
+        log::debug!("the network namespaces of {} processes cannot be seen", listed.denied);
+    }
+    for namespace in &listed.namespaces {
+        match SockDiag::open_in(namespace) {
+            Ok(diag) => Dump { diag, rows: Vec::new(), hand: &mut *hand }.all(reach)?,
+            Err(error) => {
+                log::warn!("cannot list the sockets of network namespace {}: {error}", namespace.id);
+                let outcome = if is_gone(&error) { Outcome::Complete } else { Outcome::Partial };
+                for scope in scopes(namespace, reach) {
+                    hand(Part::Ended(scope, outcome))?;
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Who holds these sockets. Of several holders the first process in the order of `/proc`: of a server and its
+/// workers that is the server.
+fn holders(inodes: &FxHashSet<u32>) -> FxHashMap<u32, Process> {
+    match owners::find(|inode| inodes.contains(&inode)) {
+        Ok(walk) => {
+            let first = |&inode: &u32| Some((inode, walk.holders.of(inode).last()?.process));
+            inodes.iter().filter_map(first).collect()
+        }
+        Err(error) => {
+            log::warn!("cannot tell who holds which socket: {error}");
+            FxHashMap::default()
+        }
+    }
+}
+
+/// What of a namespace is asked for.
+fn scopes(namespace: &Netns, reach: Reach) -> impl Iterator<Item = Scope> {
+    let netns = namespace.id;
+    let tables = tables(reach).iter();
+    let inet = tables.flat_map(move |&(_, proto)| IpVersion::BOTH.map(|ip| scope(netns, ip.family(), proto)));
+    inet.chain([scope(netns, Family::Unix, Proto::UnixStream)])
+}
+
+const fn tables(reach: Reach) -> &'static [(InetTable, Proto)] {
+    match reach {
+        Reach::All => &TABLES,
+        Reach::Unix => &[],
+    }
+}
+
+const fn scope(netns: NetnsId, family: Family, proto: Proto) -> Scope {
+    Scope { netns, family, proto }
+}
+
+/// The dump of one namespace.
+struct Dump<'a, F> {
+    diag: SockDiag,
+    rows: Vec<Socket>,
+    hand: &'a mut F,
+}
+
+impl<F: FnMut(Part) -> Result<(), Unwanted>> Dump<'_, F> {
+    fn all(mut self, reach: Reach) -> Result<(), Unwanted> {
+        let netns = self.diag.netns();
+        for &(table, proto) in tables(reach) {
+            for ip in IpVersion::BOTH {
+                self.scope(scope(netns, ip.family(), proto), |diag, each| {
+                    let query = InetQuery::new(table, ip, wanted_states());
+                    // A row that cannot be understood is as good as missing.
+                    let mut whole = true;
+                    let answer = diag.inet(&query, |row| match row.to_socket(Want::NONE) {
+                        Ok(socket) => each(socket),
+                        Err(error) => {
+                            log::debug!("a row that cannot be understood: {error}");
+                            whole = false;
+                            ControlFlow::Continue(())
+                        }
+                    })?;
+                    Ok(whole && !answer.interrupted && !answer.stopped)
+                })?;
+            }
+        }
+        self.scope(scope(netns, Family::Unix, Proto::UnixStream), |diag, each| {
+            let answer = diag.unix(&UnixQuery { states: StateSet::ALL, want: Want::NONE }, each)?;
+            Ok(!answer.interrupted && !answer.stopped)
+        })
+    }
+
+    /// One request; `ask` says whether the answer was whole.
+    fn scope(
+        &mut self,
+        scope: Scope,
+        ask: impl Fn(&mut SockDiag, &mut dyn FnMut(Socket) -> ControlFlow<()>) -> Result<bool, DiagError>,
+    ) -> Result<(), Unwanted> {
+        let Self { diag, rows, hand } = self;
+        let mut unwanted = false;
+        let mut outcome = Outcome::Partial;
+        for _ in 0..TRIES {
+            let answer = ask(diag, &mut |socket| {
+                rows.push(socket);
+                if rows.len() < ROWS {
+                    return ControlFlow::Continue(());
+                }
+                match hand(Part::Rows(std::mem::take(rows))) {
+                    Ok(()) => ControlFlow::Continue(()),
+                    Err(Unwanted) => {
+                        unwanted = true;
+                        ControlFlow::Break(())
+                    }
+                }
+            });
+            if unwanted {
+                return Err(Unwanted);
+            }
+            match answer {
+                Ok(true) => {
+                    outcome = Outcome::Complete;
+                    break;
+                }
+                Ok(false) => {}
+                Err(DiagError::Unsupported(_)) => {
+                    outcome = Outcome::Unsupported;
+                    break;
+                }
+                Err(error) => log::warn!("a dump of sockets failed: {error}"),
+            }
+        }
+        if !rows.is_empty() {
+            hand(Part::Rows(std::mem::take(rows)))?;
+        }
+        hand(Part::Ended(scope, outcome))
+    }
+}
+
+/// TIME-WAIT is a mini-socket of which no event tells; it is asked for when somebody wants to see it.
+const fn wanted_states() -> StateSet {
+    StateSet::ALL.difference(StateSet::of(State::TimeWait))
+}
+
+fn is_gone(error: &DiagError) -> bool {
+    match error {
+        DiagError::Namespace(error) => error.is_gone(),
+        DiagError::Unsupported(_) | DiagError::CannotClose(_) | DiagError::Netlink { .. } => false,
+    }
+}

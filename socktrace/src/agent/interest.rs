@@ -1,0 +1,77 @@
+//! What the words of a selection mean.
+
+use super::selection::Selection;
+use crate::engine::Interest;
+use crate::query::{Context, Dialect, NoNames, ParseError, parse};
+use crate::socket::{Comm, Family, KindSet};
+
+/// A choice of events that makes no sense.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum SelectionError {
+    /// A word that is none of those that are possible.
+    #[error("{word}: expected {}", expected.join(", "))]
+    Word {
+        /// The word.
+        word: String,
+        /// What was possible.
+        expected: Vec<&'static str>,
+    },
+    /// The filter cannot be understood.
+    #[error("bad filter: {error}\n{}", error.render(words))]
+    Filter {
+        /// The filter.
+        words: Vec<String>,
+        /// What is wrong with it.
+        error: ParseError,
+    },
+}
+
+/// Kinds of sockets that events tell of.
+const PROTOS: [&str; 6] = ["tcp", "udp", "udplite", "raw", "icmp", "unix"];
+/// Families of sockets that events tell of.
+const FAMILIES: [Family; 3] = [Family::Inet, Family::Inet6, Family::Unix];
+
+/// The meaning of a selection. Names in a filter are looked up, which may take time.
+///
+/// # Errors
+/// The first word that cannot be understood.
+pub fn interest(selection: &Selection) -> Result<Interest, SelectionError> {
+    let mut kinds = match selection.kinds.is_empty() {
+        true => KindSet::USUAL,
+        // What is lost is shown, whatever was asked for.
+        false => KindSet::LOST,
+    };
+    for word in &selection.kinds {
+        let kind = KindSet::from_name(word).ok_or_else(|| SelectionError::Word {
+            word: word.clone(),
+            expected: KindSet::names().to_vec(),
+        })?;
+        kinds = kinds.union(kind);
+    }
+    if selection.states {
+        kinds = kinds.union(KindSet::STATE);
+    }
+    for word in &selection.protos {
+        if !PROTOS.contains(&word.as_str()) {
+            return Err(SelectionError::Word { word: word.clone(), expected: PROTOS.to_vec() });
+        }
+    }
+    let families = selection.families.iter().map(|word| family(word)).collect::<Result<_, _>>()?;
+    let filter = parse(&selection.filter, &Context::new(Dialect::Ss), &NoNames)
+        .map_err(|error| SelectionError::Filter { words: selection.filter.clone(), error })?;
+    Ok(Interest {
+        kinds,
+        protos: selection.protos.clone(),
+        families,
+        pids: selection.pids.clone(),
+        comms: selection.comms.iter().map(|name| Comm::from_bytes(name.as_bytes())).collect(),
+        filter,
+    })
+}
+
+fn family(word: &str) -> Result<Family, SelectionError> {
+    FAMILIES.into_iter().find(|family| family.name() == word).ok_or_else(|| SelectionError::Word {
+        word: word.to_owned(),
+        expected: FAMILIES.map(Family::name).to_vec(),
+    })
+}

@@ -1,0 +1,78 @@
+//! The agent from start to end.
+//!
+//! I/O: the socket file, signals, systemd's notification socket, stderr.
+
+use super::core::{Core, StartError};
+use super::request;
+use super::server::{router, serve};
+use super::shutdown::Shutdown;
+use super::socket_file::{Claim, SocketError};
+use sd_notify::NotifyState;
+use std::path::PathBuf;
+use tokio::net::UnixListener;
+use tokio::sync::watch;
+
+/// How the agent is to run.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// Where it listens.
+    pub socket: PathBuf,
+    /// Whose members may ask, besides the agent's own user and group.
+    pub group: Option<String>,
+    /// Bytes of the ring buffer between the kernel and the agent.
+    pub ring_size: u32,
+}
+
+/// Why the agent did not come up.
+#[derive(Debug, thiserror::Error)]
+pub enum AgentError {
+    /// It cannot listen.
+    #[error(transparent)]
+    Socket(#[from] SocketError),
+    /// It cannot trace.
+    #[error(transparent)]
+    Start(#[from] StartError),
+}
+
+/// Runs until a signal ends it. Must be called within a current-thread tokio runtime: one task owns the engine,
+/// the others only ask it.
+///
+/// # Errors
+/// If it cannot come up; nothing of ours is left in the kernel or the file system then.
+pub async fn run(options: &Options) -> Result<(), AgentError> {
+    let mut shutdown = Shutdown::listen().map_err(StartError::System)?;
+    // Taken first: a second agent is to say so before it attaches anything. Who asks early waits in the queue.
+    let (claim, listener) = Claim::take(&options.socket, options.group.as_deref())?;
+    listener.set_nonblocking(true).map_err(StartError::System)?;
+    let listener = UnixListener::from_std(listener).map_err(StartError::System)?;
+    let core = Core::load(options.ring_size)?;
+
+    let (asker, requests) = request::channel();
+    let (ending, ended) = watch::channel(false);
+    let engine = tokio::spawn(core.run(requests, ended.clone()));
+    let server = tokio::spawn(serve(listener, router(asker.clone()), ended));
+    tokio::select! {
+        Ok(sockets) = asker.ready() => {
+            eprintln!("socktrace: agent ready on {} ({sockets} sockets)", claim.path().display());
+            notify(&[NotifyState::Ready]);
+            shutdown.asked().await;
+        }
+        () = shutdown.asked() => {}
+    }
+    notify(&[NotifyState::Stopping]);
+    drop(claim);
+    let _ = ending.send(true);
+    for task in [engine, server] {
+        if let Err(error) = task.await {
+            log::error!("a task of the agent failed: {error}");
+        }
+    }
+    Ok(())
+}
+
+/// Tells systemd, if it started us.
+fn notify(states: &[NotifyState<'_>]) {
+    if let Err(error) = sd_notify::notify(states) {
+        log::warn!("cannot notify systemd: {error}");
+    }
+}

@@ -1,0 +1,98 @@
+//! HTTP/1.1 over the agent's Unix socket: connections here, answers in `routes`.
+//!
+//! I/O: the listening socket and its connections. A client can hold up nobody but itself: requests are bounded
+//! in size and time, connections in number.
+
+mod routes;
+#[cfg(test)]
+mod tests;
+
+pub use routes::router;
+
+use axum::Router;
+use hyper::server::conn::http1;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::service::TowerToHyperService;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::net::{UnixListener, UnixStream};
+use tokio::sync::{Semaphore, watch};
+use tokio::task::JoinSet;
+
+/// Connections at one time. The next ones wait in the listening socket's queue.
+const CONNECTIONS: usize = 1024;
+/// A request's head, bytes.
+const REQUEST: usize = 64 * 1024;
+/// How long a request's head may take, and a connection may wait for its next request.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// How long open answers may take to finish when the agent ends.
+const FAREWELL: Duration = Duration::from_secs(2);
+/// How long to wait before accepting again when there are no descriptors left.
+const RELIEF: Duration = Duration::from_millis(100);
+
+/// Serves until `ending` says so (or its sender is gone), then lets open answers finish for a moment.
+pub async fn serve(listener: UnixListener, router: Router, mut ending: watch::Receiver<bool>) {
+    let places = Arc::new(Semaphore::new(CONNECTIONS));
+    let mut connections = JoinSet::new();
+    loop {
+        let stream = tokio::select! {
+            () = ended(&mut ending) => break,
+            // Takes the finished ones off the list.
+            Some(_) = connections.join_next() => continue,
+            stream = accept(&listener, &places) => stream,
+        };
+        if let Some((stream, place)) = stream {
+            let (router, ending) = (router.clone(), ending.clone());
+            connections.spawn(async move {
+                connection(stream, router, ending).await;
+                drop(place);
+            });
+        }
+    }
+    drop(listener);
+    let all = async { while connections.join_next().await.is_some() {} };
+    if tokio::time::timeout(FAREWELL, all).await.is_err() {
+        log::debug!("some clients did not take their answers in time");
+    }
+}
+
+/// Waits for the end.
+async fn ended(ending: &mut watch::Receiver<bool>) {
+    // An error means that the sender is gone, which is an end too.
+    let _ = ending.wait_for(|&ending| ending).await;
+}
+
+async fn accept(
+    listener: &UnixListener,
+    places: &Arc<Semaphore>,
+) -> Option<(UnixStream, tokio::sync::OwnedSemaphorePermit)> {
+    let place = places.clone().acquire_owned().await.ok()?;
+    match listener.accept().await {
+        Ok((stream, _)) => Some((stream, place)),
+        Err(error) => {
+            // Out of descriptors or memory; the client waits in the queue meanwhile.
+            log::warn!("cannot accept a client: {error}");
+            tokio::time::sleep(RELIEF).await;
+            None
+        }
+    }
+}
+
+async fn connection(stream: UnixStream, router: Router, mut ending: watch::Receiver<bool>) {
+    let connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(PATIENCE)
+        .max_buf_size(REQUEST)
+        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(router));
+    tokio::pin!(connection);
+    let result = tokio::select! {
+        result = connection.as_mut() => result,
+        () = ended(&mut ending) => {
+            connection.as_mut().graceful_shutdown();
+            connection.await
+        }
+    };
+    if let Err(error) = result {
+        log::debug!("a client's connection ended: {error}");
+    }
+}

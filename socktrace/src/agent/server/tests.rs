@@ -1,0 +1,232 @@
+//! The server over a real Unix socket, with a task behind it that answers what a test gives it.
+
+use super::*;
+use crate::agent::client::{self, ClientError};
+use crate::agent::request::{self, Request};
+use crate::agent::selection::{Format, Selection};
+use crate::agent::status::Status;
+use crate::agent::stream::{BACKLOG, Feed, stream};
+use bytes::Bytes;
+use std::path::PathBuf;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::sync::mpsc;
+
+struct Server {
+    path: PathBuf,
+    ending: watch::Sender<bool>,
+    served: tokio::task::JoinHandle<()>,
+    /// The feed of every stream that was asked for.
+    feeds: mpsc::UnboundedReceiver<Feed>,
+    _directory: tempfile::TempDir,
+}
+
+fn a_status() -> Status {
+    Status {
+        sockets: 7,
+        events_seen: 0,
+        events_lost: 0,
+        resyncs: 0,
+        hooks: Vec::new(),
+        uptime_s: 0,
+        rss_bytes: 0,
+    }
+}
+
+fn start() -> Server {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("agent.sock");
+    let listener = UnixListener::bind(&path).unwrap();
+    let (asker, mut requests) = request::channel();
+    let (feed_sender, feeds) = mpsc::unbounded_channel();
+    tokio::spawn(async move {
+        while let Some(request) = requests.recv().await {
+            match request {
+                Request::Events { reply, .. } => {
+                    let (feed, stream) = stream(BACKLOG);
+                    let _ = feed_sender.send(feed);
+                    let _ = reply.send(stream);
+                }
+                Request::Ready { reply } => _ = reply.send(7),
+                Request::Table { reply } => _ = reply.send(vec!["one\n".into(), "two\n".into()]),
+                Request::Status { reply } => _ = reply.send(a_status()),
+            }
+        }
+    });
+    let (ending, ended) = watch::channel(false);
+    let served = tokio::spawn(serve(listener, router(asker), ended));
+    Server { path, ending, served, feeds, _directory: directory }
+}
+
+impl Server {
+    /// What the server answers to these very bytes, until it closes the connection.
+    async fn raw(&self, request: &[u8]) -> String {
+        let mut stream = UnixStream::connect(&self.path).await.unwrap();
+        // The server may close before it has read everything.
+        let _ = stream.write_all(request).await;
+        let mut answer = Vec::new();
+        let _ = stream.read_to_end(&mut answer).await;
+        String::from_utf8_lossy(&answer).into_owned()
+    }
+
+    async fn end(self) {
+        self.ending.send(true).unwrap();
+        self.served.await.unwrap();
+    }
+}
+
+fn no_gap(_: u64) -> Bytes {
+    panic!("nothing was lost");
+}
+
+#[tokio::test]
+async fn status_is_answered() {
+    let server = start();
+    assert_eq!(client::status(&server.path).await.unwrap(), a_status());
+    let answer = server.raw(b"GET /v1/status HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").await;
+    assert!(answer.starts_with("HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n"), "{answer}");
+    server.end().await;
+}
+
+#[tokio::test]
+async fn the_table_is_answered_in_pieces() {
+    let server = start();
+    let answer = server.raw(b"GET /v1/table HTTP/1.0\r\n\r\n").await;
+    assert!(answer.ends_with("\r\n\r\none\ntwo\n"), "{answer}");
+    server.end().await;
+}
+
+#[tokio::test]
+async fn events_arrive_while_they_happen() {
+    let mut server = start();
+    let mut answer = client::events(&server.path, &Selection::default(), Format::Json).await.unwrap();
+    let mut feed = server.feeds.recv().await.unwrap();
+    for line in ["one\n", "two\n"] {
+        feed.send(&line.into(), no_gap);
+        assert_eq!(answer.next().await.unwrap().unwrap(), line);
+    }
+    drop(feed);
+    assert_eq!(answer.next().await.unwrap(), None);
+    server.end().await;
+}
+
+#[tokio::test]
+async fn what_is_asked_wrongly_is_refused_in_words() {
+    let server = start();
+    for (request, status, words) in [
+        ("GET /v1/events?kind=bind HTTP/1.1\r\nHost: x", "400 Bad Request", "kind=bind: expected kinds,"),
+        ("GET /v1/events?count=0 HTTP/1.1\r\nHost: x", "400 Bad Request", "count=0: expected a positive"),
+        ("GET / HTTP/1.1\r\nHost: x", "404 Not Found", "there are /v1/events, /v1/sockets, /v1/status and"),
+        ("POST /v1/status HTTP/1.1\r\nHost: x", "405 Method Not Allowed", ""),
+        ("HELO agent", "400 Bad Request", ""),
+    ] {
+        let answer = server.raw(format!("{request}\r\nConnection: close\r\n\r\n").as_bytes()).await;
+        assert!(answer.starts_with(&format!("HTTP/1.1 {status}")), "{request}: {answer}");
+        assert!(answer.contains(words), "{request}: {answer}");
+    }
+    let selection = Selection { pids: Vec::new(), ..Selection::default() };
+    client::events(&server.path, &selection, Format::Json).await.unwrap();
+    server.end().await;
+}
+
+#[tokio::test]
+async fn an_oversized_request_is_refused_and_others_are_served() {
+    let server = start();
+    let mut request = b"GET /v1/status?".to_vec();
+    request.resize(4 * REQUEST, b'x');
+    request.extend_from_slice(b" HTTP/1.1\r\nHost: x\r\n\r\n");
+    let answer = server.raw(&request).await;
+    assert!(answer.is_empty() || answer.starts_with("HTTP/1.1 4"), "{answer}");
+    client::status(&server.path).await.unwrap();
+    server.end().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_half_sent_request_is_given_up_and_others_are_served_meanwhile() {
+    let server = start();
+    let mut half = UnixStream::connect(&server.path).await.unwrap();
+    half.write_all(b"GET /v1/status HT").await.unwrap();
+    client::status(&server.path).await.unwrap();
+    // The clock is the test's: it jumps to the server's deadline as soon as everybody waits.
+    let mut answer = Vec::new();
+    half.read_to_end(&mut answer).await.unwrap();
+    assert!(answer.is_empty() || answer.starts_with(b"HTTP/1.1 408"), "{answer:?}");
+    server.end().await;
+}
+
+#[tokio::test]
+async fn fifty_readers_get_the_same() {
+    let mut server = start();
+    let mut answers = Vec::new();
+    let mut feeds = Vec::new();
+    for _ in 0..50 {
+        answers.push(client::events(&server.path, &Selection::default(), Format::Json).await.unwrap());
+        feeds.push(server.feeds.recv().await.unwrap());
+    }
+    let lines: Vec<Bytes> = (0..1000).map(|n| format!("line {n}\n").into()).collect();
+    for line in &lines {
+        for feed in &mut feeds {
+            feed.send(line, no_gap);
+        }
+    }
+    drop(feeds);
+    let expected = lines.concat();
+    for answer in answers {
+        assert_eq!(answer.all().await.unwrap(), expected);
+    }
+    server.end().await;
+}
+
+#[tokio::test]
+async fn a_reader_that_never_reads_is_told_what_it_missed_and_slows_nobody() {
+    let mut server = start();
+    let mut slow = client::events(&server.path, &Selection::default(), Format::Json).await.unwrap();
+    let mut slow_feed = server.feeds.recv().await.unwrap();
+    let mut quick = client::events(&server.path, &Selection::default(), Format::Json).await.unwrap();
+    let mut quick_feed = server.feeds.recv().await.unwrap();
+    let line = Bytes::from(format!("{}\n", "x".repeat(255)));
+    let gap = |lost: u64| Bytes::from(format!("lost {lost}\n"));
+    let (sent, mut received, mut lost) = (4 * BACKLOG, 0, 0u64);
+    for n in 0..sent {
+        lost += u64::from(slow_feed.send(&line, gap) == crate::agent::stream::Fed::Lost);
+        quick_feed.send(&line, no_gap);
+        if n % 1024 == 1023 {
+            while received < (n + 1) * line.len() {
+                received += quick.next().await.unwrap().unwrap().len();
+            }
+        }
+    }
+    assert_eq!(received, sent * line.len());
+    assert!(lost > 0);
+    // Once it reads, there is room to tell it.
+    let mut text = Vec::new();
+    let mut told = false;
+    while !told {
+        text.extend_from_slice(&slow.next().await.unwrap().unwrap());
+        told = slow_feed.tell_gap(gap) == crate::agent::stream::Fed::Sent;
+    }
+    drop(slow_feed);
+    text.extend_from_slice(&slow.all().await.unwrap());
+    let text = String::from_utf8(text).unwrap();
+    let (gaps, lines): (Vec<_>, Vec<_>) = text.lines().partition(|line| line.starts_with("lost "));
+    let told: u64 = gaps.iter().map(|gap| gap["lost ".len()..].parse::<u64>().unwrap()).sum();
+    assert_eq!((told, lines.len() as u64 + lost), (lost, sent as u64));
+    server.end().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_end_waits_for_nobody_who_does_not_read() {
+    let mut server = start();
+    let answer = client::events(&server.path, &Selection::default(), Format::Json).await.unwrap();
+    let feed = server.feeds.recv().await.unwrap();
+    let path = server.path.clone();
+    server.end().await;
+    assert!(matches!(client::status(&path).await, Err(ClientError::Absent { .. })));
+    drop((answer, feed));
+}
+
+#[tokio::test]
+async fn nobody_there_is_told_from_a_refusal() {
+    let error = client::status("/nonexistent/agent.sock".as_ref()).await.unwrap_err();
+    assert!(matches!(error, ClientError::Absent { .. }));
+    assert_eq!(error.to_string(), "no agent answers on /nonexistent/agent.sock: no such file or directory");
+}

@@ -1,0 +1,121 @@
+//! Where changes come from: the kernel programs, or in tests whoever has the other end.
+
+use super::status::{Hook, HookState};
+use crate::kernel::ebpf::{Config, EbpfError, HookStatus, Tracer};
+use crate::socket::{Change, Counters};
+use std::io;
+
+/// Where changes come from.
+pub(super) enum Source {
+    /// The kernel programs.
+    Kernel(Box<Tracer>),
+    /// Whoever has the other end.
+    #[cfg(test)]
+    Given(given::Given),
+}
+
+impl Source {
+    /// Loads the kernel programs and attaches them.
+    pub(super) fn kernel(ring_size: u32) -> Result<Self, EbpfError> {
+        // The programs' own diagnostics cost time, so only whoever debugs gets them.
+        let config = Config { ring_size, log: log::log_enabled!(log::Level::Trace) };
+        Ok(Self::Kernel(Box::new(Tracer::load(&config)?)))
+    }
+
+    /// Waits until there may be something to drain. Cancel-safe.
+    pub(super) async fn readable(&mut self) -> io::Result<()> {
+        match self {
+            Self::Kernel(tracer) => tracer.readable().await,
+            #[cfg(test)]
+            Self::Given(given) => given.readable().await,
+        }
+    }
+
+    /// Hands over at most `max` changes, oldest first; how many records there were.
+    pub(super) fn drain(&mut self, max: usize, each: impl FnMut(Change)) -> usize {
+        match self {
+            Self::Kernel(tracer) => tracer.drain(max, each),
+            #[cfg(test)]
+            Self::Given(given) => given.drain(max, each),
+        }
+    }
+
+    pub(super) fn counters(&self) -> Counters {
+        match self {
+            Self::Kernel(tracer) => tracer.counters(),
+            #[cfg(test)]
+            Self::Given(given) => given.counters(),
+        }
+    }
+
+    /// What became of each hook.
+    pub(super) fn hooks(&self) -> Vec<Hook> {
+        match self {
+            Self::Kernel(tracer) => tracer.hooks().iter().map(hook).collect(),
+            #[cfg(test)]
+            Self::Given(_) => Vec::new(),
+        }
+    }
+}
+
+fn hook(status: &HookStatus) -> Hook {
+    Hook {
+        name: status.hook.name.to_owned(),
+        required: status.hook.required,
+        state: if status.missing.is_none() { HookState::Attached } else { HookState::Missing },
+        reason: status.missing.clone(),
+        lost_without: status.missing.as_ref().map(|_| status.hook.lost_without.to_owned()),
+    }
+}
+
+/// Changes that a test gives.
+#[cfg(test)]
+pub(super) mod given {
+    use super::{Change, Counters, io};
+    use std::collections::VecDeque;
+    use std::sync::{Arc, Mutex};
+    use tokio::sync::Notify;
+
+    /// Both ends of it: a test pushes, the engine's task drains.
+    #[derive(Debug, Clone, Default)]
+    pub(crate) struct Given(Arc<(Mutex<State>, Notify)>);
+
+    #[derive(Debug, Default)]
+    struct State {
+        changes: VecDeque<Change>,
+        counters: Counters,
+    }
+
+    impl Given {
+        pub(crate) fn push(&self, change: Change) {
+            let mut state = self.0.0.lock().unwrap();
+            state.counters.state.seen += 1;
+            state.counters.state.submitted += 1;
+            state.changes.push_back(change);
+            self.0.1.notify_one();
+        }
+
+        /// The ring was full so many times.
+        pub(crate) fn lose(&self, records: u64) {
+            let mut state = self.0.0.lock().unwrap();
+            state.counters.state.seen += records;
+            state.counters.state.ring_full += records;
+        }
+
+        pub(super) async fn readable(&self) -> io::Result<()> {
+            self.0.1.notified().await;
+            Ok(())
+        }
+
+        pub(super) fn drain(&self, max: usize, each: impl FnMut(Change)) -> usize {
+            let mut state = self.0.0.lock().unwrap();
+            let count = max.min(state.changes.len());
+            state.changes.drain(..count).for_each(each);
+            count
+        }
+
+        pub(super) fn counters(&self) -> Counters {
+            self.0.0.lock().unwrap().counters
+        }
+    }
+}

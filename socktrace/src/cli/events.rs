@@ -1,0 +1,155 @@
+//! `socktrace events`: the live stream, from an agent or from this process itself; the same bytes either way.
+
+use super::args::EventsArgs;
+use super::error::Error;
+use super::source::Source;
+use super::{output, ring_size, runtime};
+use crate::agent::client::{self, Answer, ClientError};
+use crate::agent::interest::interest;
+use crate::agent::local::Local;
+use crate::agent::selection::{Format, Selection};
+use crate::agent::shutdown::Shutdown;
+use crate::agent::stream::EventStream;
+use crate::agent::time;
+use bytes::Bytes;
+use std::future::pending;
+use std::pin::pin;
+use std::time::Duration;
+
+/// A stream without events for so long has told what happened before: the ring is read at least every 10 ms.
+const PAUSE: Duration = Duration::from_millis(50);
+
+pub(super) fn run(args: EventsArgs) -> Result<(), Error> {
+    let selection = selection(&args);
+    // Said here and not by an agent, so that the words of a bad filter are ours to point at.
+    interest(&selection).map_err(Error::Selection)?;
+    let format = if args.json {
+        Format::Json
+    } else {
+        Format::Lines { style: output::style(), utc_offset_s: time::local_offset_s() }
+    };
+    runtime()?.block_on(async {
+        let mut shutdown = Shutdown::listen().map_err(|error| Error::Io("catch signals", error))?;
+        let mut stream = Stream::open(&args, &selection, format).await?;
+        eprintln!("socktrace: tracing");
+        copy(&mut stream, &mut shutdown, &args).await
+    })
+}
+
+/// Copies the stream to standard output until it ends, or time is up, or we are asked to end, or nobody reads.
+async fn copy(stream: &mut Stream, shutdown: &mut Shutdown, args: &EventsArgs) -> Result<(), Error> {
+    let mut reader_gone = pin!(output::reader_gone());
+    let mut time_is_up = pin!(async {
+        match args.for_time {
+            Some(duration) => tokio::time::sleep(duration).await,
+            None => pending().await,
+        }
+    });
+    loop {
+        tokio::select! {
+            piece = stream.next() => match piece? {
+                Some(piece) => output::write(&piece)?,
+                None => return stream.end(args.count.is_some()),
+            },
+            () = &mut reader_gone => return Ok(()),
+            () = &mut time_is_up => break,
+            () = shutdown.asked() => break,
+        }
+    }
+    linger(stream, shutdown).await
+}
+
+/// Copies what has happened already. The second request to end is obeyed at once, and a stream that never
+/// pauses is not waited for.
+async fn linger(stream: &mut Stream, shutdown: &mut Shutdown) -> Result<(), Error> {
+    let mut enough = pin!(tokio::time::sleep(10 * PAUSE));
+    loop {
+        tokio::select! {
+            piece = tokio::time::timeout(PAUSE, stream.next()) => match piece {
+                Ok(piece) => match piece? {
+                    Some(piece) => output::write(&piece)?,
+                    None => return Ok(()),
+                },
+                Err(_) => return Ok(()),
+            },
+            () = &mut enough => return Ok(()),
+            () = shutdown.asked() => return Ok(()),
+        }
+    }
+}
+
+/// Events, wherever they come from.
+enum Stream {
+    Agent(Answer),
+    Local {
+        events: EventStream,
+        /// What makes them; it ends with the stream.
+        _engine: Local,
+    },
+}
+
+impl Stream {
+    async fn open(args: &EventsArgs, selection: &Selection, format: Format) -> Result<Self, Error> {
+        match Source::new(&args.source) {
+            Source::Direct => Self::local(args, selection, format).await,
+            Source::Agent(path) => Ok(Self::Agent(client::events(&path, selection, format).await?)),
+            Source::Either(path) => match client::events(&path, selection, format).await {
+                Ok(answer) => Ok(Self::Agent(answer)),
+                Err(ClientError::Absent { .. }) => Self::local(args, selection, format).await,
+                Err(error) => Err(error.into()),
+            },
+        }
+    }
+
+    async fn next(&mut self) -> Result<Option<Bytes>, Error> {
+        match self {
+            Self::Agent(answer) => Ok(answer.next().await?),
+            Self::Local { events, .. } => Ok(events.next().await),
+        }
+    }
+}
+
+impl Stream {
+    async fn local(args: &EventsArgs, selection: &Selection, format: Format) -> Result<Self, Error> {
+        let local = Local::start(ring_size(args.ring_size)).await?;
+        let interest = interest(selection)?;
+        let events = local.asker().events(interest, format, selection.count).await?;
+        Ok(Self::Local { events, _engine: local })
+    }
+
+    /// The stream has ended by itself.
+    fn end(&self, count_was_given: bool) -> Result<(), Error> {
+        match self {
+            Self::Agent(_) if !count_was_given => Err(Error::Ended),
+            Self::Agent(_) | Self::Local { .. } => Ok(()),
+        }
+    }
+}
+
+/// The options' meaning, in the words of the agent's API.
+fn selection(args: &EventsArgs) -> Selection {
+    let words = |flags: &[(bool, &[&str])]| {
+        let chosen = flags.iter().filter(|(chosen, _)| *chosen).flat_map(|&(_, words)| words);
+        chosen.map(|&word| word.to_owned()).collect()
+    };
+    Selection {
+        kinds: args.kinds.clone(),
+        states: args.states,
+        protos: words(&[
+            (args.tcp, &["tcp"]),
+            (args.udp, &["udp", "udplite"]),
+            (args.raw, &["raw", "icmp"]),
+            (args.unix, &["unix"]),
+        ]),
+        families: words(&[
+            (args.ipv4, &["inet"]),
+            (args.ipv6, &["inet6"]),
+            // Asked for beside an IP version, UNIX sockets are not excluded by it.
+            (args.unix && (args.ipv4 || args.ipv6), &["unix"]),
+        ]),
+        pids: args.pid.clone(),
+        comms: args.comm.clone(),
+        filter: args.filter.clone(),
+        count: args.count,
+    }
+}

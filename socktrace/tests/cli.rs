@@ -1,0 +1,86 @@
+//! The command line: exit codes, and that what is wrong is said in a way that helps.
+
+use crate::support::run::{run, socktrace};
+use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::process::CommandExt as _;
+use std::process::Stdio;
+
+#[test]
+fn exit_codes() {
+    for (args, code) in [
+        (&["--help"][..], 0),
+        (&["--version"], 0),
+        (&["events", "--help"], 0),
+        (&["agent", "--help"], 0),
+        (&["status", "--help"], 0),
+        (&[], 2),
+        (&["nonsense"], 2),
+        (&["events", "--no-such-option"], 2),
+        (&["events", "--for", "-1"], 2),
+        (&["events", "--count", "0"], 2),
+        (&["events", "--direct", "--agent", "/x"], 2),
+        (&["events", "--kinds", "connected"], 2),
+        (&["status", "--agent", "/nonexistent/agent.sock"], 1),
+        (&["events", "--agent", "/nonexistent/agent.sock"], 1),
+    ] {
+        let said = run(args);
+        assert_eq!(said.code, Some(code), "{args:?}: {}{}", said.stdout, said.stderr);
+    }
+}
+
+#[test]
+fn an_absent_agent_is_named_with_what_to_try() {
+    let said = run(&["status", "--agent", "/nonexistent/agent.sock"]);
+    assert_eq!(
+        said.stderr,
+        "socktrace: no agent answers on /nonexistent/agent.sock: no such file or directory\n\
+         try: sudo socktrace agent, or --agent PATH if it listens elsewhere\n"
+    );
+    assert_eq!(said.stdout, "");
+}
+
+#[test]
+fn a_bad_filter_is_pointed_at() {
+    let said = run(&["events", "--direct", "dport = :443 and sprot = :22"]);
+    assert_eq!(said.code, Some(2));
+    let lines: Vec<&str> = said.stderr.lines().collect();
+    let line =
+        lines.iter().position(|line| line.ends_with("dport = :443 and sprot = :22")).expect(&said.stderr);
+    let column = lines[line].find("sprot").unwrap();
+    assert_eq!(lines[line + 1].find('^'), Some(column), "{}", said.stderr);
+}
+
+#[test]
+fn an_unknown_kind_is_told_the_known_ones() {
+    let said = run(&["events", "--direct", "--kinds", "connect,opened"]);
+    assert_eq!(said.code, Some(2));
+    assert!(said.stderr.starts_with("socktrace: opened: "), "{}", said.stderr);
+    assert!(said.stderr.contains("connect_failed"), "{}", said.stderr);
+}
+
+/// Copies the binary to where everybody may run it, and runs it as nobody.
+#[test]
+fn without_privilege_it_says_what_is_missing() {
+    if !nix::unistd::Uid::effective().is_root() {
+        let said = run(&["events", "--direct"]);
+        return assert_eq!(said.code, Some(1), "{}", said.stderr);
+    }
+    let directory = tempfile::tempdir().unwrap();
+    std::fs::set_permissions(directory.path(), std::fs::Permissions::from_mode(0o755)).unwrap();
+    let binary = directory.path().join("socktrace");
+    std::fs::copy(env!("CARGO_BIN_EXE_socktrace"), &binary).unwrap();
+    let mut command = std::process::Command::new(binary);
+    let output = command.args(["events", "--direct"]).uid(65534).gid(65534).output().unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(said.starts_with("socktrace: cannot "), "{said}");
+    assert!(said.contains("\ntry: sudo socktrace"), "{said}");
+    assert_eq!(said.lines().count(), 2, "{said}");
+}
+
+#[test]
+fn a_closed_pipe_is_success() {
+    let mut child = socktrace(&["--help"]).stdout(Stdio::piped()).spawn().unwrap();
+    drop(child.stdout.take());
+    assert!(child.wait().unwrap().success());
+}

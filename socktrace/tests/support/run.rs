@@ -1,0 +1,130 @@
+//! Our own binary, run by a test.
+
+use super::{PATIENCE, wait_for};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use serde_json::Value;
+use std::io::{BufRead as _, BufReader, Read};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+
+/// The command line of our binary, with an environment that says nothing.
+pub(crate) fn socktrace(args: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_socktrace"));
+    command.args(args).env_remove("SOCKTRACE_SOCKET").env_remove("NO_COLOR").stdin(Stdio::null());
+    command
+}
+
+/// What a command that ends by itself said.
+pub(crate) struct Said {
+    pub(crate) code: Option<i32>,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
+}
+
+/// Runs a command to its end.
+pub(crate) fn run(args: &[&str]) -> Said {
+    let output = socktrace(args).output().unwrap();
+    Said {
+        code: output.status.code(),
+        stdout: String::from_utf8(output.stdout).unwrap(),
+        stderr: String::from_utf8(output.stderr).unwrap(),
+    }
+}
+
+/// Our binary, running. Dropping it kills it.
+pub(crate) struct Running {
+    child: Child,
+    stdout: Receiver<String>,
+    stderr: Receiver<String>,
+}
+
+impl Running {
+    pub(crate) fn start(args: &[&str]) -> Self {
+        let mut child = socktrace(args).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let (stdout, stderr) = (lines(child.stdout.take().unwrap()), lines(child.stderr.take().unwrap()));
+        Self { child, stdout, stderr }
+    }
+
+    /// Starts `events` with these options and waits until it traces.
+    pub(crate) fn events(args: &[&str]) -> Self {
+        let mut all = vec!["events"];
+        all.extend_from_slice(args);
+        let running = Self::start(&all);
+        running.says("socktrace: tracing");
+        running
+    }
+
+    /// Waits for a line on stderr that begins so, and returns it.
+    pub(crate) fn says(&self, start: &str) -> String {
+        let mut said = Vec::new();
+        loop {
+            match self.stderr.recv_timeout(PATIENCE) {
+                Ok(line) if line.starts_with(start) => return line,
+                Ok(line) => said.push(line),
+                Err(error) => panic!("did not say {start:?} but {said:?}: {error}"),
+            }
+        }
+    }
+
+    /// The next line of standard output; none at its end.
+    pub(crate) fn line(&self) -> Option<String> {
+        match self.stdout.recv_timeout(PATIENCE) {
+            Ok(line) => Some(line),
+            Err(RecvTimeoutError::Disconnected) => None,
+            Err(RecvTimeoutError::Timeout) => panic!("no line came"),
+        }
+    }
+
+    /// The next event that the test is about.
+    pub(crate) fn event(&self, wanted: impl Fn(&Value) -> bool) -> Value {
+        loop {
+            let line = self.line().expect("the stream goes on");
+            let event: Value = serde_json::from_str(&line).unwrap();
+            if wanted(&event) {
+                return event;
+            }
+        }
+    }
+
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    pub(crate) fn signal(&self, signal: Signal) {
+        kill(Pid::from_raw(self.child.id() as i32), signal).unwrap();
+    }
+
+    /// Waits for its end.
+    pub(crate) fn ends(&mut self) -> ExitStatus {
+        wait_for("the end of socktrace", || self.child.try_wait().unwrap())
+    }
+
+    /// Interrupts it; the rest of its output, and how it ended.
+    pub(crate) fn finish(mut self) -> (Vec<String>, ExitStatus) {
+        self.signal(Signal::SIGINT);
+        let rest = std::iter::from_fn(|| self.line()).collect();
+        let status = self.ends();
+        (rest, status)
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// The lines of a pipe, read on a thread so that the writer never waits for the test.
+fn lines(pipe: impl Read + Send + 'static) -> Receiver<String> {
+    let (sender, receiver) = channel();
+    std::thread::spawn(move || {
+        for line in BufReader::new(pipe).lines().map_while(Result::ok) {
+            if sender.send(line).is_err() {
+                break;
+            }
+        }
+    });
+    receiver
+}
