@@ -1,5 +1,7 @@
 //! One integration binary.
 
+#![allow(clippy::unwrap_used, reason = "clippy takes only the test functions themselves for tests")]
+
 mod agent;
 mod cli;
 mod diag;

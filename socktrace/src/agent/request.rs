@@ -14,7 +14,7 @@ pub enum Request {
     /// The live stream from now on.
     Events {
         /// Which events.
-        interest: Interest,
+        interest: Box<Interest>,
         /// How they are written.
         format: Format,
         /// End after so many events; `lost` and `resync` are not counted.
@@ -66,7 +66,7 @@ impl Asker {
         format: Format,
         count: Option<NonZeroU64>,
     ) -> Result<EventStream, Ending> {
-        self.ask(|reply| Request::Events { interest, format, count, reply }).await
+        self.ask(|reply| Request::Events { interest: Box::new(interest), format, count, reply }).await
     }
 
     /// The table as it is, one JSON object per line, in pieces.

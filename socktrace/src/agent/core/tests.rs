@@ -1,0 +1,150 @@
+use super::super::interest::interest;
+use super::super::request::{self, Asker};
+use super::super::selection::{Format, Selection};
+use super::super::source::given::Given;
+use super::*;
+use crate::socket::{Change, ChangeKind, Comm, Endpoint, Family, Process, Proto, State};
+use serde_json::Value;
+use tokio::task::JoinHandle;
+
+struct Running {
+    given: Given,
+    asker: Asker,
+    ending: watch::Sender<bool>,
+    task: JoinHandle<()>,
+}
+
+async fn start() -> Running {
+    let given = Given::default();
+    let (asker, requests) = request::channel();
+    let (ending, ended) = watch::channel(false);
+    let task = tokio::spawn(Core::new(Source::Given(given.clone())).run(requests, ended));
+    Running { given, asker, ending, task }
+}
+
+impl Running {
+    async fn subscribe(&self, selection: Selection) -> super::super::stream::EventStream {
+        self.asker.events(interest(&selection).unwrap(), Format::Json, selection.count).await.unwrap()
+    }
+
+    async fn end(self) {
+        self.ending.send(true).unwrap();
+        self.task.await.unwrap();
+    }
+}
+
+fn endpoint(port: u16) -> Endpoint {
+    Endpoint::Inet { addr: [192, 0, 2, 1].into(), port }
+}
+
+/// A connect of this process's, that failed.
+fn refused(cookie: u64) -> [Change; 2] {
+    let change = |old, new, process| Change {
+        at: time::boot_now(),
+        cookie,
+        netns: 1,
+        proto: Proto::Tcp,
+        family: Family::Inet,
+        local: endpoint(1000),
+        peer: endpoint(80),
+        ifindex: 0,
+        uid: None,
+        mark: 0,
+        cgroup: 0,
+        process,
+        inode: 0,
+        kind: ChangeKind::State { old, new, closing: None },
+    };
+    let process = Process { pid: 4_000_000, comm: Comm::from_bytes(b"tester") };
+    [change(State::Close, State::SynSent, Some(process)), change(State::SynSent, State::Close, None)]
+}
+
+fn events(text: &[u8]) -> Vec<Value> {
+    let lines = std::str::from_utf8(text).unwrap().lines();
+    lines.map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+#[tokio::test]
+async fn changes_go_in_and_events_come_out() {
+    let running = start().await;
+    let mut stream = running.subscribe(Selection::default()).await;
+    refused(u64::MAX - 1).into_iter().for_each(|change| running.given.push(change));
+    let told = events(&stream.next().await.unwrap());
+    assert_eq!(told[0]["event"], "connect_failed", "{told:?}");
+    assert_eq!((&told[0]["comm"], &told[0]["peer_port"]), (&"tester".into(), &80.into()));
+    running.end().await;
+}
+
+#[tokio::test]
+async fn a_stream_with_a_count_ends_by_itself() {
+    let running = start().await;
+    let count = std::num::NonZeroU64::new(3);
+    let mut stream = running.subscribe(Selection { count, ..Selection::default() }).await;
+    for cookie in 1..=10 {
+        refused(u64::MAX - cookie).into_iter().for_each(|change| running.given.push(change));
+    }
+    let mut told = Vec::new();
+    while let Some(piece) = stream.next().await {
+        told.extend(events(&piece));
+    }
+    assert_eq!(told.len(), 3, "{told:?}");
+    running.end().await;
+}
+
+#[tokio::test]
+async fn what_happened_before_the_end_is_told() {
+    let running = start().await;
+    let mut stream = running.subscribe(Selection::default()).await;
+    refused(u64::MAX - 1).into_iter().for_each(|change| running.given.push(change));
+    running.end().await;
+    let mut told = Vec::new();
+    while let Some(piece) = stream.next().await {
+        told.extend(events(&piece));
+    }
+    assert!(!told.is_empty());
+}
+
+#[tokio::test]
+async fn a_loss_is_told_then_repaired_and_counted() {
+    let running = start().await;
+    running.asker.ready().await.unwrap();
+    let kinds = vec!["resync".to_owned()];
+    let mut stream = running.subscribe(Selection { kinds, ..Selection::default() }).await;
+    running.given.lose(5);
+    let mut told = Vec::new();
+    while told.len() < 2 {
+        told.extend(events(&stream.next().await.unwrap()));
+    }
+    assert_eq!((&told[0]["event"], &told[0]["lost"]), (&"lost".into(), &5.into()));
+    assert_eq!(told[1]["event"], "resync");
+    let status = running.asker.status().await.unwrap();
+    assert_eq!((status.events_seen, status.events_lost, status.resyncs), (5, 5, 1));
+    running.end().await;
+}
+
+#[tokio::test]
+async fn the_table_has_what_the_kernel_has() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let running = start().await;
+    assert!(running.asker.ready().await.unwrap() > 0);
+    let pieces = running.asker.table().await.unwrap();
+    let rows = events(&pieces.concat());
+    let ours = rows.iter().find(|row| row["local_port"] == port && row["state"] == "LISTEN").unwrap();
+    assert_eq!((&ours["pid"], &ours["attribution"]), (&std::process::id().into(), &"holder".into()));
+    running.end().await;
+}
+
+#[test]
+fn kernel_releases() {
+    for (release, expected) in [
+        ("6.8.0-31-generic", true),
+        ("6.18.44", true),
+        ("7.0", true),
+        ("6.1.0-22", false),
+        ("6", false),
+        ("", false),
+    ] {
+        assert_eq!(is_at_least(release, (6, 8)), expected, "{release}");
+    }
+}
