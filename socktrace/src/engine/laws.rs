@@ -224,6 +224,24 @@ fn interest() -> impl Strategy<Value = Interest> {
         "not sport = :1",
         "cookie = 3",
         "dport = :2 and pid = 2",
+        "sport = {:1,:2}",
+        "port = 1-2",
+        "sport = 1-60000",
+        "( sport = :1 and dport = :2 ) or cookie = 2",
+        "not ( sport != :1 or dport != :2 )",
+        "not ( sport = :1 and dport = :2 )",
+        "dst 127.0.0.1",
+        "dst 127.0.0.2:2",
+        "src 127.0.0.0/8 and dport = :1",
+        "dst 127.0.0.2 or src 127.0.0.2",
+        "host [::ffff:127.0.0.2]",
+        "host 127.0.0.2",
+        "comm = {p1,p2}",
+        "comm = p*",
+        "not comm = p1",
+        "pid != 1",
+        "pid = {1,2}",
+        "state established",
     ];
     let kinds = prop::collection::vec(0..KindSet::KINDS, 0..5);
     let pids = prop::collection::vec(1..4u32, 0..3);
@@ -242,9 +260,13 @@ fn interest() -> impl Strategy<Value = Interest> {
 }
 
 fn event() -> impl Strategy<Value = Event> {
-    (0..4u64, 0..3u16, 0..3u16, 0..4u32, any::<bool>(), 0..4u8).prop_map(
-        |(cookie, local, peer, pid, udp, kind)| {
-            let end = |port| Endpoint::Inet { addr: [127, 0, 0, 1].into(), port };
+    (0..4u64, 0..3u16, 0..3u16, 0..4u32, any::<[bool; 2]>(), 0..4u8).prop_map(
+        |(cookie, local, peer, pid, [udp, mapped], kind)| {
+            let v4 = |port: u16| std::net::Ipv4Addr::new(127, 0, 0, 1 + (port / 2) as u8);
+            let end = |port: u16| match mapped {
+                false => Endpoint::Inet { addr: v4(port).into(), port },
+                true => Endpoint::Inet { addr: v4(port).to_ipv6_mapped().into(), port },
+            };
             let kind = match kind {
                 0 => EventKind::Accept,
                 1 => EventKind::Close { duration_us: None, closing: None },

@@ -5,6 +5,7 @@
 
 mod dumps;
 mod interest;
+mod keys;
 #[cfg(test)]
 mod laws;
 mod messages;

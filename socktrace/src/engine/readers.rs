@@ -1,15 +1,15 @@
 //! Who wants which event, found without asking everybody.
 //!
-//! Each reader lies under the kinds it wants, and there under one thing that all its events have, if its interest
-//! names one: a cookie, processes, a port. An event looks only where its own kind, ports and process lead. So a
-//! hundred readers that each look at another port cost an event no more than one.
+//! Each reader lies under the kinds it wants, and there under the keys of which all its events have one, if its
+//! interest names any: a cookie, processes, ports, addresses. An event looks only where its own kind, ends and process
+//! lead. So a hundred readers that each look at another port cost an event little more than one.
 
 use rustc_hash::FxHashMap;
 
 use super::interest::{FactsOf, Interest};
+use super::keys::Key;
 use super::messages::ReaderId;
-use crate::query::Hints;
-use crate::socket::{Cookie, Event, KindSet, Subject};
+use crate::socket::{Event, KindSet};
 
 /// Everybody who reads events.
 #[derive(Debug, Default)]
@@ -26,56 +26,28 @@ struct Shelf {
     any: Vec<ReaderId>,
     keyed: FxHashMap<Key, Vec<ReaderId>>,
     /// How many readers lie under each sort of key: an event looks only for those.
-    sorts: [u32; SORTS],
+    sorts: [u32; Key::SORTS],
 }
 
-/// Something that all events of a reader have.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-enum Key {
-    Cookie(Cookie),
-    Pid(u32),
-    LocalPort(u16),
-    PeerPort(u16),
-    EitherPort(u16),
-}
-
-const SORTS: usize = 5;
-
-impl Key {
-    const fn sort(self) -> usize {
-        match self {
-            Self::Cookie(_) => 0,
-            Self::Pid(_) => 1,
-            Self::LocalPort(_) => 2,
-            Self::PeerPort(_) => 3,
-            Self::EitherPort(_) => 4,
+impl Shelf {
+    fn put(&mut self, keys: &[Key], id: ReaderId) {
+        for key in keys {
+            let under = self.keyed.entry(*key).or_default();
+            if !under.contains(&id) {
+                under.push(id);
+                self.sorts[key.sort()] += 1;
+            }
         }
     }
 
-    /// The keys that a reader lies under; none if it can want anything.
-    fn of_interest(interest: &Interest) -> Vec<Self> {
-        let Hints { local_port, peer_port, either_port, cookie, inode: _, pid } = interest.filter.hints();
-        let pids = || interest.pids.iter().map(|&pid| Self::Pid(pid)).collect();
-        let first = cookie
-            .map(Self::Cookie)
-            .or(local_port.map(Self::LocalPort))
-            .or(peer_port.map(Self::PeerPort))
-            .or(either_port.map(Self::EitherPort))
-            .or(pid.map(Self::Pid));
-        first.map_or_else(pids, |key| vec![key])
-    }
-
-    /// The keys that an event has, the same one never twice.
-    fn of_subject(subject: &Subject) -> [Option<Self>; 6] {
-        let (local, peer) = (subject.local.port(), subject.peer.port());
-        [
-            Some(Self::Cookie(subject.cookie)),
-            subject.owner.process().map(|process| Self::Pid(process.pid)),
-            Some(Self::LocalPort(local)),
-            Some(Self::PeerPort(peer)),
-            Some(Self::EitherPort(local)),
-            (peer != local).then_some(Self::EitherPort(peer)),
-        ]
+    fn take(&mut self, id: ReaderId) {
+        self.any.retain(|&reader| reader != id);
+        self.keyed.retain(|key, readers| {
+            let before = readers.len();
+            readers.retain(|&reader| reader != id);
+            self.sorts[key.sort()] -= (before - readers.len()) as u32;
+            !readers.is_empty()
+        });
     }
 }
 
@@ -83,22 +55,13 @@ impl Readers {
     /// Somebody wants events. One of the same number before is forgotten.
     pub(super) fn add(&mut self, id: ReaderId, interest: Interest) {
         self.remove(id);
-        let mut keys = Key::of_interest(&interest);
-        keys.sort_unstable_by_key(|key| match *key {
-            Key::Pid(pid) => pid,
-            Key::Cookie(_) | Key::LocalPort(_) | Key::PeerPort(_) | Key::EitherPort(_) => 0,
-        });
-        keys.dedup();
+        let keys = Key::of_interest(&interest);
         for kind in interest.kinds.indexes() {
             let shelf = &mut self.by_kind[kind];
             // What has no subject has no keys either.
-            if keys.is_empty() || KindSet::WITHOUT_SUBJECT.has(kind) {
-                shelf.any.push(id);
-                continue;
-            }
-            for key in &keys {
-                shelf.keyed.entry(*key).or_default().push(id);
-                shelf.sorts[key.sort()] += 1;
+            match keys.as_ref().filter(|_| !KindSet::WITHOUT_SUBJECT.has(kind)) {
+                None => shelf.any.push(id),
+                Some(keys) => shelf.put(keys, id),
             }
         }
         self.wanted = self.wanted.union(interest.kinds);
@@ -109,15 +72,7 @@ impl Readers {
     pub(super) fn remove(&mut self, id: ReaderId) {
         let Some(gone) = self.interests.remove(&id) else { return };
         self.unix_closes -= usize::from(gone.wants_unix_close());
-        for shelf in &mut self.by_kind {
-            shelf.any.retain(|&reader| reader != id);
-            shelf.keyed.retain(|key, readers| {
-                let before = readers.len();
-                readers.retain(|&reader| reader != id);
-                shelf.sorts[key.sort()] -= (before - readers.len()) as u32;
-                !readers.is_empty()
-            });
-        }
+        self.by_kind.iter_mut().for_each(|shelf| shelf.take(id));
         self.wanted = self.interests.values().fold(KindSet::EMPTY, |all, it| all.union(it.kinds));
     }
 
@@ -127,14 +82,20 @@ impl Readers {
         let facts = FactsOf::new();
         let wants = |id: &&ReaderId| self.interests[*id].wants_with(event, &facts);
         let mut readers: Vec<ReaderId> = shelf.any.iter().filter(wants).copied().collect();
-        if let (Some(subject), false) = (event.subject.as_deref(), shelf.keyed.is_empty()) {
-            for key in Key::of_subject(subject).into_iter().flatten() {
-                if shelf.sorts[key.sort()] > 0
-                    && let Some(under) = shelf.keyed.get(&key)
-                {
-                    readers.extend(under.iter().filter(wants));
-                }
+        let Some(subject) = event.subject.as_deref().filter(|_| !shelf.keyed.is_empty()) else {
+            return readers;
+        };
+        let mut found = 0;
+        for key in Key::of_subject(subject).filter(|key| shelf.sorts[key.sort()] > 0) {
+            if let Some(under) = shelf.keyed.get(&key) {
+                readers.extend(under.iter().filter(wants));
+                found += 1;
             }
+        }
+        if found > 1 {
+            // A reader may lie under two keys of this event.
+            readers.sort_unstable();
+            readers.dedup();
         }
         readers
     }
