@@ -2,7 +2,9 @@
 
 use super::selection::Selection;
 use crate::engine::Interest;
-use crate::query::{Context, Dialect, NoNames, ParseError, parse};
+use crate::listing::Places;
+use crate::listing::names::Directory;
+use crate::query::{Context, Dialect, ParseError, parse};
 use crate::socket::{Comm, Family, KindSet};
 
 /// A choice of events that makes no sense.
@@ -57,7 +59,9 @@ pub fn interest(selection: &Selection) -> Result<Interest, SelectionError> {
         }
     }
     let families = selection.families.iter().map(|word| family(word)).collect::<Result<_, _>>()?;
-    let filter = parse(&selection.filter, &Context::new(Dialect::Ss), &NoNames)
+    let places = Places::default();
+    let names = Directory::new(places.proc.clone(), &places.port_range());
+    let filter = parse(&selection.filter, &Context::new(Dialect::Ss), &names)
         .map_err(|error| SelectionError::Filter { words: selection.filter.clone(), error })?;
     Ok(Interest {
         kinds,

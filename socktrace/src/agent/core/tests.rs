@@ -1,3 +1,5 @@
+//! The task against changes that are given, and dumps of this machine.
+
 use super::super::interest::interest;
 use super::super::request::{self, Asker};
 use super::super::selection::{Format, Selection};

@@ -4,6 +4,7 @@
 //! in size and time, connections in number.
 
 mod routes;
+mod sockets;
 #[cfg(test)]
 mod tests;
 

@@ -1,5 +1,6 @@
 //! What can be asked, and how answers are written.
 
+use super::sockets::sockets;
 use crate::agent::request::{Asker, Ending};
 use crate::agent::selection::{Format, NDJSON, Selection, TEXT};
 use axum::Router;
@@ -17,6 +18,7 @@ const PATHS: &str = "there are /v1/events, /v1/sockets, /v1/status and /v1/table
 pub fn router(asker: Asker) -> Router {
     Router::new()
         .route("/v1/events", get(events))
+        .route("/v1/sockets", get(sockets))
         .route("/v1/status", get(status))
         .route("/v1/table", get(table))
         .fallback(async || (StatusCode::NOT_FOUND, PATHS))
@@ -24,7 +26,8 @@ pub fn router(asker: Asker) -> Router {
 }
 
 /// Why a request is refused; answered in one line of text.
-struct Refusal(StatusCode, String);
+#[derive(Debug)]
+pub(super) struct Refusal(pub(super) StatusCode, pub(super) String);
 
 impl IntoResponse for Refusal {
     fn into_response(self) -> Response {
@@ -33,8 +36,14 @@ impl IntoResponse for Refusal {
 }
 
 impl Refusal {
-    fn bad(error: impl std::fmt::Display) -> Self {
+    /// The request is wrong.
+    pub(super) fn bad(error: impl std::fmt::Display) -> Self {
         Self(StatusCode::BAD_REQUEST, error.to_string())
+    }
+
+    /// The agent could not do it.
+    pub(super) fn failed(error: impl std::fmt::Display) -> Self {
+        Self(StatusCode::INTERNAL_SERVER_ERROR, error.to_string())
     }
 }
 
@@ -56,7 +65,7 @@ async fn events(
     // A filter may hold names whose look-up takes time.
     let interest = tokio::task::spawn_blocking(move || crate::agent::interest::interest(&selection))
         .await
-        .map_err(Refusal::bad)?
+        .map_err(Refusal::failed)?
         .map_err(Refusal::bad)?;
     let stream = asker.events(interest, format, count).await?;
     let pieces = futures_util::stream::unfold(stream, |mut stream| async {
@@ -71,8 +80,7 @@ async fn events(
 
 async fn status(State(asker): State<Asker>) -> Result<Response, Refusal> {
     let status = asker.status().await?;
-    let mut json = serde_json::to_vec(&status)
-        .map_err(|error| Refusal(StatusCode::INTERNAL_SERVER_ERROR, error.to_string()))?;
+    let mut json = serde_json::to_vec(&status).map_err(Refusal::failed)?;
     json.push(b'\n');
     Ok(([(CONTENT_TYPE, "application/json")], json).into_response())
 }

@@ -3,7 +3,7 @@
 use super::*;
 use crate::agent::client::{self, ClientError};
 use crate::agent::request::{self, Request};
-use crate::agent::selection::{Format, Selection};
+use crate::agent::selection::{Format, Selection, TEXT};
 use crate::agent::status::Status;
 use crate::agent::stream::{BACKLOG, Feed, stream};
 use bytes::Bytes;
@@ -92,6 +92,24 @@ async fn the_table_is_answered_in_pieces() {
     let server = start();
     let answer = server.raw(b"GET /v1/table HTTP/1.0\r\n\r\n").await;
     assert!(answer.ends_with("\r\n\r\none\ntwo\n"), "{answer}");
+    server.end().await;
+}
+
+#[tokio::test]
+async fn sockets_are_listed_and_what_is_wrong_is_said() {
+    let server = start();
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let netns = crate::kernel::netns::current().unwrap();
+    let args = ["-tlnH".into(), format!("sport = :{port}").into()];
+    let answer = client::sockets(&server.path, &args, netns, None, TEXT).await.unwrap();
+    let text = String::from_utf8(answer.all().await.unwrap()).unwrap();
+    assert!(text.contains(&format!("127.0.0.1:{port}")) && text.lines().count() == 1, "{text}");
+    let args = ["-t".into(), "sprot = :1".into()];
+    let refused = client::sockets(&server.path, &args, netns, None, TEXT).await.unwrap_err();
+    assert!(refused.is_usage() && refused.to_string().contains("did you mean `sport`"), "{refused}");
+    let refused = client::sockets(&server.path, &["-t".into()], 1, None, TEXT).await.unwrap_err();
+    assert_eq!(refused.to_string(), "there is no network namespace 1 any more");
     server.end().await;
 }
 

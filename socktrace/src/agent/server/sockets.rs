@@ -1,0 +1,198 @@
+//! `/v1/sockets`: the answer to an ss command line.
+//!
+//! I/O: the kernel, through `listing`, on a thread of its own. The answer is sent while it is made; a reader who
+//! does not take it holds up nothing but that thread.
+
+use super::routes::Refusal;
+use crate::agent::selection::{BadParameter, NDJSON, TEXT, prefers_text};
+use crate::kernel::netns::{self, NetnsError};
+use crate::listing::options::{Action, Format, NetnsChoice, Options};
+use crate::listing::words::{self, Asked, Question};
+use crate::listing::{self, Places};
+use crate::socket::NetnsId;
+use axum::body::Body;
+use axum::extract::RawQuery;
+use axum::http::header::{ACCEPT, CONTENT_TYPE};
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse, Response};
+use bytes::{Bytes, BytesMut};
+use std::io::{self, Write};
+use std::path::Path;
+use tokio::sync::mpsc;
+
+/// Bytes that are sent together.
+const PIECE: usize = 64 * 1024;
+/// Pieces that may wait for the reader.
+const PIECES: usize = 4;
+
+/// A request, read.
+#[derive(Debug, PartialEq)]
+struct Asking {
+    words: Vec<String>,
+    netns: Option<NetnsId>,
+    columns: Option<usize>,
+}
+
+/// Why a listing was not made.
+#[derive(Debug, thiserror::Error)]
+enum ListingError {
+    #[error(transparent)]
+    Listing(#[from] listing::Error),
+    #[error(transparent)]
+    Namespace(#[from] NetnsError),
+    #[error("there is no network namespace {0} any more")]
+    NoNamespace(NetnsId),
+}
+
+pub(super) async fn sockets(RawQuery(query): RawQuery, headers: HeaderMap) -> Result<Response, Refusal> {
+    let asking = Asking::from_query(&query.unwrap_or_default()).map_err(Refusal::bad)?;
+    let accept = headers.get(ACCEPT).and_then(|accept| accept.to_str().ok()).unwrap_or_default();
+    let options = asking.options(prefers_text(accept))?;
+    let kind = match options.format {
+        Format::Text { .. } => TEXT,
+        Format::Json => NDJSON,
+    };
+    let (sender, mut pieces) = mpsc::channel(PIECES);
+    let netns = asking.netns;
+    let listing = tokio::task::spawn_blocking(move || {
+        let mut out = Pieces { sender, piece: BytesMut::with_capacity(PIECE) };
+        list(&options, netns, &mut out)
+            .and_then(|()| out.flush().map_err(|e| listing::Error::Output(e).into()))
+    });
+    // An error that comes before the first piece is an answer; one that comes later breaks the answer off.
+    let Some(first) = pieces.recv().await else {
+        return match listing.await.map_err(Refusal::failed)? {
+            Ok(()) => Ok(([(CONTENT_TYPE, kind)], Body::empty()).into_response()),
+            Err(ListingError::Listing(error)) if error.is_usage() => Err(Refusal::bad(error)),
+            Err(error) => Err(Refusal::failed(error)),
+        };
+    };
+    let rest = futures_util::stream::unfold((pieces, Some(listing)), |(mut pieces, mut listing)| async {
+        if let Some(piece) = pieces.recv().await {
+            return Some((Ok(piece), (pieces, listing)));
+        }
+        let error = match listing.take()?.await {
+            Ok(Ok(())) => return None,
+            Ok(Err(error)) => io::Error::other(error.to_string()),
+            Err(error) => io::Error::other(error),
+        };
+        Some((Err(error), (pieces, None)))
+    });
+    use futures_util::StreamExt as _;
+    let all = futures_util::stream::once(async { Ok::<_, io::Error>(first) }).chain(rest);
+    Ok(([(CONTENT_TYPE, kind)], Body::from_stream(all)).into_response())
+}
+
+impl Asking {
+    fn from_query(query: &str) -> Result<Self, BadParameter> {
+        let mut asking = Self { words: Vec::new(), netns: None, columns: None };
+        for (key, value) in form_urlencoded::parse(query.as_bytes()) {
+            let bad = |expected| BadParameter { key: key.to_string(), value: value.to_string(), expected };
+            match &*key {
+                "arg" => asking.words.push(value.into_owned()),
+                "netns" => asking.netns = Some(value.parse().map_err(|_| bad("expected an inode number"))?),
+                "columns" => asking.columns = Some(value.parse().map_err(|_| bad("expected a number"))?),
+                _ => return Err(bad("expected arg, netns, columns")),
+            }
+        }
+        Ok(asking)
+    }
+
+    /// What the words mean, as far as an agent may do it for others.
+    fn options(&self, text: bool) -> Result<Options, Refusal> {
+        let question = match words::parse(&self.words, self.columns).map_err(Refusal::bad)? {
+            Asked::Question(question) => *question,
+            Asked::Help | Asked::Version => return Err(Refusal::bad("ask ss itself for that")),
+        };
+        let Question { mut options, filter_file, direct: _, agent: _, every: _ } = question;
+        if !text {
+            options.format = Format::Json;
+        }
+        // An agent has rights that who asks may not have: it tells, and it does nothing for anybody.
+        let refused = match (&options.action, &filter_file, &options.netns) {
+            (Action::Kill { .. }, ..) => "an agent closes no sockets",
+            (Action::Dump(_), ..) => "an agent writes no files",
+            (Action::Events, ..) => "an agent tells of closed sockets by /v1/events",
+            (_, Some(_), _) => "an agent reads no filter files",
+            (_, _, NetnsChoice::One(name)) if name.contains('/') => {
+                "an agent opens no files: name the namespace"
+            }
+            (Action::List | Action::Nothing, None, _) => return Ok(options),
+        };
+        Err(Refusal(StatusCode::FORBIDDEN, refused.to_owned()))
+    }
+}
+
+fn list(options: &Options, netns: Option<NetnsId>, out: &mut Pieces) -> Result<(), ListingError> {
+    let places = Places::default();
+    match netns {
+        None => drop(listing::run(options, &places, out)?),
+        Some(id) if netns::current().is_ok_and(|own| own == id) => drop(listing::run(options, &places, out)?),
+        Some(id) => {
+            let listed = netns::list(Path::new("/proc"));
+            let netns = listed.namespaces.into_iter().find(|netns| netns.id == id);
+            let netns = netns.ok_or(ListingError::NoNamespace(id))?;
+            netns.run(|| listing::run(options, &places, out))??;
+        }
+    }
+    Ok(())
+}
+
+/// Sends what is written, in pieces.
+struct Pieces {
+    sender: mpsc::Sender<Bytes>,
+    piece: BytesMut,
+}
+
+impl Write for Pieces {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.piece.extend_from_slice(bytes);
+        if self.piece.len() >= PIECE {
+            self.flush()?;
+        }
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        if self.piece.is_empty() {
+            return Ok(());
+        }
+        let piece = self.piece.split().freeze();
+        self.sender.blocking_send(piece).map_err(|_| io::ErrorKind::BrokenPipe.into())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_asked() {
+        let asking = Asking::from_query("arg=-tln&arg=sport+%3D+%3A22&netns=7&columns=80").unwrap();
+        let words = ["-tln", "sport = :22"].map(str::to_owned).to_vec();
+        assert_eq!(asking, Asking { words, netns: Some(7), columns: Some(80) });
+        for (query, expected) in [
+            ("netns=here", "netns=here: expected an inode number"),
+            ("columns=-1", "columns=-1: expected a number"),
+            ("args=-t", "args=-t: expected arg, netns, columns"),
+        ] {
+            assert_eq!(Asking::from_query(query).unwrap_err().to_string(), expected);
+        }
+    }
+
+    #[test]
+    fn what_an_agent_does_for_nobody() {
+        for (query, status) in [
+            ("arg=-t&arg=-K", 403),
+            ("arg=-E", 403),
+            ("arg=-D&arg=/tmp/x", 403),
+            ("arg=-F&arg=/etc/shadow", 403),
+            ("arg=-N&arg=/proc/1/ns/net", 403),
+            ("arg=--no-such-option", 400),
+            ("arg=-h", 400),
+        ] {
+            let refusal = Asking::from_query(query).unwrap().options(true).unwrap_err();
+            assert_eq!(refusal.0, status, "{query}: {}", refusal.1);
+        }
+    }
+}
