@@ -7,5 +7,8 @@ mod cli;
 mod diag;
 mod events;
 mod filter;
+mod ss_ghost;
+mod ss_parity;
+mod ss_zoo;
 mod support;
 mod tracer;

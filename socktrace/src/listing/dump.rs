@@ -1,22 +1,31 @@
-//! Asking the kernel for everything that was selected, table by table in ss's order.
+//! Asking for everything that was selected, table by table in ss's order.
 //!
-//! I/O: through `kernel::sock_diag`.
+//! The kernel is asked by sock_diag; where it has no handler, or the caller put the files elsewhere, /proc/net is
+//! read; TCP sockets may come from a file of recorded answers.
+//! I/O: through `kernel`, and one such file.
 
+use std::fs;
 use std::ops::ControlFlow;
+use std::path::PathBuf;
 
-use crate::kernel::sock_diag::{DiagError, InetQuery, InetTable, IpVersion, SockDiag, UnixQuery, Want};
-use crate::socket::{Family, Socket, State};
+use crate::kernel::procfs_net::{self, ProcTable};
+use crate::kernel::sock_diag::{
+    DiagError, InetQuery, InetTable, IpVersion, SockDiag, UnixQuery, Want, replay,
+};
+use crate::socket::{Family, Proto, Socket, State};
 
 use super::Places;
+use super::error::Error;
 use super::selection::{Selection, Table};
 
-/// What is asked of the kernel.
+/// What is asked.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Request<'a> {
     pub(super) selection: Selection,
     pub(super) want: Want,
-    /// A filter for IP sockets in the kernel's bytecode; it may only narrow.
-    pub(super) bytecode: &'a [u8],
+    /// The filter for IP sockets in the kernel's bytecode, which may only narrow: the most telling first, and what is
+    /// tried when the kernel refuses it.
+    pub(super) bytecode: &'a [Vec<u8>],
     pub(super) places: &'a Places,
 }
 
@@ -48,101 +57,247 @@ enum Part {
     Xdp,
 }
 
-/// Hands every selected socket to `each`, until it breaks. What the kernel has no handler for goes to `missing`.
+/// Hands every selected socket to `each`, until it breaks. What can be listed nowhere goes to `missing`.
 pub(super) fn dump(
-    diag: &mut SockDiag,
     request: &Request<'_>,
-    each: &mut impl FnMut(Socket) -> ControlFlow<()>,
-    missing: &mut impl FnMut(&'static str),
-) -> Result<(), DiagError> {
+    each: &mut dyn FnMut(Socket) -> ControlFlow<()>,
+    missing: &mut dyn FnMut(&'static str),
+) -> Result<(), Error> {
+    let mut dump = Dump { request, diag: None };
     for part in ORDER {
-        match part.dump(diag, request, each) {
-            Ok(ControlFlow::Continue(())) => {}
-            Ok(ControlFlow::Break(())) => return Ok(()),
-            Err(DiagError::Unsupported(table)) => missing(table),
-            Err(error) => return Err(error),
+        if part.is_selected(&request.selection) && dump.part(part, each, missing)?.is_break() {
+            break;
         }
     }
     Ok(())
 }
 
-impl Part {
-    fn dump(
-        self,
-        diag: &mut SockDiag,
-        request: &Request<'_>,
-        each: &mut impl FnMut(Socket) -> ControlFlow<()>,
+/// A dump under way.
+struct Dump<'a> {
+    request: &'a Request<'a>,
+    /// Opened when it is first needed: it may not be needed at all.
+    diag: Option<SockDiag>,
+}
+
+impl Dump<'_> {
+    fn part(
+        &mut self,
+        part: Part,
+        each: &mut dyn FnMut(Socket) -> ControlFlow<()>,
+        missing: &mut dyn FnMut(&'static str),
+    ) -> Result<ControlFlow<()>, Error> {
+        let places = self.request.places;
+        if let (Some(file), Part::Inet(Table::Tcp, _)) = (&places.tcpdiag, part) {
+            return self.recorded(file, each);
+        }
+        if !places.recorded && part.variables().iter().all(|variable| places.elsewhere(variable).is_none()) {
+            match self.by_diag(part, each) {
+                Err(DiagError::Unsupported(table)) if part.proc_tables().is_empty() => {
+                    missing(table);
+                    return Ok(ControlFlow::Continue(()));
+                }
+                Err(DiagError::Unsupported(_)) => {}
+                done => return Ok(done?),
+            }
+        }
+        self.by_proc(part, each)
+    }
+
+    fn by_diag(
+        &mut self,
+        part: Part,
+        each: &mut dyn FnMut(Socket) -> ControlFlow<()>,
     ) -> Result<ControlFlow<()>, DiagError> {
-        let &Request { selection, want, .. } = request;
-        let covers = |table, family| selection.covers(table, family);
-        // In some families every socket is closed, and the kernel does not look at states.
-        let closed = selection.states.contains(State::Close);
-        let mut listed = |socket: Socket| match Table::of(socket.proto) {
-            Some(table) if covers(table, socket.family) => each(socket),
-            _ => ControlFlow::Continue(()),
+        let &Request { selection, want, bytecode, .. } = self.request;
+        let diag = match &mut self.diag {
+            Some(diag) => diag,
+            none => none.insert(SockDiag::open()?),
         };
-        let any = |tables: &[Table], family| tables.iter().any(|&table| covers(table, family));
-        let answer = match self {
-            Self::Netlink if closed && any(&[Table::Netlink], Family::Netlink) => {
-                diag.netlink(want, listed)?
-            }
-            Self::Packet if closed && any(&[Table::PacketRaw, Table::PacketDgram], Family::Packet) => {
-                diag.packet(want, listed)?
-            }
-            Self::Unix if any(&[Table::UnixStream, Table::UnixDgram, Table::UnixSeqpacket], Family::Unix) => {
-                diag.unix(&UnixQuery { states: selection.states, want }, listed)?
-            }
-            Self::Vsock if any(&[Table::VsockStream, Table::VsockDgram], Family::Vsock) => {
-                diag.vsock(selection.states, want, listed)?
-            }
-            Self::Tipc if any(&[Table::Tipc], Family::Tipc) => diag.tipc(selection.states, want, listed)?,
-            Self::Xdp if closed && any(&[Table::Xdp], Family::Xdp) => diag.xdp(want, listed)?,
-            Self::Inet(table, inet) => {
+        let mut listed = |socket: Socket| selection.listed(socket, each);
+        let answer = match part {
+            Part::Netlink => diag.netlink(want, listed)?,
+            Part::Packet => diag.packet(want, listed)?,
+            Part::Unix => diag.unix(&UnixQuery { states: selection.states, want }, listed)?,
+            Part::Vsock => diag.vsock(selection.states, want, listed)?,
+            Part::Tipc => diag.tipc(selection.states, want, listed)?,
+            Part::Xdp => diag.xdp(want, listed)?,
+            Part::Inet(table, inet) => {
                 for ip in IpVersion::BOTH {
-                    if covers(table, ip.family())
-                        && inet_table(diag, request, inet, ip, &mut listed)?.is_break()
+                    let query = InetQuery { want, ..InetQuery::new(inet, ip, selection.states) };
+                    if selection.covers(table, ip.family())
+                        && inet_dump(diag, query, bytecode, &mut listed)?.is_break()
                     {
                         return Ok(ControlFlow::Break(()));
                     }
                 }
                 return Ok(ControlFlow::Continue(()));
             }
-            Self::Netlink | Self::Packet | Self::Unix | Self::Vsock | Self::Tipc | Self::Xdp => {
-                return Ok(ControlFlow::Continue(()));
-            }
         };
         Ok(if answer.stopped { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
     }
-}
 
-fn inet_table(
-    diag: &mut SockDiag,
-    request: &Request<'_>,
-    table: InetTable,
-    ip: IpVersion,
-    each: &mut impl FnMut(Socket) -> ControlFlow<()>,
-) -> Result<ControlFlow<()>, DiagError> {
-    let query = InetQuery {
-        want: request.want,
-        bytecode: request.bytecode,
-        ..InetQuery::new(table, ip, request.selection.states)
-    };
-    let family = ip.family();
-    let mut malformed = None;
-    let answer = diag.inet(&query, |row| {
-        if row.family() != family {
-            return ControlFlow::Continue(());
-        }
-        match row.to_socket(request.want) {
-            Ok(socket) => each(socket),
-            Err(error) => {
-                malformed = Some(error);
-                ControlFlow::Break(())
+    fn by_proc(
+        &self,
+        part: Part,
+        each: &mut dyn FnMut(Socket) -> ControlFlow<()>,
+    ) -> Result<ControlFlow<()>, Error> {
+        let selection = &self.request.selection;
+        let mut flow = ControlFlow::Continue(());
+        for table in part.proc_tables() {
+            let Some(path) = self.proc_file(*table) else { continue };
+            let listed = procfs_net::list(*table, &path, 0, |mut socket| {
+                if let Proto::Raw(_) = socket.proto {
+                    // Here the protocol is the port and nothing else, as in ss.
+                    socket.proto = Proto::Raw(255);
+                }
+                if selection.states.contains(socket.state) {
+                    flow = selection.listed(socket, each);
+                }
+                flow
+            });
+            match listed {
+                // The kernel has no such sockets.
+                Err(procfs_net::ProcNetError::Read { source, .. })
+                    if source.kind() == std::io::ErrorKind::NotFound => {}
+                listed => listed?,
+            }
+            if flow.is_break() {
+                break;
             }
         }
-    })?;
-    if let Some(error) = malformed {
-        return Err(DiagError::Netlink { action: "list", table: table.name(), source: error.into() });
+        Ok(flow)
     }
-    Ok(if answer.stopped { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
+
+    fn proc_file(&self, table: ProcTable) -> Option<PathBuf> {
+        let places = self.request.places;
+        let name = table.file_name()?;
+        let elsewhere = places.elsewhere(&format!("NET_{}", name.to_uppercase()));
+        // `/proc/net` is the namespace of the process, not of this thread.
+        let folder = if places.recorded { places.proc.join("net") } else { "/proc/thread-self/net".into() };
+        Some(elsewhere.unwrap_or_else(|| folder.join(name)))
+    }
+
+    /// From a file. As in ss only families and the filter count: a recorded dump was made with its states.
+    fn recorded(
+        &self,
+        file: &PathBuf,
+        each: &mut dyn FnMut(Socket) -> ControlFlow<()>,
+    ) -> Result<ControlFlow<()>, Error> {
+        let bytes = fs::read(file)
+            .map_err(|source| Error::File { action: "read", path: file.clone(), source })?;
+        let mut damaged = |problem: String| Error::Recorded { path: file.clone(), problem };
+        let mut flow = ControlFlow::Continue(());
+        let mut malformed = None;
+        replay(&bytes, 0, |row| {
+            match row.to_socket(Want::ALL) {
+                Ok(socket) => flow = self.request.selection.listed(socket, each),
+                Err(error) => malformed = Some(error),
+            }
+            if malformed.is_some() { ControlFlow::Break(()) } else { flow }
+        })
+        .map_err(|error| damaged(error.to_string()))?;
+        malformed.map_or(Ok(flow), |error| Err(damaged(error.to_string())))
+    }
+}
+
+impl Selection {
+    /// Hands on what was selected.
+    fn listed(&self, socket: Socket, each: &mut dyn FnMut(Socket) -> ControlFlow<()>) -> ControlFlow<()> {
+        match Table::of(socket.proto) {
+            Some(table) if self.covers(table, socket.family) => each(socket),
+            Some(_) | None => ControlFlow::Continue(()),
+        }
+    }
+}
+
+/// Asks with the first bytecode that the kernel takes, or without.
+fn inet_dump(
+    diag: &mut SockDiag,
+    query: InetQuery<'_>,
+    bytecode: &[Vec<u8>],
+    each: &mut dyn FnMut(Socket) -> ControlFlow<()>,
+) -> Result<ControlFlow<()>, DiagError> {
+    let family = query.ip.family();
+    let table = query.table.name();
+    let programs = bytecode.iter().map(Vec::as_slice).chain([&[][..]]);
+    for program in programs {
+        let mut malformed = None;
+        let mut rows = 0usize;
+        let answer = diag.inet(&InetQuery { bytecode: program, ..query }, |row| {
+            rows += 1;
+            if row.family() != family {
+                return ControlFlow::Continue(());
+            }
+            match row.to_socket(query.want) {
+                Ok(socket) => each(socket),
+                Err(error) => {
+                    malformed = Some(error);
+                    ControlFlow::Break(())
+                }
+            }
+        });
+        if let Some(error) = malformed {
+            return Err(DiagError::Netlink { action: "list", table, source: error.into() });
+        }
+        match answer {
+            // It does not know an instruction, or does not allow it; programs are checked before the first row.
+            Err(error) if rows == 0 && !program.is_empty() && error.refused().is_some() => {}
+            answer if answer?.stopped => return Ok(ControlFlow::Break(())),
+            _ => return Ok(ControlFlow::Continue(())),
+        }
+    }
+    Ok(ControlFlow::Continue(()))
+}
+
+impl Part {
+    fn is_selected(self, selection: &Selection) -> bool {
+        let any = |tables: &[Table], family| tables.iter().any(|&table| selection.covers(table, family));
+        // In some families every socket is closed, and the kernel does not look at states.
+        let closed = selection.states.contains(State::Close);
+        match self {
+            Self::Netlink => closed && any(&[Table::Netlink], Family::Netlink),
+            Self::Packet => closed && any(&[Table::PacketRaw, Table::PacketDgram], Family::Packet),
+            Self::Unix => any(&[Table::UnixStream, Table::UnixDgram, Table::UnixSeqpacket], Family::Unix),
+            Self::Inet(table, _) => any(&[table], Family::Inet) || any(&[table], Family::Inet6),
+            Self::Vsock => any(&[Table::VsockStream, Table::VsockDgram], Family::Vsock),
+            Self::Tipc => any(&[Table::Tipc], Family::Tipc),
+            Self::Xdp => closed && any(&[Table::Xdp], Family::Xdp),
+        }
+    }
+
+    /// Where procfs has it; nowhere for the families that came later.
+    const fn proc_tables(self) -> &'static [ProcTable] {
+        use IpVersion::{V4, V6};
+        match self {
+            Self::Netlink => &[ProcTable::Netlink],
+            Self::Packet => &[ProcTable::Packet],
+            Self::Unix => &[ProcTable::Unix],
+            Self::Inet(_, InetTable::Raw) => {
+                &[ProcTable::Inet(InetTable::Raw, V4), ProcTable::Inet(InetTable::Raw, V6)]
+            }
+            Self::Inet(_, InetTable::Udp) => {
+                &[ProcTable::Inet(InetTable::Udp, V4), ProcTable::Inet(InetTable::Udp, V6)]
+            }
+            Self::Inet(_, InetTable::Tcp) => {
+                &[ProcTable::Inet(InetTable::Tcp, V4), ProcTable::Inet(InetTable::Tcp, V6)]
+            }
+            Self::Inet(..) | Self::Vsock | Self::Tipc | Self::Xdp => &[],
+        }
+    }
+
+    /// The variables whose presence makes ss read files instead of asking the kernel.
+    const fn variables(self) -> &'static [&'static str] {
+        match self {
+            Self::Netlink => &["NET_NETLINK"],
+            Self::Packet => &["NET_PACKET"],
+            Self::Unix => &["NET_UNIX"],
+            Self::Inet(Table::Tcp, _) => &["NET_TCP"],
+            Self::Inet(Table::Udp, _) => &["NET_UDP"],
+            Self::Inet(Table::Raw, _) => &["NET_RAW"],
+            Self::Inet(Table::Mptcp, _) => &["NET_MPTCP"],
+            Self::Inet(Table::Dccp, _) => &["NET_DCCP"],
+            Self::Inet(Table::Sctp, _) => &["NET_SCTP"],
+            Self::Inet(..) | Self::Vsock | Self::Tipc | Self::Xdp => &[],
+        }
+    }
 }

@@ -4,6 +4,7 @@ use std::io;
 use std::path::PathBuf;
 
 use crate::kernel::netns::NetnsError;
+use crate::kernel::procfs_net::ProcNetError;
 use crate::kernel::sock_diag::DiagError;
 use crate::query::ParseError;
 
@@ -21,6 +22,9 @@ pub enum Error {
     /// The kernel could not be asked, or broke off.
     #[error(transparent)]
     Kernel(#[from] DiagError),
+    /// A table of procfs could not be read.
+    #[error(transparent)]
+    Procfs(#[from] ProcNetError),
     /// The network namespace could not be entered.
     #[error(transparent)]
     Namespace(#[from] NetnsError),

@@ -6,7 +6,8 @@ use std::path::Path;
 
 use crate::kernel::netns::Netns;
 use crate::kernel::owners::{self, Walk};
-use crate::kernel::sock_diag::{SockDiag, Want};
+use crate::kernel::sock_diag::Want;
+use crate::query::bytecode::{Able, Target};
 use crate::query::{self, Context, Dialect, Filter, Processes};
 use crate::socket::{Holder, Socket, StateSet};
 
@@ -76,7 +77,8 @@ fn run_here(options: &Options, places: &Places, out: &mut impl Write) -> Result<
     let mut names = Directory::new(places.proc.clone(), &places.port_range());
     let filter = read_filter(options, &names)?;
     let selection = narrowed(&options.selection, &filter)?;
-    let request = Request { selection, want: want(options, &filter), bytecode: &[], places };
+    let bytecode = bytecode(&filter, names.port_range());
+    let request = Request { selection, want: want(options, &filter), bytecode: &bytecode, places };
     let mut report = Report { mixed: filter.mixes_and_or(), ..Report::default() };
     match &options.action {
         Action::Nothing => {}
@@ -175,7 +177,6 @@ pub(super) fn dump_all(
     report: &mut Report,
     mut each: impl FnMut(Socket) -> Result<bool, Error>,
 ) -> Result<(), Error> {
-    let mut diag = SockDiag::open()?;
     let mut failed = None;
     let mut guarded = |socket| match each(socket) {
         Ok(true) => ControlFlow::Continue(()),
@@ -185,7 +186,7 @@ pub(super) fn dump_all(
             ControlFlow::Break(())
         }
     };
-    dump::dump(&mut diag, request, &mut guarded, &mut |table| report.missing.push(table))?;
+    dump::dump(request, &mut guarded, &mut |table| report.missing.push(table))?;
     failed.map_or(Ok(()), Err)
 }
 
@@ -199,6 +200,16 @@ fn read_filter(options: &Options, names: &Directory) -> Result<Filter, Error> {
     };
     query::parse(&options.filter, &context, names)
         .map_err(|error| Error::Filter { error, words: options.filter.clone() })
+}
+
+/// What of the filter the kernel can do: all that newer kernels can, then what every kernel can.
+fn bytecode(filter: &Filter, port_range: (u16, u16)) -> Vec<Vec<u8>> {
+    let mut programs = Vec::new();
+    for able in [Able::ALL, Able::LEAST] {
+        programs.extend(filter.bytecode(&Target { able, port_range }));
+    }
+    programs.dedup();
+    programs
 }
 
 /// The selection that the filter leaves.

@@ -14,6 +14,12 @@ const MEMINFO: u16 = 1;
 pub(super) fn details(out: &mut Vec<u8>, cell: &mut Cell<'_>) {
     let socket = cell.socket();
     let detail = socket.detail.as_deref();
+    // Only rows of /proc/net have no cookie. As in ss, those of datagram sockets are columns and nothing else there,
+    // and those of TCP sockets have no second line.
+    let from_proc = socket.cookie == 0;
+    if from_proc && socket.proto != Proto::Tcp {
+        return;
+    }
     if cell.show.timers
         && let Some(timer) = detail.and_then(|detail| detail.timer)
     {
@@ -46,7 +52,7 @@ pub(super) fn details(out: &mut Vec<u8>, cell: &mut Cell<'_>) {
             push_options(out, options);
         }
     }
-    if cell.show.memory || (cell.show.info && !matches!(socket.proto, Proto::Udp)) {
+    if !from_proc && (cell.show.memory || (cell.show.info && socket.proto != Proto::Udp)) {
         second_line(out, cell, detail);
     }
 }
