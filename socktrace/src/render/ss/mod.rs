@@ -10,7 +10,6 @@ mod details;
 mod ethertype;
 mod inet;
 mod layout;
-mod nested;
 mod netlink;
 mod packet;
 mod sctp;
@@ -26,7 +25,7 @@ mod xdp;
 
 pub use table::Table;
 
-use crate::socket::{Holder, Socket};
+use crate::socket::{BootNs, Holder, Socket, UnixName};
 
 use super::names::Names;
 
@@ -84,6 +83,19 @@ pub struct Row<'a> {
     /// The socket.
     pub socket: &'a Socket,
     /// Who holds it, in the order in which they are shown.
+    pub users: &'a [Holder],
+    /// When it was opened, where somebody saw it.
+    pub opened: Option<BootNs>,
+    /// The other end of a connected UNIX socket, where it was looked for.
+    pub peer: Option<UnixPeer<'a>>,
+}
+
+/// The other end of a connected UNIX socket.
+#[derive(Debug, Clone, Copy)]
+pub struct UnixPeer<'a> {
+    /// What it is called.
+    pub name: &'a UnixName,
+    /// Who holds it.
     pub users: &'a [Holder],
 }
 

@@ -3,7 +3,7 @@
 use crate::render::names::Named;
 use crate::render::units::push_hex_padded;
 
-use super::nested::u64_at;
+use crate::render::nested::u64_at;
 use super::{Cell, Users, details, push, users};
 
 /// `NETLINK_DIAG_GROUPS`: a bit map of the multicast groups it listens to.

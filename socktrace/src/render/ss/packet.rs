@@ -3,7 +3,7 @@
 use crate::render::units::{push_hex, push_hex_padded, push_i64, push_u32};
 use crate::socket::Detail;
 
-use super::nested::u32_at;
+use crate::render::nested::u32_at;
 use super::{Cell, Show, details, push, push_line};
 
 const INFO: u16 = 0;

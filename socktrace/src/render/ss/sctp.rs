@@ -77,7 +77,7 @@ fn push_addresses(out: &mut Vec<u8>, list: &[u8]) {
         if index > 0 {
             push(out, ",");
         }
-        if let Some(addr) = super::nested::sockaddr_ip(entry) {
+        if let Some(addr) = crate::render::nested::sockaddr_ip(entry) {
             push_ip(out, addr);
         }
     }

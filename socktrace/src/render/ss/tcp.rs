@@ -5,7 +5,7 @@ use crate::render::units::{push_bandwidth, push_g, push_ip, push_u32, push_u64, 
 use crate::socket::info::{Member, tcp};
 use crate::socket::{Detail, State};
 
-use super::nested::{u16_at, u32_at};
+use crate::render::nested::{u16_at, u32_at};
 use super::{Cell, Show, push, ulp};
 
 /// What one place of the line is made from.

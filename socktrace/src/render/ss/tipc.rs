@@ -3,7 +3,7 @@
 use crate::render::units::{push_i64, push_u32};
 use crate::socket::{Detail, Proto};
 
-use super::nested::{attribute, u32_at};
+use crate::render::nested::{attribute, u32_at};
 use super::{Cell, details, push};
 
 /// `TIPC_NLA_SOCK_CON`, `_HAS_PUBL`, `_STAT`.

@@ -3,7 +3,7 @@
 use crate::render::escape::push_text;
 use crate::render::units::{push_hex_padded, push_u32, push_u64};
 
-use super::nested::{attribute, attributes, u16_at, u32_at, u64_at};
+use crate::render::nested::{attribute, attributes, u16_at, u32_at, u64_at};
 use super::push;
 
 /// ` tcp-ulp-NAME` and its own words (`INET_ULP_INFO_*`).

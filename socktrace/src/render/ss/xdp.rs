@@ -3,7 +3,7 @@
 use crate::render::units::{push_u32, push_u64};
 use crate::socket::Detail;
 
-use super::nested::{u32_at, u64_at};
+use crate::render::nested::{u32_at, u64_at};
 use super::{Cell, Show, details, push, push_line};
 
 const RX_RING: u16 = 3;

@@ -1,0 +1,199 @@
+//! Listed sockets as JSON: one object per line, the fields of docs/json-sockets.md.
+//!
+//! Hand-written into a buffer that is used again: one call for every socket there is.
+
+mod inet;
+mod local;
+mod object;
+#[cfg(test)]
+mod tests;
+
+pub use object::Object;
+
+use crate::socket::{Detail, Endpoint, Holder, Socket, UnixName};
+
+use super::clock::Clock;
+use super::names::{Named, Names};
+use super::ss::{Row, Show};
+use super::units::push_ip;
+
+/// Appends the object of a socket and a newline. What `show` asks for beyond the columns is added where the kernel
+/// told it; `clock` makes a date of the time it was opened.
+pub fn encode(out: &mut Vec<u8>, row: &Row<'_>, show: &Show, names: &mut dyn Names, clock: Option<&Clock>) {
+    let socket = row.socket;
+    let mut object = Object::open(out);
+    object.word("netid", socket.proto.netid());
+    object.word("family", socket.family.name());
+    object.word("state", socket.state.word());
+    object.number("recv_q", socket.recv_q);
+    object.number("send_q", socket.send_q);
+    endpoints(&mut object, socket, row, names);
+    if socket.ifindex != 0 {
+        interface(&mut object, names, socket.ifindex);
+    }
+    object.number("inode", socket.inode);
+    object.number("cookie", socket.cookie);
+    object.maybe_number("uid", socket.uid);
+    object.number("netns", socket.netns);
+    if let (Some(opened), Some(clock)) = (row.opened, clock) {
+        object.text("opened", &clock.rfc3339(opened));
+    }
+    if show.users.is_some() {
+        object.objects("processes", row.users.iter(), holder);
+    }
+    if let Some(detail) = &socket.detail {
+        details(&mut object, socket, detail, show, names);
+    }
+    object.close();
+    out.push(b'\n');
+}
+
+fn endpoints(object: &mut Object<'_>, socket: &Socket, row: &Row<'_>, names: &mut dyn Names) {
+    match (&socket.local, &socket.peer) {
+        (Endpoint::Unix { name, .. }, Endpoint::Unix { inode, .. }) => {
+            unix_name(object, "local_addr", name);
+            match row.peer {
+                Some(peer) => unix_name(object, "peer_addr", peer.name),
+                None => object.null("peer_addr"),
+            }
+            if *inode != 0 {
+                object.number("peer_inode", *inode);
+            }
+            if let Some(peer) = row.peer {
+                object.objects("peer_processes", peer.users.iter(), holder);
+            }
+        }
+        (local, peer) => {
+            endpoint(object, ["local_addr", "local_port"], local, names);
+            endpoint(object, ["peer_addr", "peer_port"], peer, names);
+        }
+    }
+}
+
+fn endpoint(object: &mut Object<'_>, [addr_key, port_key]: [&'static str; 2], end: &Endpoint, names: &mut dyn Names) {
+    match end {
+        Endpoint::None => {
+            object.null(addr_key);
+            object.null(port_key);
+        }
+        Endpoint::Inet { addr, port } => {
+            object.ascii(addr_key, |out| push_ip(out, *addr));
+            object.number(port_key, *port);
+        }
+        Endpoint::Unix { name, .. } => unix_name(object, addr_key, name),
+        Endpoint::Packet { protocol, ifindex } => {
+            object.number("ethertype", *protocol);
+            if *ifindex == 0 {
+                object.null("interface");
+            }
+        }
+        Endpoint::Netlink { protocol, portid } => {
+            object.number("protocol", *protocol);
+            if let Some(name) = names.name(Named::NetlinkProtocol(*protocol)) {
+                object.text("protocol_name", name);
+            }
+            object.number("portid", *portid);
+        }
+        Endpoint::NetlinkPeer { group, portid } => {
+            object.number("peer_group", *group);
+            object.number("peer_portid", *portid);
+        }
+        Endpoint::Vsock { cid, port } => {
+            object.number(if addr_key == "local_addr" { "local_cid" } else { "peer_cid" }, *cid);
+            object.number(port_key, *port);
+        }
+        Endpoint::Tipc { node, reference } => {
+            object.number(if addr_key == "local_addr" { "local_node" } else { "peer_node" }, *node);
+            object.number(port_key, *reference);
+        }
+        Endpoint::Xdp { queue, .. } => object.number("queue", *queue),
+    }
+}
+
+/// As ss writes it: an abstract name's NULs are `@`; null for none.
+fn unix_name(object: &mut Object<'_>, key: &'static str, name: &UnixName) {
+    if name.is_unnamed() {
+        return object.null(key);
+    }
+    if name.is_abstract() {
+        let shown: Vec<u8> = name.as_bytes().iter().map(|&b| if b == 0 { b'@' } else { b }).collect();
+        return object.text(key, &shown);
+    }
+    object.text(key, name.as_bytes());
+}
+
+fn interface(object: &mut Object<'_>, names: &mut dyn Names, ifindex: u32) {
+    object.number("ifindex", ifindex);
+    if let Some(name) = names.name(Named::Interface(ifindex)) {
+        object.text("interface", name);
+    }
+}
+
+fn holder(object: &mut Object<'_>, holder: &Holder) {
+    object.number("pid", holder.process.pid);
+    object.maybe_number("tid", holder.tid);
+    object.text("comm", holder.process.comm.as_bytes());
+    object.number("fd", holder.fd);
+}
+
+fn details(object: &mut Object<'_>, socket: &Socket, detail: &Detail, show: &Show, names: &mut dyn Names) {
+    /// `SK_MEMINFO_*`, in the kernel's order.
+    const MEMORY: [&str; 9] = [
+        "rmem_alloc",
+        "rcvbuf",
+        "wmem_alloc",
+        "sndbuf",
+        "fwd_alloc",
+        "wmem_queued",
+        "optmem",
+        "backlog",
+        "drops",
+    ];
+    if show.timers {
+        inet::timer(object, detail);
+    }
+    if show.extended {
+        object.maybe_number("mark", detail.mark);
+        if let Some(v6only) = socket.v6only {
+            object.flag("v6only", v6only);
+        }
+        if let Some(shutdown) = detail.shutdown {
+            object.object("shutdown", |object| {
+                object.flag("receive", shutdown.receive);
+                object.flag("send", shutdown.send);
+            });
+        }
+    }
+    if show.extended || show.cgroup {
+        cgroup(object, detail, names);
+    }
+    if show.tos {
+        object.maybe_number("tos", detail.tos);
+        object.maybe_number("tclass", detail.tclass);
+        object.maybe_number("class_id", detail.class_id);
+    }
+    if show.sockopt {
+        inet::options(object, detail);
+    }
+    if show.memory
+        && let Some(skmem) = &detail.skmem
+    {
+        object.object("skmem", |object| {
+            for (key, value) in MEMORY.iter().zip(skmem) {
+                object.number(key, *value);
+            }
+        });
+    }
+    if show.info {
+        inet::info(object, socket, detail);
+    }
+    local::details(object, socket, detail, show);
+}
+
+fn cgroup(object: &mut Object<'_>, detail: &Detail, names: &mut dyn Names) {
+    let Some(id @ 1..) = detail.cgroup_id else { return };
+    object.number("cgroup_id", id);
+    if let Some(path) = names.name(Named::Cgroup(id)) {
+        object.text("cgroup", path);
+    }
+}
