@@ -67,9 +67,8 @@ impl Ghost {
         let mut frame = [0u8; 2048];
         loop {
             // SAFETY: the buffer has the length that is told.
-            let length = unsafe {
-                libc::recv(self.packets.as_raw_fd(), frame.as_mut_ptr().cast(), frame.len(), 0)
-            };
+            let length =
+                unsafe { libc::recv(self.packets.as_raw_fd(), frame.as_mut_ptr().cast(), frame.len(), 0) };
             assert!(length > 0, "{}", std::io::Error::last_os_error());
             let tcp = &frame[34..];
             let to = u16::from_be_bytes([tcp[2], tcp[3]]);

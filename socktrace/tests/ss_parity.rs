@@ -12,54 +12,290 @@ mod fetch_ss;
 /// What is asked of both. Words are separated by blanks.
 const QUESTIONS: &[&str] = &[
     // Tables and states.
-    "", "-a", "-l", "-n", "-an", "-ln", "-B", "-t", "-ta", "-tl", "-tan", "-tln", "-tB", "-u", "-ua", "-ul", "-uan",
-    "-x", "-xa", "-xl", "-0", "-0a", "-0n", "-w", "-wa", "-wan", "-M", "-Ma", "-Mln", "-4", "-6", "-4a", "-6a", "-4tl",
-    "-6ua", "-f inet", "-f inet6 -a", "-f unix", "-f link -a", "-f netlink", "-f netlink -a", "-f vsock", "-f xdp",
-    "-tx", "-tux", "-t -x -a", "-4 -x", "-tulpn", "-tulpen", "-A tcp", "-A udp", "-A tcp,udp -a", "-A netlink",
-    "-A netlink -a", "-A packet -a", "-A unix", "-A u_str,u_dgr -a", "-A all -a", "-A inet -a", "-A all,!tcp -a",
-    "-A raw -a", "-A unix_seqpacket", "--tcp --all", "--udp --list", "--num --tc", "-S", "-d",
-    "--vsock", "--tipc", "--xdp",
+    "",
+    "-a",
+    "-l",
+    "-n",
+    "-an",
+    "-ln",
+    "-B",
+    "-t",
+    "-ta",
+    "-tl",
+    "-tan",
+    "-tln",
+    "-tB",
+    "-u",
+    "-ua",
+    "-ul",
+    "-uan",
+    "-x",
+    "-xa",
+    "-xl",
+    "-0",
+    "-0a",
+    "-0n",
+    "-w",
+    "-wa",
+    "-wan",
+    "-M",
+    "-Ma",
+    "-Mln",
+    "-4",
+    "-6",
+    "-4a",
+    "-6a",
+    "-4tl",
+    "-6ua",
+    "-f inet",
+    "-f inet6 -a",
+    "-f unix",
+    "-f link -a",
+    "-f netlink",
+    "-f netlink -a",
+    "-f vsock",
+    "-f xdp",
+    "-tx",
+    "-tux",
+    "-t -x -a",
+    "-4 -x",
+    "-tulpn",
+    "-tulpen",
+    "-A tcp",
+    "-A udp",
+    "-A tcp,udp -a",
+    "-A netlink",
+    "-A netlink -a",
+    "-A packet -a",
+    "-A unix",
+    "-A u_str,u_dgr -a",
+    "-A all -a",
+    "-A inet -a",
+    "-A all,!tcp -a",
+    "-A raw -a",
+    "-A unix_seqpacket",
+    "--tcp --all",
+    "--udp --list",
+    "--num --tc",
+    "-S",
+    "-d",
+    "--vsock",
+    "--tipc",
+    "--xdp",
     // Shape.
-    "-H", "-taH", "-taQ", "-taHQ", "-tuQ", "-xaQ", "-xaH", "-HQx", "-uH",
+    "-H",
+    "-taH",
+    "-taQ",
+    "-taHQ",
+    "-tuQ",
+    "-xaQ",
+    "-xaH",
+    "-HQx",
+    "-uH",
     // Names.
-    "-tl4", "-tla", "-uar",
+    "-tl4",
+    "-tla",
+    "-uar",
     // Processes.
-    "-tp", "-tap", "-tlp", "-uap", "-xp", "-xap", "-0ap", "-tapn", "-ap", "-taHp", "-taTp", "-wap", "-f netlink -ap",
+    "-tp",
+    "-tap",
+    "-tlp",
+    "-uap",
+    "-xp",
+    "-xap",
+    "-0ap",
+    "-tapn",
+    "-ap",
+    "-taHp",
+    "-taTp",
+    "-wap",
+    "-f netlink -ap",
     // Details.
-    "-to", "-tao", "-te", "-tae", "-tape", "-taen", "-ue", "-uae", "-xe", "-xae", "-xaep", "-0ae", "-0aep", "-0aeb",
-    "-0ab", "-0aebO", "-0aem", "-f netlink -aep", "-f netlink -aemp", "-tm", "-tam", "-tamO", "-um", "-uam", "-uamO",
-    "-xm", "-xam", "-xamep", "-0am", "-Me", "-Mae", "-Mam", "-ti", "-tai", "-tain", "-taio", "-taie", "-taiO", "-taiOn",
-    "-taiom", "-tanpemi", "-tanpemiO", "-uai", "-uaim", "-Mi", "-Mai", "-Maiem", "-MaiO", "-ta --tos", "-ua --tos",
-    "-ta --tos -e", "-ta --cgroup", "-ta --cgroup -e", "-ta --inet-sockopt", "-ta --inet-sockopt -O",
-    "-tai --inet-sockopt --tos --cgroup", "-ua --inet-sockopt", "-wae", "-wai", "-wam", "-aempino", "-ae", "-ai",
-    "-am", "-ao", "-tab", "-ta --tipcinfo",
+    "-to",
+    "-tao",
+    "-te",
+    "-tae",
+    "-tape",
+    "-taen",
+    "-ue",
+    "-uae",
+    "-xe",
+    "-xae",
+    "-xaep",
+    "-0ae",
+    "-0aep",
+    "-0aeb",
+    "-0ab",
+    "-0aebO",
+    "-0aem",
+    "-f netlink -aep",
+    "-f netlink -aemp",
+    "-tm",
+    "-tam",
+    "-tamO",
+    "-um",
+    "-uam",
+    "-uamO",
+    "-xm",
+    "-xam",
+    "-xamep",
+    "-0am",
+    "-Me",
+    "-Mae",
+    "-Mam",
+    "-ti",
+    "-tai",
+    "-tain",
+    "-taio",
+    "-taie",
+    "-taiO",
+    "-taiOn",
+    "-taiom",
+    "-tanpemi",
+    "-tanpemiO",
+    "-uai",
+    "-uaim",
+    "-Mi",
+    "-Mai",
+    "-Maiem",
+    "-MaiO",
+    "-ta --tos",
+    "-ua --tos",
+    "-ta --tos -e",
+    "-ta --cgroup",
+    "-ta --cgroup -e",
+    "-ta --inet-sockopt",
+    "-ta --inet-sockopt -O",
+    "-tai --inet-sockopt --tos --cgroup",
+    "-ua --inet-sockopt",
+    "-wae",
+    "-wai",
+    "-wam",
+    "-aempino",
+    "-ae",
+    "-ai",
+    "-am",
+    "-ao",
+    "-tab",
+    "-ta --tipcinfo",
     // State words.
-    "state established", "-t state listening", "-ta state syn-sent", "-t state syn-recv", "-t state time-wait",
-    "-t state fin-wait-1", "-t state fin-wait-2", "-t state close-wait", "-t state last-ack", "-t state closing",
-    "-t state closed", "-t state connected", "-t state synchronized", "-t state bucket", "-t state big",
-    "-t state all exclude listening", "-t exclude established", "-u state closed", "-x state established",
-    "-t state established state listening", "-to state time-wait", "-t state bound-inactive", "-lt state established",
-    "-te state syn-recv", "-tam state syn-recv", "-tai state time-wait", "-tae state time-wait",
+    "state established",
+    "-t state listening",
+    "-ta state syn-sent",
+    "-t state syn-recv",
+    "-t state time-wait",
+    "-t state fin-wait-1",
+    "-t state fin-wait-2",
+    "-t state close-wait",
+    "-t state last-ack",
+    "-t state closing",
+    "-t state closed",
+    "-t state connected",
+    "-t state synchronized",
+    "-t state bucket",
+    "-t state big",
+    "-t state all exclude listening",
+    "-t exclude established",
+    "-u state closed",
+    "-x state established",
+    "-t state established state listening",
+    "-to state time-wait",
+    "-t state bound-inactive",
+    "-lt state established",
+    "-te state syn-recv",
+    "-tam state syn-recv",
+    "-tai state time-wait",
+    "-tae state time-wait",
     // Filters.
-    "-ta sport = :8080", "-ta sport = 8080", "-ta sport :8080", "-ta dport = :8080", "-ta sport eq :8080",
-    "-ta sport != :8080", "-ta sport ne :8080", "-ta sport neq 8080", "-ta sport >= :9000", "-ta sport ge 9000",
-    "-ta sport > :8090", "-ta sport lt :443", "-ta sport <= :443", "-ta sport le 443", "-ta sport gt 8090",
-    "-ta sport < :443", "-ta sport leq 443", "-ta sport geq 9000", "-ta sport == :22", "-ta sport = :ssh",
-    "-ta sport = :https or dport = :https", "-ta ( sport = :8080 or dport = :8080 )", "-ta not sport = :8080",
-    "-ta ! sport = :8080", "-ta sport = :8080 and dport > :1024", "-ta sport = :8080 & dport > :1024",
-    "-ta sport = :8080 && dport > :1024", "-ta sport = :8080 | sport = :443", "-ta sport = :8080 || sport = :443",
-    "-ta sport = 22 or sport = 443 and dport = 1", "-ta ( sport = 22 or sport = 443 ) and dport = 0",
-    "-ta src 127.0.0.1", "-ta src = 127.0.0.1", "-ta dst 127.0.0.1", "-ta src 127.0.0.1:8080", "-ta src 127/8",
-    "-ta src 127.0.0.0/8", "-ta src 127.0.0.0/255.0.0.0", "-ta src 192.0.2.1", "-ta dst 192.0.2.0/24:40004",
-    "-ta src 0.0.0.0", "-ta src 0.0.0.0/0", "-ta src any", "-ta src *", "-ta src :22", "-ta src *:22", "-ta src [::1]",
-    "-ta src [::1]:8083", "-ta src ::1/128", "-ta src [::]", "-ta src [::ffff:127.0.0.1]", "-ta src [fe80::/10]",
-    "-ta src inet6:[::1]", "-ta src inet:127.0.0.1", "-ta not src 127.0.0.1", "-4ta src 127.0.0.1", "-6ta src [::1]",
-    "-ta dev lo", "-ta dev = v0", "-ta dev != lo", "-ta dev 1", "-ta fwmark 0x2a", "-ta fwmark = 0x11/0x1",
-    "-ta fwmark != 0x2a", "-ta src 127.0.0.1 sport = 22", "-ua sport = :53", "-ua dst 127.0.0.1:domain",
-    "-ua sport = :domain", "-a sport = :53", "src unix:*", "-xa src ZOO/stream", "-xa src ZOO/*", "-xa src @zoo*",
-    "-xa src @ZOO*", "-xa not src ZOO/*", "-a src netlink:rtnl", "-a src netlink:rtnl:kernel", "-a src netlink:15",
-    "-a src link:ip", "-a src link:arp:lo", "-0a src *:lo", "-Ma sport = :8090", "-M dport = :8090", "-wa src 127.0.0.1",
-    "-tae fwmark 0x2a", "-taip sport = :8080", "-lt sport = :8080", "-ltp sport = :https", "-ltn -4 sport = :22",
+    "-ta sport = :8080",
+    "-ta sport = 8080",
+    "-ta sport :8080",
+    "-ta dport = :8080",
+    "-ta sport eq :8080",
+    "-ta sport != :8080",
+    "-ta sport ne :8080",
+    "-ta sport neq 8080",
+    "-ta sport >= :9000",
+    "-ta sport ge 9000",
+    "-ta sport > :8090",
+    "-ta sport lt :443",
+    "-ta sport <= :443",
+    "-ta sport le 443",
+    "-ta sport gt 8090",
+    "-ta sport < :443",
+    "-ta sport leq 443",
+    "-ta sport geq 9000",
+    "-ta sport == :22",
+    "-ta sport = :ssh",
+    "-ta sport = :https or dport = :https",
+    "-ta ( sport = :8080 or dport = :8080 )",
+    "-ta not sport = :8080",
+    "-ta ! sport = :8080",
+    "-ta sport = :8080 and dport > :1024",
+    "-ta sport = :8080 & dport > :1024",
+    "-ta sport = :8080 && dport > :1024",
+    "-ta sport = :8080 | sport = :443",
+    "-ta sport = :8080 || sport = :443",
+    "-ta sport = 22 or sport = 443 and dport = 1",
+    "-ta ( sport = 22 or sport = 443 ) and dport = 0",
+    "-ta src 127.0.0.1",
+    "-ta src = 127.0.0.1",
+    "-ta dst 127.0.0.1",
+    "-ta src 127.0.0.1:8080",
+    "-ta src 127/8",
+    "-ta src 127.0.0.0/8",
+    "-ta src 127.0.0.0/255.0.0.0",
+    "-ta src 192.0.2.1",
+    "-ta dst 192.0.2.0/24:40004",
+    "-ta src 0.0.0.0",
+    "-ta src 0.0.0.0/0",
+    "-ta src any",
+    "-ta src *",
+    "-ta src :22",
+    "-ta src *:22",
+    "-ta src [::1]",
+    "-ta src [::1]:8083",
+    "-ta src ::1/128",
+    "-ta src [::]",
+    "-ta src [::ffff:127.0.0.1]",
+    "-ta src [fe80::/10]",
+    "-ta src inet6:[::1]",
+    "-ta src inet:127.0.0.1",
+    "-ta not src 127.0.0.1",
+    "-4ta src 127.0.0.1",
+    "-6ta src [::1]",
+    "-ta dev lo",
+    "-ta dev = v0",
+    "-ta dev != lo",
+    "-ta dev 1",
+    "-ta fwmark 0x2a",
+    "-ta fwmark = 0x11/0x1",
+    "-ta fwmark != 0x2a",
+    "-ta src 127.0.0.1 sport = 22",
+    "-ua sport = :53",
+    "-ua dst 127.0.0.1:domain",
+    "-ua sport = :domain",
+    "-a sport = :53",
+    "src unix:*",
+    "-xa src ZOO/stream",
+    "-xa src ZOO/*",
+    "-xa src @zoo*",
+    "-xa src @ZOO*",
+    "-xa not src ZOO/*",
+    "-a src netlink:rtnl",
+    "-a src netlink:rtnl:kernel",
+    "-a src netlink:15",
+    "-a src link:ip",
+    "-a src link:arp:lo",
+    "-0a src *:lo",
+    "-Ma sport = :8090",
+    "-M dport = :8090",
+    "-wa src 127.0.0.1",
+    "-tae fwmark 0x2a",
+    "-taip sport = :8080",
+    "-lt sport = :8080",
+    "-ltp sport = :https",
+    "-ltn -4 sport = :22",
 ];
 
 #[test]
@@ -76,12 +312,21 @@ fn the_same_bytes_as_ss() {
                 .map(|word| word.replace("ZOO", &zoo.folder().display().to_string()))
                 .collect();
             // A socket may change its state, or a timer its unit, between one and the other.
-            let same = (0..3).any(|_| listing(&theirs, &words) == listing(&ours, &words));
+            let same = (0..5).any(|_| listing(&theirs, &words) == listing(&ours, &words));
             if !same {
-                different.push(format!("== ss {question}\n{}", difference(&listing(&theirs, &words), &listing(&ours, &words))));
+                different.push(format!(
+                    "== ss {question}\n{}",
+                    difference(&listing(&theirs, &words), &listing(&ours, &words))
+                ));
             }
         }
-        assert!(different.is_empty(), "{} of {} differ\n{}", different.len(), QUESTIONS.len(), different.join("\n"));
+        assert!(
+            different.is_empty(),
+            "{} of {} differ\n{}",
+            different.len(),
+            QUESTIONS.len(),
+            different.join("\n")
+        );
     });
 }
 
@@ -100,21 +345,39 @@ fn called_ss() -> PathBuf {
 
 /// What it prints, without what cannot be the same twice.
 fn listing(program: &Path, words: &[String]) -> String {
-    let output = Command::new(program).args(words).env("SOCKTRACE_SOCKET", "/nonexistent").output().expect("it runs");
+    let output =
+        Command::new(program).args(words).env("SOCKTRACE_SOCKET", "/nonexistent").output().expect("it runs");
     let text = String::from_utf8_lossy(&output.stdout);
-    assert!(output.status.success(), "{} {words:?}: {}", program.display(), String::from_utf8_lossy(&output.stderr));
+    assert!(
+        output.status.success(),
+        "{} {words:?}: {}",
+        program.display(),
+        String::from_utf8_lossy(&output.stderr)
+    );
     let mut lines = Vec::new();
     for line in text.lines() {
         if !asks(line) {
-            lines.push(steady(line.trim_end_matches(' ')));
+            lines.push(steady(without_lost_details(line)).trim_end_matches(' ').to_owned());
         }
     }
     lines.join("\n")
 }
 
+/// Without the details of a netlink socket outside the Process column, which ss forgets (docs/ss-compat.md).
+fn without_lost_details(line: &str) -> &str {
+    let netlink = line.starts_with("nl ");
+    let end = line
+        .find(" sk=0 cb=0")
+        .or_else(|| line.find("\t skmem"))
+        .filter(|_| netlink && !line.contains("users:"));
+    end.map_or(line, |end| line.get(..end).unwrap_or(line))
+}
+
 /// Whether it is the netlink socket of the program that asks, with its process id.
 fn asks(line: &str) -> bool {
-    let port = |of: &str| line.split(of).nth(1).is_some_and(|rest| rest.starts_with(|c: char| ('1'..='9').contains(&c)));
+    let port = |of: &str| {
+        line.split(of).nth(1).is_some_and(|rest| rest.starts_with(|c: char| ('1'..='9').contains(&c)))
+    };
     line.contains("tcpdiag:ss/") || line.contains("rtnl:ss/") || port(" 4:") || port(" 0:")
 }
 
@@ -152,7 +415,11 @@ fn difference(theirs: &str, ours: &str) -> String {
     for index in 0..theirs.len().max(ours.len()) {
         let (left, right) = (theirs.get(index), ours.get(index));
         if left != right && said.len() < 12 {
-            said.push(format!("  ss   |{}\n  ours |{}", left.unwrap_or(&"(nothing)"), right.unwrap_or(&"(nothing)")));
+            said.push(format!(
+                "  ss   |{}\n  ours |{}",
+                left.unwrap_or(&"(nothing)"),
+                right.unwrap_or(&"(nothing)")
+            ));
         }
     }
     said.join("\n")

@@ -75,17 +75,20 @@ impl Zoo {
         }
         self.keep(waiting);
         // Ports that are services.
-        let (client, accepted) = self.pair(TcpListener::bind("127.0.0.1:443").expect("free"), "127.0.0.1:443");
+        let (client, accepted) =
+            self.pair(TcpListener::bind("127.0.0.1:443").expect("free"), "127.0.0.1:443");
         self.keep(client);
         self.keep(accepted);
         self.keep(TcpListener::bind("0.0.0.0:22").expect("free"));
         // Half closed: FIN-WAIT-2 and CLOSE-WAIT.
-        let (client, accepted) = self.pair(TcpListener::bind("127.0.0.1:8085").expect("free"), "127.0.0.1:8085");
+        let (client, accepted) =
+            self.pair(TcpListener::bind("127.0.0.1:8085").expect("free"), "127.0.0.1:8085");
         client.shutdown(std::net::Shutdown::Write).expect("connected");
         self.keep(client);
         self.keep(accepted);
         // Unsent: more than the peer's window.
-        let (client, accepted) = self.pair(TcpListener::bind("127.0.0.2:8086").expect("free"), "127.0.0.2:8086");
+        let (client, accepted) =
+            self.pair(TcpListener::bind("127.0.0.2:8086").expect("free"), "127.0.0.2:8086");
         client.set_nonblocking(true).expect("a socket");
         while (&client).write(&[0; 65536]).is_ok() {}
         self.keep(client);
@@ -123,7 +126,12 @@ impl Zoo {
             set_int(&many, level, name, value);
         }
         set(&many, libc::IPPROTO_TCP, libc::TCP_CONGESTION, b"reno");
-        set(&many, libc::IPPROTO_TCP, libc::TCP_MD5SIG, &md5_key(Ipv4Addr::new(192, 0, 2, 7), b"se cret,\x01"));
+        set(
+            &many,
+            libc::IPPROTO_TCP,
+            libc::TCP_MD5SIG,
+            &md5_key(Ipv4Addr::new(192, 0, 2, 7), b"se cret,\x01"),
+        );
         bind(&many, "127.0.0.3:8088");
         listen(&many);
         let client = socket(libc::AF_INET, libc::SOCK_STREAM, 0);
@@ -153,7 +161,8 @@ impl Zoo {
         self.keep(silent);
 
         let listener = TcpListener::bind("192.0.2.1:9000").expect("free");
-        let mut ghost = Ghost::new("v1", "v0", Ipv4Addr::new(192, 0, 2, 99), Ipv4Addr::new(192, 0, 2, 1), 9000);
+        let mut ghost =
+            Ghost::new("v1", "v0", Ipv4Addr::new(192, 0, 2, 99), Ipv4Addr::new(192, 0, 2, 1), 9000);
         ghost.syn(40_001);
         ghost.connect(40_002);
         let (fin_wait_1, _) = listener.accept().expect("the ghost");
@@ -338,7 +347,13 @@ fn set_int(socket: &OwnedFd, level: i32, name: i32, value: i32) {
 fn set(socket: &OwnedFd, level: i32, name: i32, value: &[u8]) {
     // SAFETY: the value has the length that is told and lives during the call.
     let status = unsafe {
-        libc::setsockopt(socket.as_raw_fd(), level, name, value.as_ptr().cast(), value.len() as libc::socklen_t)
+        libc::setsockopt(
+            socket.as_raw_fd(),
+            level,
+            name,
+            value.as_ptr().cast(),
+            value.len() as libc::socklen_t,
+        )
     };
     assert_eq!(status, 0, "option {level}/{name}: {}", std::io::Error::last_os_error());
 }

@@ -3,8 +3,9 @@
 use std::io::Write;
 
 use crate::query::{Facts, Filter, Processes};
-use crate::render::ss::{Row, Table};
-use crate::socket::{Holder, Socket};
+use crate::render::json;
+use crate::render::ss::{Row, Show, Table};
+use crate::socket::Socket;
 
 use super::error::Error;
 use super::names::Directory;
@@ -13,9 +14,11 @@ use super::options::{Format, Options};
 /// Takes sockets, says which pass, and writes them.
 pub(super) struct Answer<'a, W> {
     format: Format,
+    show: Show,
     filter: &'a Filter,
     names: &'a mut Directory,
     table: Table,
+    json: Vec<u8>,
     rows: usize,
     out: &'a mut W,
 }
@@ -31,7 +34,16 @@ impl<'a, W: Write> Answer<'a, W> {
         if options.header {
             table.header();
         }
-        Self { format: options.format, filter, names, table, rows: 0, out }
+        Self {
+            format: options.format,
+            show: options.show,
+            filter,
+            names,
+            table,
+            json: Vec::new(),
+            rows: 0,
+            out,
+        }
     }
 
     /// Whether the filter lets it pass, given who holds it.
@@ -43,14 +55,23 @@ impl<'a, W: Write> Answer<'a, W> {
         self.filter.matches(&Facts { processes, port_range, ..Facts::of_socket(socket) })
     }
 
-    /// Adds a row. On a terminal a long listing is shown while it grows; anywhere else its columns are aligned over
-    /// the whole.
-    pub(super) fn row(&mut self, socket: &Socket, users: &[Holder]) -> Result<(), Error> {
+    /// Adds a row. On a terminal, and as JSON, a long listing is written while it grows; as text for anything else its
+    /// columns are aligned over the whole.
+    pub(super) fn row(&mut self, row: &Row<'_>) -> Result<(), Error> {
         const SCREENFUL: usize = 64 * 1024;
         self.rows += 1;
-        self.table.push(Row { socket, users }, self.names);
+        let size = match self.format {
+            Format::Text { .. } => {
+                self.table.push(*row, self.names);
+                self.table.size()
+            }
+            Format::Json => {
+                json::encode(&mut self.json, row, &self.show, self.names, None);
+                self.json.len()
+            }
+        };
         match self.format {
-            Format::Text { screen: Some(_) } if self.table.size() >= SCREENFUL => self.write(),
+            Format::Text { screen: Some(_) } | Format::Json if size >= SCREENFUL => self.write(),
             Format::Text { .. } | Format::Json => Ok(()),
         }
     }
@@ -62,10 +83,15 @@ impl<'a, W: Write> Answer<'a, W> {
 
     /// Writes what is there.
     pub(super) fn write(&mut self) -> Result<(), Error> {
-        let screen = match self.format {
-            Format::Text { screen } => screen,
-            Format::Json => None,
-        };
-        self.table.write(self.out, screen).and_then(|()| self.out.flush()).map_err(Error::Output)
+        match self.format {
+            Format::Text { screen } => self.table.write(self.out, screen),
+            Format::Json => {
+                let written = self.out.write_all(&self.json);
+                self.json.clear();
+                written
+            }
+        }
+        .and_then(|()| self.out.flush())
+        .map_err(Error::Output)
     }
 }

@@ -183,9 +183,9 @@ impl Dump<'_> {
         file: &PathBuf,
         each: &mut dyn FnMut(Socket) -> ControlFlow<()>,
     ) -> Result<ControlFlow<()>, Error> {
-        let bytes = fs::read(file)
-            .map_err(|source| Error::File { action: "read", path: file.clone(), source })?;
-        let mut damaged = |problem: String| Error::Recorded { path: file.clone(), problem };
+        let bytes =
+            fs::read(file).map_err(|source| Error::File { action: "read", path: file.clone(), source })?;
+        let damaged = |problem: String| Error::Recorded { path: file.clone(), problem };
         let mut flow = ControlFlow::Continue(());
         let mut malformed = None;
         replay(&bytes, 0, |row| {
@@ -242,8 +242,9 @@ fn inet_dump(
         match answer {
             // It does not know an instruction, or does not allow it; programs are checked before the first row.
             Err(error) if rows == 0 && !program.is_empty() && error.refused().is_some() => {}
-            answer if answer?.stopped => return Ok(ControlFlow::Break(())),
-            _ => return Ok(ControlFlow::Continue(())),
+            answer => {
+                return Ok(if answer?.stopped { ControlFlow::Break(()) } else { ControlFlow::Continue(()) });
+            }
         }
     }
     Ok(ControlFlow::Continue(()))

@@ -6,6 +6,7 @@ use std::io::Write;
 
 use crate::kernel::sock_diag::{DestroyEvents, Groups, Received};
 use crate::query::Processes;
+use crate::render::ss::Row;
 use crate::socket::Family;
 
 use super::answer::Answer;
@@ -25,7 +26,7 @@ pub(super) fn follow<W: Write>(request: &Request<'_>, answer: &mut Answer<'_, W>
             let wanted = failed.is_none()
                 && request.selection.covers(table, socket.family)
                 && answer.passes(&socket, Processes::Unknown);
-            if wanted && let Err(error) = answer.row(&socket, &[]).and_then(|()| answer.write()) {
+            if wanted && let Err(error) = answer.row(&Row::of(&socket)).and_then(|()| answer.write()) {
                 failed = Some(error);
             }
         })?;

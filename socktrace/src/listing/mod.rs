@@ -4,6 +4,7 @@ mod answer;
 mod dump;
 mod error;
 mod events;
+mod held;
 mod kill;
 pub mod names;
 pub mod options;

@@ -5,15 +5,16 @@ use std::ops::ControlFlow;
 use std::path::Path;
 
 use crate::kernel::netns::Netns;
-use crate::kernel::owners::{self, Walk};
 use crate::kernel::sock_diag::Want;
 use crate::query::bytecode::{Able, Target};
 use crate::query::{self, Context, Dialect, Filter, Processes};
-use crate::socket::{Holder, Socket, StateSet};
+use crate::render::ss::Row;
+use crate::socket::{Family, Socket, StateSet};
 
 use super::answer::Answer;
 use super::dump::{self, Request};
 use super::error::Error;
+use super::held::Held;
 use super::names::Directory;
 use super::options::{Action, Format, NetnsChoice, Options};
 use super::selection::{FamilySet, Selection, Table};
@@ -94,7 +95,7 @@ fn run_here(options: &Options, places: &Places, out: &mut impl Write) -> Result<
             let mut killer = kill::Killer::new(places, *dry_run, *force)?;
             dump_all(&request, &mut report, |socket| {
                 if answer.passes(&socket, Processes::Unknown) && killer.close(&socket) {
-                    answer.row(&socket, &[])?;
+                    answer.row(&Row::of(&socket))?;
                 }
                 Ok(killer.goes_on())
             })?;
@@ -118,57 +119,42 @@ fn list<W: Write>(
     report: &mut Report,
 ) -> Result<(), Error> {
     let by_process = filter.needs().processes;
-    if !by_process && options.show.users.is_none() {
+    let peers = options.format == Format::Json && request.selection.families.contains(Family::Unix);
+    if !by_process && options.show.users.is_none() && !peers {
         return dump_all(request, report, |socket| {
             if answer.passes(&socket, Processes::Unknown) {
-                answer.row(&socket, &[])?;
+                answer.row(&Row::of(&socket))?;
             }
             Ok(true)
         });
     }
-    // Processes are looked for when it is known whose sockets are wanted.
-    let mut held = Vec::new();
+    // Processes and peers are looked for when it is known whose are wanted.
+    let mut held = Held::default();
     dump_all(request, report, |socket| {
+        if peers {
+            held.name(&socket);
+        }
         if by_process || answer.passes(&socket, Processes::Unknown) {
-            held.push(socket);
+            held.sockets.push(socket);
         }
         Ok(true)
     })?;
-    let threads = options.show.users.is_some_and(|users| users.threads);
-    let walk = find_users(&held, request.places, threads);
-    report.denied = walk.denied;
-    let mut users: Vec<Holder> = Vec::new();
-    for socket in &held {
-        users.clear();
-        if socket.inode != 0 {
-            users.extend(walk.holders.of(socket.inode));
-        }
-        let processes = match users.as_slice() {
-            [] if walk.denied > 0 => Processes::Unknown,
+    if by_process || options.show.users.is_some() {
+        let threads = options.show.users.is_some_and(|users| users.threads);
+        held.find_users(request.places, threads);
+        report.denied = held.walk.denied;
+    }
+    held.each(|row| {
+        let processes = match row.users {
+            [] if report.denied > 0 => Processes::Unknown,
             users => Processes::Holders(users),
         };
-        if !by_process || answer.passes(socket, processes) {
-            report.unowned += usize::from(users.is_empty());
-            answer.row(socket, &users)?;
+        if !by_process || answer.passes(row.socket, processes) {
+            report.unowned += usize::from(row.users.is_empty());
+            answer.row(row)?;
         }
-    }
-    Ok(())
-}
-
-/// Who holds these sockets; nobody, where procfs cannot be read.
-fn find_users(sockets: &[Socket], places: &Places, threads: bool) -> Walk {
-    let mut wanted: Vec<u32> =
-        sockets.iter().map(|socket| socket.inode).filter(|&inode| inode != 0).collect();
-    if wanted.is_empty() {
-        return Walk::default();
-    }
-    wanted.sort_unstable();
-    let wanted = |inode| wanted.binary_search(&inode).is_ok();
-    if threads || places.recorded {
-        owners::walk(&places.proc, threads, wanted).unwrap_or_default()
-    } else {
-        owners::find(wanted).unwrap_or_default()
-    }
+        Ok(())
+    })
 }
 
 /// Hands every selected socket to `each` until it says no or fails.

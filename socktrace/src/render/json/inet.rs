@@ -79,14 +79,19 @@ pub(super) fn info(object: &mut Object<'_>, socket: &Socket, detail: &Detail) {
 fn members(object: &mut Object<'_>, key: &str, all: &[Member], info: &[u8]) {
     object.object(key, |object| {
         for member in all {
-            object.maybe_number(member.name, member.of(info));
+            match member.of(info) {
+                // All bits set says that there is no limit; as a number it is beyond what JSON readers keep exactly.
+                Some(u64::MAX) => object.null(member.name),
+                value => object.maybe_number(member.name, value),
+            }
         }
     });
 }
 
 /// The bits of `tcpi_options` by ss's words for them.
 fn tcp_options(object: &mut Object<'_>, info: &[u8]) {
-    const WORDS: [&str; 8] = ["ts", "sack", "wscale", "ecn", "ecnseen", "fastopen", "usec_ts", "fastopen_child"];
+    const WORDS: [&str; 8] =
+        ["ts", "sack", "wscale", "ecn", "ecnseen", "fastopen", "usec_ts", "fastopen_child"];
     let Some(bits) = tcp::OPTIONS.of(info) else { return };
     let set = WORDS.iter().enumerate().filter(|(bit, _)| bits & (1 << bit) != 0);
     object.words("tcp_options", set.map(|(_, word)| *word));

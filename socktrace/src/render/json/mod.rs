@@ -70,7 +70,12 @@ fn endpoints(object: &mut Object<'_>, socket: &Socket, row: &Row<'_>, names: &mu
     }
 }
 
-fn endpoint(object: &mut Object<'_>, [addr_key, port_key]: [&'static str; 2], end: &Endpoint, names: &mut dyn Names) {
+fn endpoint(
+    object: &mut Object<'_>,
+    [addr_key, port_key]: [&'static str; 2],
+    end: &Endpoint,
+    names: &mut dyn Names,
+) {
     match end {
         Endpoint::None => {
             object.null(addr_key);

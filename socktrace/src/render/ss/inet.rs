@@ -4,8 +4,8 @@ use crate::render::units::{push_hex, push_timer, push_u32, push_u64};
 use crate::socket::info::mptcp;
 use crate::socket::{Detail, Family, Proto, Timer, TimerKind};
 
-use crate::render::nested::u32_at;
 use super::{Cell, details, push, push_line, sctp, tcp};
+use crate::render::nested::u32_at;
 
 /// `INET_DIAG_MEMINFO`: what kernels before 3.6 sent instead of skmem.
 const MEMINFO: u16 = 1;

@@ -90,6 +90,14 @@ pub struct Row<'a> {
     pub peer: Option<UnixPeer<'a>>,
 }
 
+impl<'a> Row<'a> {
+    /// Of a socket of which nothing else is known.
+    #[must_use]
+    pub const fn of(socket: &'a Socket) -> Self {
+        Self { socket, users: &[], opened: None, peer: None }
+    }
+}
+
 /// The other end of a connected UNIX socket.
 #[derive(Debug, Clone, Copy)]
 pub struct UnixPeer<'a> {

@@ -3,8 +3,8 @@
 use crate::render::names::Named;
 use crate::render::units::push_hex_padded;
 
-use crate::render::nested::u64_at;
 use super::{Cell, Users, details, push, users};
+use crate::render::nested::u64_at;
 
 /// `NETLINK_DIAG_GROUPS`: a bit map of the multicast groups it listens to.
 const GROUPS: u16 = 1;

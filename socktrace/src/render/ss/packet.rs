@@ -3,8 +3,8 @@
 use crate::render::units::{push_hex, push_hex_padded, push_i64, push_u32};
 use crate::socket::Detail;
 
-use crate::render::nested::u32_at;
 use super::{Cell, Show, details, push, push_line};
+use crate::render::nested::u32_at;
 
 const INFO: u16 = 0;
 const RX_RING: u16 = 2;

@@ -5,8 +5,8 @@ use crate::render::units::{push_bandwidth, push_g, push_ip, push_u32, push_u64, 
 use crate::socket::info::{Member, tcp};
 use crate::socket::{Detail, State};
 
-use crate::render::nested::{u16_at, u32_at};
 use super::{Cell, Show, push, ulp};
+use crate::render::nested::{u16_at, u32_at};
 
 /// What one place of the line is made from.
 struct Source<'a> {

@@ -3,8 +3,8 @@
 use crate::render::units::{push_i64, push_u32};
 use crate::socket::{Detail, Proto};
 
-use crate::render::nested::{attribute, u32_at};
 use super::{Cell, details, push};
+use crate::render::nested::{attribute, u32_at};
 
 /// `TIPC_NLA_SOCK_CON`, `_HAS_PUBL`, `_STAT`.
 const CONNECTION: u16 = 3;

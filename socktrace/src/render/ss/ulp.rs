@@ -3,8 +3,8 @@
 use crate::render::escape::push_text;
 use crate::render::units::{push_hex_padded, push_u32, push_u64};
 
-use crate::render::nested::{attribute, attributes, u16_at, u32_at, u64_at};
 use super::push;
+use crate::render::nested::{attribute, attributes, u16_at, u32_at, u64_at};
 
 /// ` tcp-ulp-NAME` and its own words (`INET_ULP_INFO_*`).
 pub(super) fn info(out: &mut Vec<u8>, block: &[u8]) {

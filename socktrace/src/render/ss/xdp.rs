@@ -3,8 +3,8 @@
 use crate::render::units::{push_u32, push_u64};
 use crate::socket::Detail;
 
-use crate::render::nested::{u32_at, u64_at};
 use super::{Cell, Show, details, push, push_line};
+use crate::render::nested::{u32_at, u64_at};
 
 const RX_RING: u16 = 3;
 const TX_RING: u16 = 4;

@@ -1,0 +1,79 @@
+//! Sockets that wait until it is known who holds them, or what their peers are called.
+//!
+//! I/O: through `kernel::owners`.
+
+use rustc_hash::FxHashMap;
+
+use crate::kernel::owners::{self, Walk};
+use crate::render::ss::{Row, UnixPeer};
+use crate::socket::{Endpoint, Holder, Socket, UnixName};
+
+use super::Places;
+use super::error::Error;
+
+/// Sockets that passed, and what was found out about them.
+#[derive(Debug, Default)]
+pub(super) struct Held {
+    pub(super) sockets: Vec<Socket>,
+    /// Names of all UNIX sockets, shown or not, by their inode numbers.
+    names: FxHashMap<u32, UnixName>,
+    pub(super) walk: Walk,
+}
+
+impl Held {
+    /// Remembers what a UNIX socket is called, for its peer's sake.
+    pub(super) fn name(&mut self, socket: &Socket) {
+        if let Endpoint::Unix { name, inode } = &socket.local {
+            self.names.insert(*inode, name.clone());
+        }
+    }
+
+    /// Finds out who holds the sockets, and their peers if those were named; nobody, where procfs cannot be read.
+    pub(super) fn find_users(&mut self, places: &Places, threads: bool) {
+        let peers = self.sockets.iter().map(peer_inode).filter(|inode| self.names.contains_key(inode));
+        let mut wanted: Vec<u32> = self.sockets.iter().map(|socket| socket.inode).chain(peers).collect();
+        wanted.retain(|&inode| inode != 0);
+        if wanted.is_empty() {
+            return;
+        }
+        wanted.sort_unstable();
+        let wanted = |inode| wanted.binary_search(&inode).is_ok();
+        let walk = if threads || places.recorded {
+            owners::walk(&places.proc, threads, wanted)
+        } else {
+            owners::find(wanted)
+        };
+        self.walk = walk.unwrap_or_default();
+    }
+
+    /// Hands on each socket with what is known of it.
+    pub(super) fn each(&self, mut each: impl FnMut(&Row<'_>) -> Result<(), Error>) -> Result<(), Error> {
+        let (mut users, mut peers) = (Vec::new(), Vec::new());
+        for socket in &self.sockets {
+            self.users_of(socket.inode, &mut users);
+            let inode = peer_inode(socket);
+            let name = self.names.get(&inode);
+            if name.is_some() {
+                self.users_of(inode, &mut peers);
+            }
+            let peer = name.map(|name| UnixPeer { name, users: &peers });
+            each(&Row { users: &users, peer, ..Row::of(socket) })?;
+        }
+        Ok(())
+    }
+
+    fn users_of(&self, inode: u32, users: &mut Vec<Holder>) {
+        users.clear();
+        if inode != 0 {
+            users.extend(self.walk.holders.of(inode));
+        }
+    }
+}
+
+/// The inode number of a connected UNIX socket's other end, 0 for none.
+fn peer_inode(socket: &Socket) -> u32 {
+    match socket.peer {
+        Endpoint::Unix { inode, .. } => inode,
+        _ => 0,
+    }
+}
