@@ -7,6 +7,7 @@ mod cli;
 mod diag;
 mod events;
 mod filter;
+mod garbage;
 mod ss_ghost;
 mod ss_parity;
 mod ss_zoo;

@@ -23,7 +23,7 @@ use nix::errno::Errno;
 
 use super::netlink::{Answer, Malformed, Message, Netlink, NetlinkError, Protocol, Request};
 use super::netns::{self, NetnsError};
-use crate::socket::{Cookie, NetnsId, Socket, StateSet};
+use crate::socket::{Cookie, Family, NetnsId, Socket, StateSet};
 
 pub use events::{DestroyEvents, Groups, Received};
 pub use file::replay;
@@ -71,6 +71,28 @@ impl DiagError {
             Self::Unsupported(_) | Self::CannotClose(_) | Self::Netlink { .. } | Self::Namespace(_) => None,
         }
     }
+}
+
+/// Decodes one row of a dump of that family, as a recording or a test has it; IP rows as of `table`. `None` for a
+/// family that has no dump.
+pub fn decode(
+    family: Family,
+    table: InetTable,
+    payload: &[u8],
+    want: Want,
+    netns: NetnsId,
+) -> Result<Option<Socket>, Malformed> {
+    let row = match family {
+        Family::Inet | Family::Inet6 => InetRow::decode(payload, table, netns)?.to_socket(want),
+        Family::Unix => unix::decode(payload, want, netns),
+        Family::Packet => packet::decode(payload, want, netns),
+        Family::Netlink => nl::decode(payload, want, netns),
+        Family::Vsock => vsock::decode(payload, want, netns),
+        Family::Tipc => tipc::decode(payload, want, netns),
+        Family::Xdp => xdp::decode(payload, want, netns),
+        Family::Other(_) => return Ok(None),
+    };
+    row.map(Some)
 }
 
 /// A netlink socket that speaks sock_diag, in one network namespace.
