@@ -54,7 +54,7 @@ impl Request {
     }
 
     /// The bytes to send.
-    pub(super) fn into_bytes(mut self, sequence: u32) -> Vec<u8> {
+    pub(in crate::kernel) fn into_bytes(mut self, sequence: u32) -> Vec<u8> {
         let length = u32::try_from(self.bytes.len()).unwrap_or(u32::MAX).to_ne_bytes();
         let sequence = sequence.to_ne_bytes();
         for (to, from) in self.bytes.iter_mut().zip(length) {

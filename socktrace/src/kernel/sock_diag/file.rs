@@ -6,7 +6,7 @@
 use std::ops::ControlFlow;
 
 use super::super::netlink::{Malformed, Message, Messages};
-use super::{BY_FAMILY, InetRow, InetTable};
+use super::{BY_FAMILY, DiagError, InetQuery, InetRow, InetTable, SockDiag};
 use crate::socket::NetnsId;
 
 /// Hands out the rows of a file. The end of a dump does not end the file: both IPs are read.
@@ -26,14 +26,28 @@ pub fn replay(
     Ok(())
 }
 
+impl SockDiag {
+    /// Appends a dump of one IP table to a file's bytes, as the kernel sends it ([`replay`] reads it).
+    pub fn record(&mut self, query: &InetQuery<'_>, file: &mut Vec<u8>) -> Result<(), DiagError> {
+        let mut sequence = 0;
+        let _ = self.list(query.table.name(), query.request(), |message| {
+            sequence = message.sequence;
+            append(file, message);
+            Ok(ControlFlow::Continue(()))
+        })?;
+        append_end(file, sequence);
+        Ok(())
+    }
+}
+
 /// Appends one message as a file holds it.
-pub(super) fn append(file: &mut Vec<u8>, message: &Message<'_>) {
+fn append(file: &mut Vec<u8>, message: &Message<'_>) {
     file.extend_from_slice(message.bytes);
     file.resize(file.len().next_multiple_of(4), 0);
 }
 
 /// Appends the end of a dump: `NLMSG_DONE` with `NLM_F_MULTI` and an error of 0.
-pub(super) fn append_end(file: &mut Vec<u8>, sequence: u32) {
+fn append_end(file: &mut Vec<u8>, sequence: u32) {
     file.extend_from_slice(&20u32.to_ne_bytes());
     file.extend_from_slice(&3u16.to_ne_bytes());
     file.extend_from_slice(&2u16.to_ne_bytes());

@@ -11,6 +11,8 @@ mod nl;
 mod packet;
 mod point;
 mod row;
+#[cfg(test)]
+mod tests;
 mod tipc;
 mod unix;
 mod vsock;
@@ -23,7 +25,7 @@ use nix::errno::Errno;
 
 use super::netlink::{Answer, Malformed, Message, Netlink, NetlinkError, Protocol, Request};
 use super::netns::{self, NetnsError};
-use crate::socket::{Cookie, Family, NetnsId, Socket, StateSet};
+use crate::socket::{Family, NetnsId, Socket, StateSet};
 
 pub use events::{DestroyEvents, Groups, Received};
 pub use file::replay;
@@ -191,93 +193,6 @@ impl SockDiag {
         each: impl FnMut(Socket) -> ControlFlow<()>,
     ) -> Result<Answer, DiagError> {
         self.sockets("xdp", xdp::request(want), want, xdp::decode, each)
-    }
-
-    /// Looks one IP socket up; none if there is no socket of that name and cookie any more, or none that the
-    /// kernel finds by name (a TCP socket that is bound and nothing else), or no handler for its kind.
-    pub fn find(&mut self, id: &InetId, want: Want) -> Result<Option<Socket>, DiagError> {
-        if id.table == InetTable::Mptcp {
-            // The kernel finds these by token only (net/mptcp/mptcp_diag.c, `mptcp_diag_dump_one`).
-            return self.find_in_dump(id, want);
-        }
-        let netns = self.netns;
-        self.one("look up", id.table.name(), id.find(want), |message| {
-            InetRow::decode(message.payload, id.table, netns)?.to_socket(want)
-        })
-    }
-
-    /// Looks a UNIX socket up by its inode number, and its cookie where that is not 0.
-    pub fn find_unix(&mut self, inode: u32, cookie: Cookie, want: Want) -> Result<Option<Socket>, DiagError> {
-        let netns = self.netns;
-        let request = unix::request_one(inode, cookie, want);
-        self.one("look up", "unix", Ok(request), |message| unix::decode(message.payload, want, netns))
-    }
-
-    /// Closes one IP socket, whoever holds it (`SOCK_DESTROY`). It needs CAP_NET_ADMIN in its namespace.
-    pub fn destroy(&mut self, id: &InetId) -> Result<Destroyed, DiagError> {
-        let table = id.table.name();
-        let failed = |source| match source {
-            NetlinkError::Refused(Errno::EOPNOTSUPP) => DiagError::CannotClose(table),
-            source => DiagError::Netlink { action: "close", table, source },
-        };
-        let request = id.destroy().map_err(|error| failed(error.into()))?;
-        match self.netlink.ask(request, |_| ControlFlow::Continue(())) {
-            Ok(_) => Ok(Destroyed::Closed),
-            Err(NetlinkError::Refused(Errno::ENOENT | Errno::ESTALE)) => Ok(Destroyed::Gone),
-            Err(source) => Err(failed(source)),
-        }
-    }
-
-    /// Appends a dump of one IP table to a file's bytes, as the kernel sends it ([`replay`] reads it).
-    pub fn record(&mut self, query: &InetQuery<'_>, file: &mut Vec<u8>) -> Result<(), DiagError> {
-        let mut sequence = 0;
-        let _ = self.list(query.table.name(), query.request(), |message| {
-            sequence = message.sequence;
-            file::append(file, message);
-            Ok(ControlFlow::Continue(()))
-        })?;
-        file::append_end(file, sequence);
-        Ok(())
-    }
-
-    fn find_in_dump(&mut self, id: &InetId, want: Want) -> Result<Option<Socket>, DiagError> {
-        let states = StateSet::from_bits(u32::MAX);
-        let query = InetQuery { want, ..InetQuery::new(id.table, id.ip, states) };
-        let netns = self.netns;
-        let mut found = None;
-        let _ = self.list(id.table.name(), query.request(), |message| {
-            let row = InetRow::decode(message.payload, id.table, netns)?;
-            if row.cookie() != id.cookie {
-                return Ok(ControlFlow::Continue(()));
-            }
-            found = Some(row.to_socket(want)?);
-            Ok(ControlFlow::Break(()))
-        })?;
-        Ok(found)
-    }
-
-    /// Sends a request for a single socket.
-    fn one(
-        &mut self,
-        action: &'static str,
-        table: &'static str,
-        request: Result<Request, Malformed>,
-        decode: impl Fn(&Message<'_>) -> Result<Socket, Malformed>,
-    ) -> Result<Option<Socket>, DiagError> {
-        let failed = |source| DiagError::Netlink { action, table, source };
-        let request = request.map_err(|error| failed(error.into()))?;
-        let mut found = None;
-        let answer = self.netlink.ask(request, |message| {
-            if message.kind == BY_FAMILY {
-                found = Some(decode(message));
-            }
-            ControlFlow::Continue(())
-        });
-        match answer {
-            Ok(_) => found.transpose().map_err(|error| failed(error.into())),
-            Err(NetlinkError::Refused(Errno::ENOENT | Errno::ESTALE)) => Ok(None),
-            Err(source) => Err(failed(source)),
-        }
     }
 
     /// A dump whose rows are decoded at once.
