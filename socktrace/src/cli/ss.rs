@@ -2,8 +2,14 @@
 //!
 //! I/O: arguments, environment, filter files, stdout, stderr.
 
+use super::args::SourceArgs;
 use super::error::Error;
 use super::output;
+use super::source::Source;
+use crate::agent::client::{self, ClientError};
+use crate::agent::selection;
+use crate::kernel::netns;
+use crate::listing::options::{Action, Format, NetnsChoice};
 use crate::listing::words::{self, Asked, Question};
 use crate::listing::{self, Outcome, Places, Report};
 use crate::query;
@@ -17,30 +23,77 @@ const HELP: &str = include_str!("ss_help.txt");
 
 /// Runs with the words that follow `ss`.
 pub(super) fn run(words: Vec<OsString>) -> Result<(), Error> {
-    let words: Vec<String> = words.into_iter().map(|word| word.to_string_lossy().into_owned()).collect();
-    match words::parse(&words, screen()) {
+    let text: Vec<String> = words.iter().map(|word| word.to_string_lossy().into_owned()).collect();
+    match words::parse(&text, screen()) {
         Ok(Asked::Help) => output::write(HELP.as_bytes()),
         Ok(Asked::Version) => output::write(
             concat!("ss utility, socktrace-", env!("CARGO_PKG_VERSION"), " (as iproute2-6.15.0)\n")
                 .as_bytes(),
         ),
-        Ok(Asked::Question(question)) => answer(*question),
+        Ok(Asked::Question(question)) => answer(*question, &words),
         Err(error) => Err(Error::Usage(error.to_string())),
     }
 }
 
-fn answer(mut question: Question) -> Result<(), Error> {
+fn answer(mut question: Question, words: &[OsString]) -> Result<(), Error> {
+    let places = Places::from_variables(variables());
+    let args = SourceArgs { direct: question.direct, agent: question.agent.clone() };
+    let source = match (Source::new(&args), own_work(&question, &places)) {
+        (Source::Agent(_), Some(why)) => return Err(Error::Usage(format!("an agent {why}"))),
+        (Source::Either(_), Some(_)) => Source::Direct,
+        (source, _) => source,
+    };
+    match source {
+        Source::Direct => {}
+        Source::Agent(path) => return ask(&path, words, &question),
+        Source::Either(path) => match ask(&path, words, &question) {
+            Err(Error::Client(ClientError::Absent { .. })) => {}
+            asked => return asked,
+        },
+    }
     if let Some(path) = &question.filter_file {
         let text = read_filter(path).map_err(|error| Error::Io("read the filter file", error))?;
         question.options.filter.extend(query::file_words(&text));
     }
-    let places = Places::from_variables(variables());
     // Rows are written in large pieces: the line buffer of `Stdout` would only cut them.
     let stdout = io::stdout().as_fd().try_clone_to_owned().map_err(Error::Output)?;
     let mut out = BufWriter::new(File::from(stdout));
     let report = listing::run(&question.options, &places, &mut out).map_err(Error::Listing)?;
     out.flush().map_err(Error::Output)?;
     say(&question, &report)
+}
+
+/// Why only this process itself can answer, if so.
+fn own_work(question: &Question, places: &Places) -> Option<&'static str> {
+    match (&question.options.action, &question.options.netns) {
+        (Action::Kill { .. }, _) => Some("closes no sockets"),
+        (Action::Dump(_), _) => Some("writes no files"),
+        (Action::Events, _) => Some("tells of closed sockets by socktrace events"),
+        (Action::Nothing, _) => Some("is not needed for a summary"),
+        (_, NetnsChoice::One(name)) if name.contains('/') => Some("opens no files: name the namespace"),
+        (Action::List, _) if question.filter_file.is_some() => Some("reads no filter files"),
+        (Action::List, _) if !places.are_usual() => {
+            Some("does not know your PROC_ROOT, TCPDIAG_FILE and the like")
+        }
+        (Action::List, _) => None,
+    }
+}
+
+/// Asks an agent and passes on what it says.
+fn ask(path: &Path, words: &[OsString], question: &Question) -> Result<(), Error> {
+    let accept = match question.options.format {
+        Format::Text { .. } => selection::TEXT,
+        Format::Json => selection::NDJSON,
+    };
+    let columns = screen().and_then(|columns| u16::try_from(columns).ok());
+    let netns = netns::current().unwrap_or(0);
+    super::runtime()?.block_on(async {
+        let mut answer = client::sockets(path, words, netns, columns, accept).await?;
+        while let Some(piece) = answer.next().await? {
+            output::write(&piece)?;
+        }
+        Ok(())
+    })
 }
 
 /// What is to be said beside the answer, on standard error.

@@ -8,6 +8,7 @@ use crate::render::ss::{Row, Show, Table};
 use crate::socket::Socket;
 
 use super::error::Error;
+use super::hints::Hints;
 use super::names::Directory;
 use super::options::{Format, Options};
 
@@ -17,6 +18,7 @@ pub(super) struct Answer<'a, W> {
     show: Show,
     filter: &'a Filter,
     names: &'a mut Directory,
+    hints: Hints<'a>,
     table: Table,
     json: Vec<u8>,
     rows: usize,
@@ -28,6 +30,7 @@ impl<'a, W: Write> Answer<'a, W> {
         options: &Options,
         filter: &'a Filter,
         names: &'a mut Directory,
+        hints: Hints<'a>,
         out: &'a mut W,
     ) -> Self {
         let mut table = Table::new(options.show);
@@ -39,6 +42,7 @@ impl<'a, W: Write> Answer<'a, W> {
             show: options.show,
             filter,
             names,
+            hints,
             table,
             json: Vec::new(),
             rows: 0,
@@ -60,13 +64,15 @@ impl<'a, W: Write> Answer<'a, W> {
     pub(super) fn row(&mut self, row: &Row<'_>) -> Result<(), Error> {
         const SCREENFUL: usize = 64 * 1024;
         self.rows += 1;
+        let opened = self.hints.opened.and_then(|opened| opened(row.socket.cookie));
+        let row = Row { opened, ..*row };
         let size = match self.format {
             Format::Text { .. } => {
-                self.table.push(*row, self.names);
+                self.table.push(row, self.names);
                 self.table.size()
             }
             Format::Json => {
-                json::encode(&mut self.json, row, &self.show, self.names, None);
+                json::encode(&mut self.json, &row, &self.show, self.names, self.hints.clock);
                 self.json.len()
             }
         };

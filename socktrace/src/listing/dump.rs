@@ -10,16 +10,17 @@ use std::path::PathBuf;
 
 use crate::kernel::procfs_net::{self, ProcTable};
 use crate::kernel::sock_diag::{
-    DiagError, InetQuery, InetTable, IpVersion, SockDiag, UnixQuery, Want, replay,
+    DiagError, InetId, InetQuery, InetTable, IpVersion, SockDiag, UnixQuery, Want, replay,
 };
 use crate::socket::{Family, Proto, Socket, State};
 
 use super::Places;
 use super::error::Error;
+use super::hints::Viewer;
 use super::selection::{Selection, Table};
 
 /// What is asked.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(super) struct Request<'a> {
     pub(super) selection: Selection,
     pub(super) want: Want,
@@ -27,6 +28,9 @@ pub(super) struct Request<'a> {
     /// tried when the kernel refuses it.
     pub(super) bytecode: &'a [Vec<u8>],
     pub(super) places: &'a Places,
+    /// All TCP and UDP sockets that can pass, if the asker knows them.
+    pub(super) candidates: Option<&'a [InetId]>,
+    pub(super) viewer: Viewer,
 }
 
 /// The tables in the order in which ss lists them.
@@ -64,12 +68,31 @@ pub(super) fn dump(
     missing: &mut dyn FnMut(&'static str),
 ) -> Result<(), Error> {
     let mut dump = Dump { request, diag: None };
+    let mut each = |mut socket: Socket| {
+        if request.viewer.is_limited() {
+            remove_secrets(&mut socket);
+        }
+        each(socket)
+    };
     for part in ORDER {
-        if part.is_selected(&request.selection) && dump.part(part, each, missing)?.is_break() {
+        if part.is_selected(&request.selection) && dump.part(part, &mut each, missing)?.is_break() {
             break;
         }
     }
     Ok(())
+}
+
+/// Takes away what the kernel tells only to CAP_NET_ADMIN.
+fn remove_secrets(socket: &mut Socket) {
+    /// `PACKET_DIAG_FILTER`.
+    const FILTER: u16 = 7;
+    let Some(detail) = &mut socket.detail else { return };
+    detail.mark = None;
+    detail.md5 = None;
+    detail.bpf_storages = None;
+    if socket.family == Family::Packet {
+        detail.raw.retain(|(kind, _)| *kind != FILTER);
+    }
 }
 
 /// A dump under way.
@@ -121,6 +144,16 @@ impl Dump<'_> {
             Part::Vsock => diag.vsock(selection.states, want, listed)?,
             Part::Tipc => diag.tipc(selection.states, want, listed)?,
             Part::Xdp => diag.xdp(want, listed)?,
+            Part::Inet(Table::Tcp | Table::Udp, inet) if self.request.candidates.is_some() => {
+                let candidates = self.request.candidates.unwrap_or_default();
+                for id in candidates.iter().filter(|id| id.table == inet) {
+                    let Some(socket) = diag.find(id, want)? else { continue };
+                    if selection.states.contains(socket.state) && listed(socket).is_break() {
+                        return Ok(ControlFlow::Break(()));
+                    }
+                }
+                return Ok(ControlFlow::Continue(()));
+            }
             Part::Inet(table, inet) => {
                 for ip in IpVersion::BOTH {
                     let query = InetQuery { want, ..InetQuery::new(inet, ip, selection.states) };

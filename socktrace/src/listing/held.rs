@@ -2,7 +2,11 @@
 //!
 //! I/O: through `kernel::owners`.
 
-use rustc_hash::FxHashMap;
+use std::fs;
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+
+use rustc_hash::{FxHashMap, FxHashSet};
 
 use crate::kernel::owners::{self, Walk};
 use crate::render::ss::{Row, UnixPeer};
@@ -10,6 +14,7 @@ use crate::socket::{Endpoint, Holder, Socket, UnixName};
 
 use super::Places;
 use super::error::Error;
+use super::hints::Viewer;
 
 /// Sockets that passed, and what was found out about them.
 #[derive(Debug, Default)]
@@ -18,6 +23,8 @@ pub(super) struct Held {
     /// Names of all UNIX sockets, shown or not, by their inode numbers.
     names: FxHashMap<u32, UnixName>,
     pub(super) walk: Walk,
+    /// Processes that are not to be shown.
+    hidden: FxHashSet<u32>,
 }
 
 impl Held {
@@ -46,6 +53,29 @@ impl Held {
         self.walk = walk.unwrap_or_default();
     }
 
+    /// Forgets the holders that a user may not see: processes that are not theirs, as far as procfs tells (a process
+    /// that guards its memory belongs to root there, and shows nothing to its own user either).
+    pub(super) fn hide_from(&mut self, viewer: Viewer, proc: &Path) {
+        let Viewer::User(uid) = viewer else { return };
+        if !viewer.is_limited() {
+            return;
+        }
+        let inodes: Vec<u32> =
+            self.sockets.iter().flat_map(|socket| [socket.inode, peer_inode(socket)]).collect();
+        let mut seen = FxHashSet::default();
+        for inode in inodes {
+            for holder in self.walk.holders.of(inode) {
+                let pid = holder.process.pid;
+                let shown = !seen.insert(pid)
+                    || fs::metadata(proc.join(pid.to_string())).is_ok_and(|meta| meta.uid() == uid);
+                if !shown {
+                    self.hidden.insert(pid);
+                }
+            }
+        }
+        self.walk.denied += self.hidden.len();
+    }
+
     /// Hands on each socket with what is known of it.
     pub(super) fn each(&self, mut each: impl FnMut(&Row<'_>) -> Result<(), Error>) -> Result<(), Error> {
         let (mut users, mut peers) = (Vec::new(), Vec::new());
@@ -65,7 +95,7 @@ impl Held {
     fn users_of(&self, inode: u32, users: &mut Vec<Holder>) {
         users.clear();
         if inode != 0 {
-            users.extend(self.walk.holders.of(inode));
+            users.extend(self.walk.holders.of(inode).filter(|user| !self.hidden.contains(&user.process.pid)));
         }
     }
 }

@@ -5,6 +5,7 @@ mod dump;
 mod error;
 mod events;
 mod held;
+mod hints;
 mod kill;
 pub mod names;
 pub mod options;
@@ -16,7 +17,8 @@ mod summary;
 pub mod words;
 
 pub use error::Error;
+pub use hints::{Candidates, Hints, Opened, Viewer};
 pub use kill::Outcome;
 pub use places::Places;
-pub use run::{Report, run};
+pub use run::{Report, run, run_with};
 pub use summary::Summary;

@@ -5,16 +5,17 @@ use std::ops::ControlFlow;
 use std::path::Path;
 
 use crate::kernel::netns::Netns;
-use crate::kernel::sock_diag::Want;
+use crate::kernel::sock_diag::{InetId, Want};
 use crate::query::bytecode::{Able, Target};
 use crate::query::{self, Context, Dialect, Filter, Processes};
 use crate::render::ss::Row;
-use crate::socket::{Family, Socket, StateSet};
+use crate::socket::{Family, Socket, State, StateSet};
 
 use super::answer::Answer;
 use super::dump::{self, Request};
 use super::error::Error;
 use super::held::Held;
+use super::hints::Hints;
 use super::names::Directory;
 use super::options::{Action, Format, NetnsChoice, Options};
 use super::selection::{FamilySet, Selection, Table};
@@ -44,9 +45,27 @@ pub struct Report {
 ///
 /// Why there is no answer; rows may have been written before.
 pub fn run(options: &Options, places: &Places, out: &mut (impl Write + Send)) -> Result<Report, Error> {
+    run_with(options, places, &Hints::default(), out)
+}
+
+/// Answers a question with what the asker knows.
+///
+/// # Errors
+///
+/// Why there is no answer; rows may have been written before.
+pub fn run_with(
+    options: &Options,
+    places: &Places,
+    hints: &Hints<'_>,
+    out: &mut (impl Write + Send),
+) -> Result<Report, Error> {
     match &options.netns {
-        NetnsChoice::Own | NetnsChoice::All => run_here(options, places, out),
-        NetnsChoice::One(name) => find_netns(name)?.run(|| run_here(options, places, out))?,
+        NetnsChoice::Own | NetnsChoice::All => run_here(options, places, hints, out),
+        NetnsChoice::One(name) => {
+            // What the asker knows is of its own namespace.
+            let hints = Hints { candidates: None, ..*hints };
+            find_netns(name)?.run(|| run_here(options, places, &hints, out))?
+        }
     }
 }
 
@@ -62,7 +81,12 @@ fn find_netns(name: &str) -> Result<Netns, Error> {
 }
 
 /// Answers a question about the calling thread's namespace.
-fn run_here(options: &Options, places: &Places, out: &mut impl Write) -> Result<Report, Error> {
+fn run_here(
+    options: &Options,
+    places: &Places,
+    hints: &Hints<'_>,
+    out: &mut impl Write,
+) -> Result<Report, Error> {
     if options.summary {
         let summary = Summary::read(places)?;
         match options.format {
@@ -78,20 +102,30 @@ fn run_here(options: &Options, places: &Places, out: &mut impl Write) -> Result<
     let mut names = Directory::new(places.proc.clone(), &places.port_range());
     let filter = read_filter(options, &names)?;
     let selection = narrowed(&options.selection, &filter)?;
-    let bytecode = bytecode(&filter, names.port_range());
-    let request = Request { selection, want: want(options, &filter), bytecode: &bytecode, places };
+    // The kernel would answer a mark's question for us, who may ask.
+    let secret = hints.viewer.is_limited() && filter.needs().mark;
+    let bytecode = if secret { Vec::new() } else { bytecode(&filter, names.port_range()) };
+    let candidates = candidates(hints, &filter, &selection);
+    let request = Request {
+        selection,
+        want: want(options, &filter),
+        bytecode: &bytecode,
+        places,
+        candidates: candidates.as_deref(),
+        viewer: hints.viewer,
+    };
     let mut report = Report { mixed: filter.mixes_and_or(), ..Report::default() };
     match &options.action {
         Action::Nothing => {}
         Action::Dump(path) => record::record(&request, path, out)?,
         Action::List => {
-            let mut answer = Answer::new(options, &filter, &mut names, out);
+            let mut answer = Answer::new(options, &filter, &mut names, *hints, out);
             list(options, &filter, &request, &mut answer, &mut report)?;
             report.rows = answer.rows();
             answer.write()?;
         }
         Action::Kill { dry_run, force } => {
-            let mut answer = Answer::new(options, &filter, &mut names, out);
+            let mut answer = Answer::new(options, &filter, &mut names, *hints, out);
             let mut killer = kill::Killer::new(places, *dry_run, *force)?;
             dump_all(&request, &mut report, |socket| {
                 if answer.passes(&socket, Processes::Unknown) && killer.close(&socket) {
@@ -104,7 +138,7 @@ fn run_here(options: &Options, places: &Places, out: &mut impl Write) -> Result<
             answer.write()?;
         }
         Action::Events => {
-            let mut answer = Answer::new(options, &filter, &mut names, out);
+            let mut answer = Answer::new(options, &filter, &mut names, *hints, out);
             events::follow(&request, &mut answer)?;
         }
     }
@@ -142,6 +176,7 @@ fn list<W: Write>(
     if by_process || options.show.users.is_some() {
         let threads = options.show.users.is_some_and(|users| users.threads);
         held.find_users(request.places, threads);
+        held.hide_from(request.viewer, &request.places.proc);
         report.denied = held.walk.denied;
     }
     held.each(|row| {
@@ -196,6 +231,15 @@ fn bytecode(filter: &Filter, port_range: (u16, u16)) -> Vec<Vec<u8>> {
     }
     programs.dedup();
     programs
+}
+
+/// The sockets that can pass, if the asker knows them and they can be looked up.
+fn candidates(hints: &Hints<'_>, filter: &Filter, selection: &Selection) -> Option<Vec<InetId>> {
+    let only_dumped = StateSet::of(State::TimeWait).union(StateSet::of(State::SynRecv));
+    if filter.is_empty() || !selection.states.intersection(only_dumped).is_empty() {
+        return None;
+    }
+    hints.candidates?(filter.hints())
 }
 
 /// The selection that the filter leaves.

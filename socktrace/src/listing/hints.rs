@@ -1,0 +1,54 @@
+//! What the asker knows beside what the kernel tells, and who is to see the answer.
+
+use std::fmt;
+
+use crate::kernel::sock_diag::InetId;
+use crate::query;
+use crate::render::clock::Clock;
+use crate::socket::{BootNs, Cookie};
+
+/// The sockets that a filter with these traits can pass.
+pub type Candidates<'a> = &'a (dyn Fn(query::Hints) -> Option<Vec<InetId>> + Sync);
+
+/// When the socket with that cookie was opened.
+pub type Opened<'a> = &'a (dyn Fn(Cookie) -> Option<BootNs> + Sync);
+
+/// What the asker knows. Nothing by default.
+#[derive(Clone, Copy, Default)]
+pub struct Hints<'a> {
+    /// The TCP and UDP sockets of the namespace that a filter with these traits can pass, so that each is looked up
+    /// and no table is dumped; none where they cannot all be named. Not asked about the states that only a dump
+    /// has (TIME-WAIT, SYN-RECV); a socket that is bound and nothing else cannot be looked up, so with one of those
+    /// among them the answer is none.
+    pub candidates: Option<Candidates<'a>>,
+    /// When sockets were opened.
+    pub opened: Option<Opened<'a>>,
+    /// Makes dates of it.
+    pub clock: Option<&'a Clock>,
+    /// Who is to see the answer.
+    pub viewer: Viewer,
+}
+
+impl fmt::Debug for Hints<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Hints").field("viewer", &self.viewer).finish_non_exhaustive()
+    }
+}
+
+/// Who is to see the answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Viewer {
+    /// The user that this process runs as: the kernel itself sees to what may be seen.
+    #[default]
+    Own,
+    /// A user for whom a process with more rights asks. What the kernel would not show to them is left out: the
+    /// processes of others, marks, keys, filters.
+    User(u32),
+}
+
+impl Viewer {
+    /// Whether the answer must be shortened.
+    pub(super) const fn is_limited(self) -> bool {
+        matches!(self, Self::User(uid) if uid != 0)
+    }
+}
