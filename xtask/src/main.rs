@@ -5,6 +5,7 @@
 mod build_ebpf;
 mod ci;
 mod fetch_ss;
+mod oracle;
 mod record;
 mod setup;
 mod sh;
@@ -34,6 +35,8 @@ enum Task {
     Tidy,
     /// Fetch the real ss that the tests compare with, and print its path (Debian).
     FetchSs,
+    /// Churn sockets, then compare the agent's table with the kernel's own: zero differences, or each is printed.
+    Oracle(oracle::Args),
     /// Install what the build of the kernel object and the tests need (Debian, as root), or name it.
     Setup,
 }
@@ -44,6 +47,7 @@ fn main() -> ExitCode {
         Task::BuildEbpf { check, nightly } => build_ebpf::run(check, nightly),
         Task::Tidy => tidy::run(),
         Task::FetchSs => fetch_ss::fetch(&sh::root()).map(|ss| println!("{}", ss.display())),
+        Task::Oracle(args) => oracle::run(&args),
         Task::Setup => setup::everything(),
     };
     match result {
