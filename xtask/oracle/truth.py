@@ -59,7 +59,9 @@ def attributes(data):
 def inet(family, protocol, proto):
     request = struct.pack("=BBBxI", family, protocol, 0, TCP_STATES_LISTED) + bytes(48)
     for row in whole(request):
-        _, state, _, _ = struct.unpack_from("=BBBB", row)
+        _, state, timer, _ = struct.unpack_from("=BBBB", row)
+        if timer == 3:  # a TIME-WAIT mini-socket, whatever state it shows: not in the table
+            continue
         sport, dport = struct.unpack_from("!HH", row, 4)
         size = 4 if family == socket.AF_INET else 16
         source = socket.inet_ntop(family, row[8 : 8 + size])

@@ -6,8 +6,10 @@
 use crate::engine::Reach;
 use crate::kernel::netns::{self, Netns};
 use crate::kernel::owners;
-use crate::kernel::sock_diag::{DiagError, InetQuery, InetTable, IpVersion, SockDiag, UnixQuery, Want};
-use crate::socket::{Family, NetnsId, Process, Proto, Socket, State, StateSet};
+use crate::kernel::sock_diag::{
+    DiagError, InetQuery, InetRow, InetTable, IpVersion, SockDiag, UnixQuery, Want,
+};
+use crate::socket::{Family, NetnsId, Process, Proto, Socket, State, StateSet, Timer, TimerKind};
 use crate::table::{Outcome, Scope};
 use rustc_hash::{FxHashMap, FxHashSet};
 use std::ops::ControlFlow;
@@ -116,6 +118,12 @@ const fn scope(netns: NetnsId, family: Family, proto: Proto) -> Scope {
     Scope { netns, family, proto }
 }
 
+/// Whether the row is of a TIME-WAIT mini-socket: some of them show the state FIN-WAIT-2, so that the states of the
+/// request do not keep them out (net/ipv4/inet_diag.c, `inet_diag_dump_icsk`, `tw_substate`).
+fn is_mini(row: &InetRow<'_>) -> bool {
+    matches!(row.timer(), Some(Timer { kind: TimerKind::TimeWait, .. }))
+}
+
 /// The dump of one namespace.
 struct Dump<'a, F> {
     diag: SockDiag,
@@ -133,6 +141,7 @@ impl<F: FnMut(Part) -> Result<(), Unwanted>> Dump<'_, F> {
                     // A row that cannot be understood is as good as missing.
                     let mut whole = true;
                     let answer = diag.inet(&query, |row| match row.to_socket(Want::NONE) {
+                        _ if is_mini(&row) => ControlFlow::Continue(()),
                         Ok(socket) => each(socket),
                         Err(error) => {
                             log::debug!("a row that cannot be understood: {error}");
