@@ -61,7 +61,7 @@ pub fn interest(selection: &Selection) -> Result<Interest, SelectionError> {
     let families = selection.families.iter().map(|word| family(word)).collect::<Result<_, _>>()?;
     let places = Places::default();
     let names = Directory::new(places.proc.clone(), &places.port_range());
-    let filter = parse(&selection.filter, &Context::new(Dialect::Ss), &names)
+    let filter = parse(&selection.filter, &Context::new(Dialect::Strict), &names)
         .map_err(|error| SelectionError::Filter { words: selection.filter.clone(), error })?;
     Ok(Interest {
         kinds,

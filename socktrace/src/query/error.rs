@@ -31,12 +31,6 @@ pub enum Problem {
     /// Operators or parentheses that stick to a word.
     #[error("operators and parentheses are words of their own: write blanks around them")]
     Glued,
-    /// `state` as a leading word, followed by `and` or `or`.
-    #[error("a leading `state` or `exclude` is joined to what follows by nothing: leave out {word:?}")]
-    JoinedState {
-        /// The word.
-        word: String,
-    },
     /// A predicate without its value.
     #[error("`{field}` needs a value: {example}")]
     ExpectedValue {
