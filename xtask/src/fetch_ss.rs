@@ -72,13 +72,16 @@ fn quiet(command: &mut Command) -> Result<()> {
 
 /// One line of apt's sources: the mirror of this machine, the suite that has the package.
 fn source_line() -> Result<String> {
-    let release = fs::read_to_string("/etc/os-release").context("cannot read /etc/os-release")?;
-    let codename = release.lines().find_map(|line| line.strip_prefix("VERSION_CODENAME="));
-    let (codename, suite) = match codename {
-        Some("bookworm") => ("bookworm", "bookworm-backports"),
-        Some("trixie") => ("trixie", "trixie"),
-        other => bail!("no package of {VERSION} is known for {}", other.unwrap_or("this system")),
-    };
+    match codename()?.as_str() {
+        "bookworm" => source_of("bookworm-backports"),
+        "trixie" => source_of("trixie"),
+        other => bail!("no package of {VERSION} is known for {other}"),
+    }
+}
+
+/// One line of apt's sources for a suite, from the mirror that this machine's own suite comes from.
+pub(crate) fn source_of(suite: &str) -> Result<String> {
+    let codename = codename()?;
     let mut files = vec![PathBuf::from("/etc/apt/sources.list")];
     if let Ok(entries) = fs::read_dir("/etc/apt/sources.list.d") {
         files.extend(entries.filter_map(|entry| Some(entry.ok()?.path())));
@@ -86,10 +89,16 @@ fn source_line() -> Result<String> {
     let mirror = files
         .iter()
         .filter_map(|file| fs::read_to_string(file).ok())
-        .find_map(|text| mirror(&text, codename))
+        .find_map(|text| mirror(&text, &codename))
         .with_context(|| format!("no source of {codename} in /etc/apt"))?;
     let signed = mirror.signed_by.map(|key| format!(" [signed-by={key}]")).unwrap_or_default();
     Ok(format!("deb{signed} {} {suite} main\n", mirror.uri))
+}
+
+fn codename() -> Result<String> {
+    let release = fs::read_to_string("/etc/os-release").context("cannot read /etc/os-release")?;
+    let codename = release.lines().find_map(|line| line.strip_prefix("VERSION_CODENAME="));
+    Ok(codename.context("this system has no code name")?.to_owned())
 }
 
 #[derive(Debug, PartialEq, Eq)]

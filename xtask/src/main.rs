@@ -11,6 +11,7 @@ mod setup;
 mod sh;
 mod tidy;
 mod toolchain;
+mod vm;
 
 use std::process::ExitCode;
 
@@ -37,6 +38,8 @@ enum Task {
     FetchSs,
     /// Churn sockets, then compare the agent's table with the kernel's own: zero differences, or each is printed.
     Oracle(oracle::Args),
+    /// Boot other kernels under QEMU and run the kernel tests there.
+    Vm(vm::Options),
     /// Install what the build of the kernel object and the tests need (Debian, as root), or name it.
     Setup,
 }
@@ -48,6 +51,7 @@ fn main() -> ExitCode {
         Task::Tidy => tidy::run(),
         Task::FetchSs => fetch_ss::fetch(&sh::root()).map(|ss| println!("{}", ss.display())),
         Task::Oracle(args) => oracle::run(&args),
+        Task::Vm(options) => vm::run(&options),
         Task::Setup => setup::everything(),
     };
     match result {

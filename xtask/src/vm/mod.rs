@@ -1,0 +1,88 @@
+//! `cargo xtask vm`: the kernel tests on other kernels than this machine's, each booted under QEMU.
+//!
+//! Software emulation (`-accel tcg`) boots a Debian cloud kernel in seconds and runs anywhere, in containers and nested
+//! machines too.
+
+mod image;
+mod kernels;
+mod qemu;
+
+use std::path::PathBuf;
+
+use anyhow::{Context as _, Result, bail};
+use kernels::Kernel;
+
+use crate::{setup, sh};
+
+/// What the guests and their making need.
+const PACKAGES: &[&str] = &["qemu-system-x86", "busybox-static", "kmod", "cpio", "xz-utils"];
+
+/// What to run, and where.
+#[derive(Debug, Default, clap::Args)]
+pub(crate) struct Options {
+    /// Kernels by their series [default: all of them]
+    #[arg(value_name = "KERNEL")]
+    kernels: Vec<Kernel>,
+    /// Shell command to run in the guest instead of the kernel tests; `socktrace` is in its PATH
+    #[arg(long, value_name = "COMMAND")]
+    run: Option<String>,
+    /// Only tests whose name contains this
+    #[arg(long, value_name = "NAME", conflicts_with = "run")]
+    test: Option<String>,
+}
+
+/// Boot each kernel and run; the first failure does not keep the others from being tried.
+pub(crate) fn run(options: &Options) -> Result<()> {
+    let kernels = if options.kernels.is_empty() { Kernel::ALL } else { &options.kernels };
+    setup::packages("booting other kernels", PACKAGES)?;
+    let programs = Programs::build()?;
+    let command = options.run.clone().unwrap_or_else(|| {
+        let filter = options.test.as_deref().unwrap_or_default();
+        format!("{} --test-threads=2 {filter}", programs.tests.display())
+    });
+    let mut failed = Vec::new();
+    for &kernel in kernels {
+        let name = format!("kernel {kernel}");
+        if let Err(error) = sh::step(&name, || boot(kernel, &programs, &command)) {
+            println!("==> {error:#}");
+            failed.push(name);
+        }
+    }
+    if !failed.is_empty() {
+        bail!("failed on {}", failed.join(", "));
+    }
+    Ok(())
+}
+
+fn boot(kernel: Kernel, programs: &Programs, command: &str) -> Result<()> {
+    let booted = kernels::fetch(kernel)?;
+    let initramfs = image::pack(&booted, programs, command)?;
+    match qemu::boot(&booted.image, &initramfs)? {
+        0 => Ok(()),
+        code => bail!("`{command}` ended with {code} on {}", booted.release),
+    }
+}
+
+/// What is run in the guest: built here, taken there with the libraries that it is linked with.
+struct Programs {
+    socktrace: PathBuf,
+    tests: PathBuf,
+}
+
+impl Programs {
+    fn build() -> Result<Programs> {
+        sh::run(sh::cargo().args(["build", "--quiet", "--locked", "--package", "socktrace"]))?;
+        let mut cargo = sh::cargo();
+        cargo.args(["test", "--quiet", "--locked", "--package", "socktrace", "--test", "it", "--no-run"]);
+        let messages = sh::read(cargo.arg("--message-format=json"))?;
+        let executable = |line: &str| {
+            let rest = line.split_once("\"executable\":\"")?.1;
+            Some(PathBuf::from(rest.split_once('"')?.0))
+        };
+        let is_test = |path: &PathBuf| path.parent().is_some_and(|folder| folder.ends_with("deps"));
+        let tests = messages.lines().filter_map(executable).find(is_test);
+        let target =
+            tests.as_ref().and_then(|path| path.parent()?.parent()).context("cargo named no test binary")?;
+        Ok(Programs { socktrace: target.join("socktrace"), tests: tests.clone().context("no test binary")? })
+    }
+}

@@ -1,0 +1,58 @@
+//! One boot: the guest's console is our output, its last line is the exit code.
+
+use std::io::{BufRead as _, BufReader};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result, bail};
+
+/// A guest that takes longer has hung.
+const PATIENCE: Duration = Duration::from_secs(600);
+
+/// Boot and give the exit code of the guest's command.
+pub(super) fn boot(kernel: &Path, initramfs: &Path) -> Result<i32> {
+    // `-cpu max` would be nicer, but QEMU 7.2 emulates five-level page tables in a way that Linux 6.12 dies of.
+    let mut qemu = Command::new("qemu-system-x86_64");
+    qemu.args(["-accel", "tcg", "-cpu", "qemu64", "-smp", "2", "-m", "2G", "-nodefaults", "-no-reboot"]);
+    qemu.args(["-display", "none", "-serial", "stdio", "-append", "console=ttyS0 quiet panic=-1"]);
+    qemu.arg("-kernel").arg(kernel).arg("-initrd").arg(initramfs);
+    let running = qemu.stdin(Stdio::null()).stdout(Stdio::piped()).spawn();
+    let mut running = Stopped(running.context("cannot run qemu-system-x86_64")?);
+
+    let console = running.0.stdout.take().context("qemu has no stdout")?;
+    let (send, lines) = mpsc::channel();
+    std::thread::spawn(move || {
+        for line in BufReader::new(console).split(b'\n').map_while(Result::ok) {
+            if send.send(String::from_utf8_lossy(&line).trim_end().to_owned()).is_err() {
+                return;
+            }
+        }
+    });
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        match lines.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
+            Ok(line) => {
+                println!("    {line}");
+                if let Some(code) = line.strip_prefix("guest: exit ") {
+                    return code.parse().with_context(|| format!("the guest said: {line}"));
+                }
+            }
+            Err(mpsc::RecvTimeoutError::Timeout) => {
+                bail!("the guest has not ended in {} s", PATIENCE.as_secs())
+            }
+            Err(mpsc::RecvTimeoutError::Disconnected) => bail!("the guest ended without an exit code"),
+        }
+    }
+}
+
+/// A qemu that does not outlive us.
+struct Stopped(Child);
+
+impl Drop for Stopped {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
