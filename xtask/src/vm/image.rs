@@ -93,6 +93,7 @@ mkdir -p /dev/pts /dev/shm '{root}'
 mount -t devpts pts /dev/pts
 mount -t tmpfs shm /dev/shm
 ip link set lo up
+ulimit -n 1048576
 cd '{root}'
 echo "guest: $(uname -sr), up in $(cut -d' ' -f1 /proc/uptime) s"
 ( {command}
