@@ -1,7 +1,8 @@
 //! One netlink socket, and the bytes that go over it.
 //!
-//! `socket` is the only file here with an fd; `message`, `attribute`, `bytes` and `request` are pure.
+//! `socket` and `ahead` have the fd; `message`, `attribute`, `bytes` and `request` are pure.
 
+mod ahead;
 mod attribute;
 mod bytes;
 mod message;

@@ -13,11 +13,13 @@ use nix::sys::socket::{
 };
 
 use super::message::Meaning;
-use super::{Message, Messages, NetlinkError, Request};
+use super::{Message, Messages, NetlinkError, Request, ahead};
 
 /// Room for one read. The kernel fills at most 32 KiB at once (net/netlink/af_netlink.c, `netlink_recvmsg`),
 /// more makes a dump no faster; a single message may be as long as its longest attribute and some.
-const ROOM: usize = 128 * 1024;
+pub(super) const ROOM: usize = 128 * 1024;
+/// After so many reads (of 32 KiB) an answer counts as long, and a second thread reads ahead.
+const LONG: u32 = 8;
 
 /// Which part of the kernel a socket speaks to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,8 +46,8 @@ pub struct Netlink {
     fd: OwnedFd,
     room: Box<[u8]>,
     sequence: u32,
-    /// A dump whose end has not been read yet; the kernel starts no other before.
-    unread: Option<u32>,
+    /// Whether there may be a rest of an answer to read; the kernel starts no other dump before it is.
+    unread: bool,
 }
 
 impl Netlink {
@@ -64,7 +66,7 @@ impl Netlink {
             .map_err(|errno| NetlinkError::Call { call: "open", errno })?;
         bind(fd.as_raw_fd(), &NetlinkAddr::new(0, groups))
             .map_err(|errno| NetlinkError::Call { call: "bind", errno })?;
-        Ok(Self { fd, room: vec![0; ROOM].into_boxed_slice(), sequence: 0, unread: None })
+        Ok(Self { fd, room: vec![0; ROOM].into_boxed_slice(), sequence: 0, unread: false })
     }
 
     /// Asks the kernel to queue up to this many bytes for us, beyond the system's limit if we may. Best effort:
@@ -86,8 +88,25 @@ impl Netlink {
         self.finish_unread()?;
         self.sequence = self.sequence.wrapping_add(1).max(1);
         self.send(&request.into_bytes(self.sequence))?;
-        self.unread = Some(self.sequence);
-        self.answer(self.sequence, &mut each)
+        self.unread = true;
+        let mut hand = Hand { sequence: self.sequence, answer: Answer::default(), each: &mut each };
+        let mut reads = 0;
+        let ended = loop {
+            let bytes = match read(&self.fd, &mut self.room, MsgFlags::empty()) {
+                Err(NetlinkError::Call { errno: Errno::EINTR, .. }) => continue,
+                bytes => bytes?,
+            };
+            let ended = hand.out(bytes)?;
+            if ended.is_some() || hand.answer.stopped {
+                break ended;
+            }
+            reads += 1;
+            if reads == LONG && processors() > 1 {
+                break ahead::read_ahead(&self.fd, &mut hand)?;
+            }
+        };
+        self.unread = ended.is_none();
+        ended.unwrap_or(Ok(())).map(|()| hand.answer).map_err(NetlinkError::Refused)
     }
 
     /// Waits for multicast messages and hands those of one read to `each`.
@@ -96,7 +115,7 @@ impl Netlink {
     /// ends it with no message.
     pub fn receive(&mut self, mut each: impl FnMut(&Message<'_>)) -> Result<(), NetlinkError> {
         let Self { fd, room, .. } = self;
-        let read = match read(fd, room) {
+        let read = match read(fd, room, MsgFlags::empty()) {
             Err(NetlinkError::Call { errno: Errno::EINTR, .. }) => return Ok(()),
             read => read?,
         };
@@ -116,47 +135,53 @@ impl Netlink {
         }
     }
 
-    /// Reads what is left of an answer that its reader did not want to the end.
+    /// Reads what is left of an answer that was not read to its end. The kernel prepares the next part before a read
+    /// returns (net/netlink/af_netlink.c, `netlink_recvmsg`): where nothing lies ready, nothing is left.
     fn finish_unread(&mut self) -> Result<(), NetlinkError> {
-        let Some(sequence) = self.unread else { return Ok(()) };
-        match self.answer(sequence, &mut |_| ControlFlow::Continue(())) {
-            Ok(_) | Err(NetlinkError::Refused(_)) => Ok(()),
-            Err(error) => Err(error),
-        }
-    }
-
-    fn answer(
-        &mut self,
-        sequence: u32,
-        each: &mut impl FnMut(&Message<'_>) -> ControlFlow<()>,
-    ) -> Result<Answer, NetlinkError> {
-        let mut answer = Answer::default();
-        loop {
-            let Self { fd, room, unread, .. } = self;
-            let read = match read(fd, room) {
-                Err(NetlinkError::Call { errno: Errno::EINTR, .. }) => continue,
-                read => read?,
-            };
-            for message in Messages::new(read) {
-                let message = message?;
-                if message.sequence != sequence {
-                    continue;
-                }
-                answer.interrupted |= message.interrupted();
-                match message.meaning()? {
-                    Meaning::Noop => {}
-                    Meaning::Data => {
-                        if each(&message).is_break() {
-                            return Ok(Answer { stopped: true, ..answer });
-                        }
-                    }
-                    Meaning::End(end) => {
-                        *unread = None;
-                        return end.map(|()| answer).map_err(NetlinkError::Refused);
-                    }
-                }
+        while self.unread {
+            match read(&self.fd, &mut self.room, MsgFlags::MSG_DONTWAIT) {
+                Ok(_) | Err(NetlinkError::TooLong(_) | NetlinkError::Overrun) => {}
+                Err(NetlinkError::Call { errno: Errno::EINTR, .. }) => {}
+                Err(NetlinkError::Call { errno: Errno::EAGAIN, .. }) => self.unread = false,
+                Err(error) => return Err(error),
             }
         }
+        Ok(())
+    }
+}
+
+/// Hands out the messages of an answer, read by read.
+pub(super) struct Hand<'a, F> {
+    sequence: u32,
+    pub(super) answer: Answer,
+    each: &'a mut F,
+}
+
+impl<F: FnMut(&Message<'_>) -> ControlFlow<()>> Hand<'_, F> {
+    /// What one read gave. Returns how the answer ended, if it did in there.
+    pub(super) fn out(&mut self, bytes: &[u8]) -> Result<Option<Result<(), Errno>>, NetlinkError> {
+        for message in Messages::new(bytes) {
+            let message = message?;
+            if message.sequence != self.sequence {
+                continue;
+            }
+            self.answer.interrupted |= message.interrupted();
+            match message.meaning()? {
+                Meaning::Noop => {}
+                Meaning::Data => {
+                    if !self.answer.stopped {
+                        self.answer.stopped = (self.each)(&message).is_break();
+                    }
+                }
+                Meaning::End(end) => return Ok(Some(end)),
+            }
+        }
+        Ok(None)
+    }
+
+    /// The number of the request that is answered.
+    pub(super) const fn sequence(&self) -> u32 {
+        self.sequence
     }
 }
 
@@ -166,18 +191,23 @@ impl AsFd for Netlink {
     }
 }
 
+/// How many processors there are for us.
+fn processors() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from)
+}
+
 /// What the kernel sent next. Anybody may send to a netlink socket: what is not from the kernel is as if it
 /// had not come.
-fn read<'a>(fd: &OwnedFd, room: &'a mut [u8]) -> Result<&'a [u8], NetlinkError> {
+pub(super) fn read<'a>(fd: &OwnedFd, room: &'a mut [u8], flags: MsgFlags) -> Result<&'a [u8], NetlinkError> {
+    let flags = flags | MsgFlags::MSG_TRUNC;
     loop {
         let mut into = [IoSliceMut::new(room)];
         // With MSG_TRUNC the length is that of the message, also where it did not fit.
-        let got = recvmsg::<NetlinkAddr>(fd.as_raw_fd(), &mut into, None, MsgFlags::MSG_TRUNC).map_err(
-            |errno| match errno {
+        let got =
+            recvmsg::<NetlinkAddr>(fd.as_raw_fd(), &mut into, None, flags).map_err(|errno| match errno {
                 Errno::ENOBUFS => NetlinkError::Overrun,
                 errno => NetlinkError::Call { call: "read", errno },
-            },
-        )?;
+            })?;
         let (length, from) = (got.bytes, got.address);
         if from.is_none_or(|from| from.pid() != 0) {
             continue;
