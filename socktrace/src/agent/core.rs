@@ -2,6 +2,7 @@
 //!
 //! I/O: the clocks; the kernel through `source` and `dump`. Nothing here waits for a client.
 
+use super::candidates::candidates;
 use super::dump::{self, Part, Unwanted};
 use super::feeds::{After, Reader, Written};
 use super::request::Request;
@@ -11,9 +12,11 @@ use super::time;
 use super::unix::Identities;
 use crate::engine::{self, Engine, Input, Output, Reach};
 use crate::kernel::ebpf::EbpfError;
+use crate::kernel::sock_diag::InetId;
+use crate::query::Hints;
 use crate::render::clock::Clock;
 use crate::render::event_json;
-use crate::socket::BootNs;
+use crate::socket::{BootNs, NetnsId};
 use crate::table::SETTLE;
 use bytes::Bytes;
 use rustc_hash::FxHashMap;
@@ -211,12 +214,29 @@ impl Core {
                 let _ = reply.send(stream);
             }
             Request::Table { reply } => _ = reply.send(self.table()),
+            Request::Candidates { hints, netns, reply } => _ = reply.send(self.candidates(&hints, netns)),
+            Request::Openings { reply } => {
+                let sockets = self.engine.table().iter();
+                let opened = sockets.filter_map(|socket| Some((socket.cookie(), socket.opened()?)));
+                _ = reply.send(opened.collect());
+            }
             Request::Ready { reply } => match self.ready {
                 Some(sockets) => _ = reply.send(sockets),
                 None => self.waiting.push(reply),
             },
             Request::Status { reply } => _ = reply.send(self.status()),
         }
+    }
+
+    /// The few sockets that are worth looking up one by one.
+    fn candidates(&mut self, hints: &Hints, netns: NetnsId) -> Option<Vec<InetId>> {
+        let keys = hints.local_port.or(hints.peer_port).or(hints.either_port).is_some_and(|port| port != 0);
+        if self.ready.is_none() || !(keys || hints.cookie.is_some()) {
+            return None;
+        }
+        // What a program did before it asked is in the ring by now, perhaps not yet in the table.
+        self.drain();
+        candidates(&self.engine.candidates(hints), netns)
     }
 
     /// Every socket that a listing would show.

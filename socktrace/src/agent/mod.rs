@@ -2,6 +2,7 @@
 //!
 //! I/O: sockets, signals, clocks; the kernel through `kernel`.
 
+mod candidates;
 pub mod client;
 pub mod core;
 mod dump;

@@ -4,7 +4,11 @@ use super::selection::Format;
 use super::status::Status;
 use super::stream::EventStream;
 use crate::engine::Interest;
+use crate::kernel::sock_diag::InetId;
+use crate::query::Hints;
+use crate::socket::{BootNs, Cookie, NetnsId};
 use bytes::Bytes;
+use rustc_hash::FxHashMap;
 use std::num::NonZeroU64;
 use tokio::sync::{mpsc, oneshot};
 
@@ -26,6 +30,20 @@ pub enum Request {
     Table {
         /// Where it goes, in pieces.
         reply: oneshot::Sender<Vec<Bytes>>,
+    },
+    /// The TCP and UDP sockets that can have what all matches of a filter have.
+    Candidates {
+        /// What they have.
+        hints: Hints,
+        /// In which namespace.
+        netns: NetnsId,
+        /// Where they go; none where the table cannot name them all, or has better things to do.
+        reply: oneshot::Sender<Option<Vec<InetId>>>,
+    },
+    /// When sockets were opened, of those of which that is known.
+    Openings {
+        /// Where the answer goes.
+        reply: oneshot::Sender<FxHashMap<Cookie, BootNs>>,
     },
     /// How many sockets there are, told once the first dump is in the table.
     Ready {
@@ -83,6 +101,25 @@ impl Asker {
     /// The task has ended.
     pub async fn ready(&self) -> Result<u64, Ending> {
         self.ask(|reply| Request::Ready { reply }).await
+    }
+
+    /// The TCP and UDP sockets of a namespace that can have what all matches of a filter have, asked from a thread
+    /// that may block; none where they cannot all be named.
+    #[must_use]
+    pub fn candidates(&self, hints: Hints, netns: NetnsId) -> Option<Vec<InetId>> {
+        self.ask_blocking(|reply| Request::Candidates { hints, netns, reply })?
+    }
+
+    /// When sockets were opened, of those of which that is known, asked from a thread that may block.
+    #[must_use]
+    pub fn openings(&self) -> FxHashMap<Cookie, BootNs> {
+        self.ask_blocking(|reply| Request::Openings { reply }).unwrap_or_default()
+    }
+
+    fn ask_blocking<T>(&self, request: impl FnOnce(oneshot::Sender<T>) -> Request) -> Option<T> {
+        let (reply, answer) = oneshot::channel();
+        self.0.blocking_send(request(reply)).ok()?;
+        answer.blocking_recv().ok()
     }
 
     /// How it is doing.

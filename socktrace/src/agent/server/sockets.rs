@@ -4,20 +4,23 @@
 //! does not take it holds up nothing but that thread.
 
 use super::routes::Refusal;
+use crate::agent::request::Asker;
 use crate::agent::selection::{BadParameter, NDJSON, TEXT, prefers_text};
+use crate::agent::time;
 use crate::kernel::netns::{self, NetnsError};
 use crate::listing::options::{Action, Format, NetnsChoice, Options};
 use crate::listing::words::{self, Asked, Question};
-use crate::listing::{self, Places};
+use crate::listing::{self, Hints, Places, Viewer};
 use crate::socket::NetnsId;
 use axum::body::Body;
-use axum::extract::RawQuery;
+use axum::extract::{RawQuery, State};
 use axum::http::header::{ACCEPT, CONTENT_TYPE};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use bytes::{Bytes, BytesMut};
 use std::io::{self, Write};
 use std::path::Path;
+use std::sync::OnceLock;
 use tokio::sync::mpsc;
 
 /// Bytes that are sent together.
@@ -44,7 +47,11 @@ enum ListingError {
     NoNamespace(NetnsId),
 }
 
-pub(super) async fn sockets(RawQuery(query): RawQuery, headers: HeaderMap) -> Result<Response, Refusal> {
+pub(super) async fn sockets(
+    State(asker): State<Asker>,
+    RawQuery(query): RawQuery,
+    headers: HeaderMap,
+) -> Result<Response, Refusal> {
     let asking = Asking::from_query(&query.unwrap_or_default()).map_err(Refusal::bad)?;
     let accept = headers.get(ACCEPT).and_then(|accept| accept.to_str().ok()).unwrap_or_default();
     let options = asking.options(prefers_text(accept))?;
@@ -56,7 +63,7 @@ pub(super) async fn sockets(RawQuery(query): RawQuery, headers: HeaderMap) -> Re
     let netns = asking.netns;
     let listing = tokio::task::spawn_blocking(move || {
         let mut out = Pieces { sender, piece: BytesMut::with_capacity(PIECE) };
-        list(&options, netns, &mut out)
+        list(&options, netns, &asker, &mut out)
             .and_then(|()| out.flush().map_err(|e| listing::Error::Output(e).into()))
     });
     // An error that comes before the first piece is an answer; one that comes later breaks the answer off.
@@ -123,18 +130,36 @@ impl Asking {
     }
 }
 
-fn list(options: &Options, netns: Option<NetnsId>, out: &mut Pieces) -> Result<(), ListingError> {
+fn list(
+    options: &Options,
+    netns: Option<NetnsId>,
+    asker: &Asker,
+    out: &mut Pieces,
+) -> Result<(), ListingError> {
+    let own = netns::current()?;
+    let netns = netns.unwrap_or(own);
     let places = Places::default();
-    match netns {
-        None => drop(listing::run(options, &places, out)?),
-        Some(id) if netns::current().is_ok_and(|own| own == id) => drop(listing::run(options, &places, out)?),
-        Some(id) => {
-            let listed = netns::list(Path::new("/proc"));
-            let netns = listed.namespaces.into_iter().find(|netns| netns.id == id);
-            let netns = netns.ok_or(ListingError::NoNamespace(id))?;
-            netns.run(|| listing::run(options, &places, out))??;
-        }
+    let clock = time::clock(0);
+    // All at once, when the first row asks: a question for each row would take longer than the listing.
+    let openings = OnceLock::new();
+    let opened = |cookie| openings.get_or_init(|| asker.openings()).get(&cookie).copied();
+    let candidates = |hints| asker.candidates(hints, netns);
+    let hints = Hints {
+        candidates: Some(&candidates),
+        // Text does not show it.
+        opened: if options.format == Format::Json { Some(&opened) } else { None },
+        clock: Some(&clock),
+        // Whoever may open the socket may see what the agent sees.
+        viewer: Viewer::Own,
+    };
+    if netns == own {
+        listing::run_with(options, &places, &hints, out)?;
+        return Ok(());
     }
+    let listed = netns::list(Path::new("/proc")).namespaces.into_iter().find(|listed| listed.id == netns);
+    listed
+        .ok_or(ListingError::NoNamespace(netns))?
+        .run(|| listing::run_with(options, &places, &hints, out))??;
     Ok(())
 }
 

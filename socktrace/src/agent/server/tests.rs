@@ -46,6 +46,8 @@ fn start() -> Server {
                     let _ = feed_sender.send(feed);
                     let _ = reply.send(stream);
                 }
+                Request::Candidates { reply, .. } => _ = reply.send(None),
+                Request::Openings { reply } => _ = reply.send([(u64::MAX, 1)].into_iter().collect()),
                 Request::Ready { reply } => _ = reply.send(7),
                 Request::Table { reply } => _ = reply.send(vec!["one\n".into(), "two\n".into()]),
                 Request::Status { reply } => _ = reply.send(a_status()),
