@@ -4,14 +4,18 @@ use std::collections::BTreeSet;
 use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::ops::ControlFlow;
 use std::os::fd::OwnedFd;
+use std::os::linux::net::SocketAddrExt as _;
+use std::os::unix::net::{SocketAddr as UnixAddr, UnixListener, UnixStream};
 use std::process::Command;
 
-use nix::sys::socket::{setsockopt, sockopt};
-use socktrace::kernel::sock_diag::{InetQuery, InetTable, IpVersion, SockDiag, Want};
+use nix::sys::socket::{AddressFamily, SockFlag, SockProtocol, SockType, setsockopt, socket, sockopt};
+use socktrace::kernel::netlink::{Netlink, Protocol};
+use socktrace::kernel::sock_diag::{InetQuery, InetTable, IpVersion, SockDiag, UnixQuery, Want};
 use socktrace::query::bytecode::{Able, Target};
 use socktrace::query::{Context, Dialect, Facts, Filter, Names, parse};
-use socktrace::socket::{Cookie, Family, NetnsId, Socket, StateSet};
+use socktrace::socket::{Cookie, Endpoint, Family, NetnsId, Socket, StateSet};
 
+use crate::ss_parity::oracle;
 use crate::support::in_own_netns;
 
 /// What the filters name.
@@ -211,6 +215,14 @@ fn the_kernel_runs_our_bytecode_as_we_read_the_filter() {
     });
 }
 
+/// What the real ss prints.
+fn ss(arguments: &[&str]) -> String {
+    let output = Command::new(oracle()).args(arguments).output().expect("ss starts");
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success() && said.is_empty(), "{arguments:?}: {said}");
+    String::from_utf8(output.stdout).expect("text")
+}
+
 #[test]
 fn ss_reads_filters_as_we_do() {
     in_own_netns(|| {
@@ -233,5 +245,108 @@ fn ss_reads_filters_as_we_do() {
         }
         assert!(telling > 45, "only {telling} of the filters pass some sockets and not others");
         drop(open);
+    });
+}
+
+/// The rows of another family, and how ss names one in the word of that number.
+fn others(family: Family) -> Vec<(Socket, String)> {
+    let mut rows = Vec::new();
+    let mut diag = SockDiag::open().expect("netlink");
+    let mut each = |row: Socket| {
+        let name = match &row.local {
+            Endpoint::Netlink { protocol, portid } => format!("{protocol}:{}", portid.cast_signed()),
+            _ => row.inode.to_string(),
+        };
+        rows.push((row, name));
+        ControlFlow::Continue(())
+    };
+    let answer = match family {
+        Family::Unix => diag.unix(&UnixQuery { states: StateSet::ALL, want: Want::NONE }, &mut each),
+        Family::Packet => diag.packet(Want::NONE, &mut each),
+        Family::Netlink => diag.netlink(Want::NONE, &mut each),
+        other => panic!("no question about {other:?}"),
+    };
+    assert!(!answer.expect("an answer").stopped);
+    rows
+}
+
+#[test]
+fn ss_reads_filters_of_other_families_as_we_do() {
+    in_own_netns(|| {
+        let folder = std::env::temp_dir().join(format!("socktrace-filter-{}", std::process::id()));
+        std::fs::create_dir(&folder).expect("a folder of our own");
+        let path = folder.join("Path.sock");
+        let bound = UnixListener::bind(&path).expect("a free path");
+        let abstr = UnixAddr::from_abstract_name("Filter-One").expect("a name");
+        let abstr = UnixListener::bind_addr(&abstr).expect("a free name");
+        let pair = UnixStream::pair().expect("a pair");
+        let packet = |protocol| socket(AddressFamily::Packet, SockType::Raw, SockFlag::empty(), protocol);
+        // Without CAP_NET_RAW this fails; these tests run as root.
+        let packets = [packet(Some(SockProtocol::EthAll)), packet(None)].map(|made| made.expect("root"));
+        let netlink = Netlink::open(Protocol::Route).expect("rtnetlink");
+
+        let unix = ["-Hxan", "5"];
+        let link = ["-H0aneO", "ino:"];
+        // One kind of socket has no column for its kind.
+        let nl = ["-Hanfnetlink", "3"];
+        let mut telling = 0;
+        for (family, [options, place], filters) in [
+            (
+                Family::Unix,
+                unix,
+                &["src *path.SOCK", "src @filter-?ne", "src unix:*", "not src @*", "sport = *Path*"][..],
+            ),
+            (
+                Family::Unix,
+                unix,
+                &["src [@/]*[!k]", "src @Filter-One or src */Path.sock", "dst *", "sport != @*"],
+            ),
+            (
+                Family::Packet,
+                link,
+                &["src link:all", "src all", "src *", "not src all", "src 3:lo", "sport = *"],
+            ),
+            (
+                Family::Netlink,
+                nl,
+                &["src rtnl", "src 0", "src genl", "src rtnl:kernel", "src :0", "not src rtnl"],
+            ),
+            (
+                Family::Netlink,
+                nl,
+                &["sport = kernel", "sport != kernel", "dport = 5", "dport != 5", "sport > 0"],
+            ),
+        ] {
+            let rows = others(family);
+            for text in filters {
+                let context = Context { family: Some(family), ..Context::new(Dialect::Ss) };
+                let filter = parse(&[(*text).to_owned()], &context, &World { cgroup: 0 }).expect(text);
+                let passes = |row: &Socket| filter.matches(&Facts::of_socket(row));
+                let mut ours: Vec<_> =
+                    rows.iter().filter(|(row, _)| passes(row)).map(|(_, name)| name.clone()).collect();
+                let listed = ss(&[options, text]);
+                let mut theirs: Vec<_> = listed
+                    .lines()
+                    .map(|line| {
+                        let mut words = line.split_whitespace();
+                        let word = match place.parse::<usize>() {
+                            Ok(place) => words.nth(place),
+                            Err(_) => words.find_map(|word| word.strip_prefix(place)),
+                        };
+                        word.expect(line).to_owned()
+                    })
+                    .collect();
+                // Each lists the socket of sock_diag (4) that it asks with.
+                ours.retain(|name| !name.starts_with("4:"));
+                theirs.retain(|name| !name.starts_with("4:"));
+                ours.sort();
+                theirs.sort();
+                assert_eq!(ours, theirs, "{text}:\n{listed}");
+                telling += usize::from(!ours.is_empty() && ours.len() < rows.len());
+            }
+        }
+        assert!(telling >= 14, "only {telling} of the filters pass some sockets and not others");
+        drop((bound, abstr, pair, packets, netlink));
+        std::fs::remove_dir_all(&folder).expect("our folder");
     });
 }

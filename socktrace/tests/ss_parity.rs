@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::LazyLock;
 
 use crate::ss_zoo::Zoo;
 use crate::support::in_own_netns;
@@ -330,9 +331,13 @@ fn the_same_bytes_as_ss() {
     });
 }
 
-fn oracle() -> PathBuf {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("a workspace");
-    fetch_ss::fetch(root).expect("the real ss of iproute2 6.15")
+/// The real ss. Several tests want it at once, and only one fetches it.
+pub(crate) fn oracle() -> PathBuf {
+    static ORACLE: LazyLock<PathBuf> = LazyLock::new(|| {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("a workspace");
+        fetch_ss::fetch(root).expect("the real ss of iproute2 6.15")
+    });
+    ORACLE.clone()
 }
 
 /// Our program under the name `ss`, so that its own sockets have an owner of the same name.
