@@ -1,0 +1,14 @@
+//! The words of `socktrace ss`: any are read or refused, and a refusal has something to say.
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use socktrace::listing::words::parse;
+
+fuzz_target!(|input: (Option<u8>, &str)| {
+    let (screen, text) = input;
+    let words: Vec<String> = text.split('\n').map(str::to_owned).collect();
+    match parse(&words, screen.map(usize::from)) {
+        Ok(asked) => drop(format!("{asked:?}")),
+        Err(error) => assert!(!error.to_string().is_empty()),
+    }
+});
