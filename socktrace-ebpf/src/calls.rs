@@ -116,11 +116,11 @@ fn exit(ctx: &TracePointContext, kind: Kind) -> u32 {
     if error == EBADF || error == ENOTSOCK {
         return 0;
     }
-    let found = if fd == NO_FD { Found::of_sock(address) } else { Found::of_fd(fd) };
-    let Some(found) = found else {
+    let mut found = Found::nothing();
+    if !(if fd == NO_FD { found.by_sock(address) } else { found.by_fd(fd) }) {
         debug!(ctx, "no socket behind descriptor {}", fd);
         return 0;
-    };
+    }
     tell(&found, kind, error, if let Kind::Listen = kind { aux } else { 0 }, address, aux);
     0
 }
@@ -131,10 +131,11 @@ fn accepted(ctx: &TracePointContext) -> u32 {
     if result < 0 {
         return 0;
     }
-    let Some(found) = Found::of_fd(result as u32) else {
+    let mut found = Found::nothing();
+    if !found.by_fd(result as u32) {
         debug!(ctx, "no socket behind accepted descriptor {}", result);
         return 0;
-    };
+    }
     tell(&found, Kind::Accept, 0, result as u32, 0, 0);
     0
 }
@@ -226,8 +227,8 @@ fn tcp_never_began(ctx: &TracePointContext) -> u32 {
         let regs = generated::bpf_task_pt_regs(task::current().cast_mut().cast()) as *const u8;
         (load::<u64>(regs, Field::RegsFirst) as u32, load::<u64>(regs, Field::RegsSecond))
     };
-    let Some(found) = Found::of_fd(fd) else { return 0 };
-    if found.protocol() != socket::TCP {
+    let mut found = Found::nothing();
+    if !found.by_fd(fd) || found.protocol() != socket::TCP {
         return 0;
     }
     emit(Family::Call, |record: &mut CallRecord| {

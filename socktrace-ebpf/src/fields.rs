@@ -1,5 +1,7 @@
 //! Fields of kernel structs at offsets that are known only at load.
 
+use core::mem::MaybeUninit;
+
 use aya_ebpf::helpers::{bpf_probe_read_kernel, generated};
 use aya_ebpf::programs::TracePointContext;
 use aya_ebpf::{EbpfContext, Global};
@@ -123,30 +125,40 @@ pub(crate) fn probe<T: Copy + Default>(base: u64, field: Field) -> T {
 }
 
 /// The beginning of a kernel struct, copied in one go: a probe read costs more than a hundred bytes do.
+///
+/// It is filled where it stands. Moving it would take its size twice on a stack of 512 bytes, of which kernels before
+/// 6.13 count every program and function on the way (kernel/bpf/verifier.c, `check_max_stack_depth`).
 #[repr(C, align(8))]
-pub(crate) struct Copied<const N: usize>([u8; N]);
+pub(crate) struct Copied<const N: usize>(MaybeUninit<[u8; N]>);
 
 impl<const N: usize> Copied<N> {
-    /// Copy the first `N` bytes behind a pointer that the verifier does not know; `None` where they cannot be read.
+    /// Nothing yet.
     #[inline(always)]
-    pub(crate) fn of(base: u64) -> Option<Self> {
-        let mut copy = core::mem::MaybeUninit::<Self>::uninit();
+    pub(crate) const fn nothing() -> Self {
+        Self(MaybeUninit::uninit())
+    }
+
+    /// Copy the first `N` bytes behind a pointer that the verifier does not know; whether they could be read.
+    #[inline(always)]
+    pub(crate) fn fill(&mut self, base: u64) -> bool {
         // SAFETY: the helper takes any address, and fills or clears all of the buffer.
-        let failed =
-            unsafe { generated::bpf_probe_read_kernel(copy.as_mut_ptr().cast(), N as u32, base as *const _) };
-        // SAFETY: filled above.
-        if failed == 0 { Some(unsafe { copy.assume_init() }) } else { None }
+        unsafe {
+            generated::bpf_probe_read_kernel(self.0.as_mut_ptr().cast(), N as u32, base as *const _) == 0
+        }
     }
 
     /// A field that lies wholly within the copy. `base` is where the pointer was: a field further on is read on its
     /// own.
+    ///
+    /// # Safety
+    /// It has been filled.
     #[inline(always)]
-    pub(crate) fn get<T: Copy + Default>(&self, base: u64, field: Field) -> T {
+    pub(crate) unsafe fn get<T: Copy + Default>(&self, base: u64, field: Field) -> T {
         let offset = offset(field);
         if offset as usize > N - size_of::<T>() {
             return probe(base, field);
         }
-        // SAFETY: within the copy; the verifier knows the offset as a constant.
-        unsafe { self.0.as_ptr().add(offset as usize).cast::<T>().read_unaligned() }
+        // SAFETY: within the copy, which is filled; the verifier knows the offset as a constant.
+        unsafe { self.0.as_ptr().cast::<u8>().add(offset as usize).cast::<T>().read_unaligned() }
     }
 }

@@ -86,46 +86,63 @@ const COMMON: usize = 128;
 const SOCKET: usize = 40;
 
 impl Found {
-    /// The socket behind a descriptor of the current task.
+    /// No socket yet; [`Found::by_fd`] or [`Found::by_sock`] finds one.
+    #[inline(always)]
+    pub(crate) const fn nothing() -> Self {
+        Self { sk: 0, socket: 0, common: Copied::nothing() }
+    }
+
+    /// Find the socket behind a descriptor of the current task; whether there is one.
     ///
     /// A file is only believed to be a socket if the socket says the same of the file (`socket.file == file`).
     #[inline(always)]
-    pub(crate) fn of_fd(fd: u32) -> Option<Self> {
+    pub(crate) fn by_fd(&mut self, fd: u32) -> bool {
         // SAFETY: typed by `current` and the members on the way.
         let (max, table) = unsafe {
             let files = load_ptr(task::current(), Field::TaskFiles);
             if files.is_null() {
-                return None;
+                return false;
             }
             let fdt = load_ptr(files, Field::FilesFdt);
             if fdt.is_null() {
-                return None;
+                return false;
             }
             (load::<u32>(fdt, Field::FdtMaxFds), load_ptr(fdt, Field::FdtFd) as u64)
         };
         if fd >= max || table == 0 {
-            return None;
+            return false;
         }
         // SAFETY: bpf_probe_read_kernel takes any address and fails on a bad one.
-        let file = unsafe { bpf_probe_read_kernel((table + u64::from(fd) * 8) as *const u64) }.ok()?;
+        let file = unsafe { bpf_probe_read_kernel((table + u64::from(fd) * 8) as *const u64) };
+        let Ok(file) = file else { return false };
         let socket: u64 = probe(file, Field::FilePrivate);
-        let copied = Copied::<SOCKET>::of(socket)?;
-        if copied.get::<u64>(socket, Field::SocketFile) != file {
-            return None;
+        let mut copied = Copied::<SOCKET>::nothing();
+        if !copied.fill(socket) {
+            return false;
         }
-        let sk = copied.get(socket, Field::SocketSk);
-        Some(Self { sk, socket, common: Copied::of(sk)? })
+        // SAFETY: filled.
+        let (back, sk) =
+            unsafe { (copied.get::<u64>(socket, Field::SocketFile), copied.get(socket, Field::SocketSk)) };
+        if back != file {
+            return false;
+        }
+        self.sk = sk;
+        self.socket = socket;
+        self.common.fill(sk)
     }
 
-    /// The socket of a `struct sock` that a hook of the same call was passed.
+    /// Find the socket of a `struct sock` that a hook of the same call was passed; whether it can be read.
     #[inline(always)]
-    pub(crate) fn of_sock(sk: u64) -> Option<Self> {
-        Some(Self { sk, socket: probe(sk, Field::SkSocket), common: Copied::of(sk)? })
+    pub(crate) fn by_sock(&mut self, sk: u64) -> bool {
+        self.sk = sk;
+        self.socket = probe(sk, Field::SkSocket);
+        self.common.fill(sk)
     }
 
     #[inline(always)]
     fn get<T: Copy + Default>(&self, field: Field) -> T {
-        self.common.get(self.sk, field)
+        // SAFETY: whoever asks has found the socket.
+        unsafe { self.common.get(self.sk, field) }
     }
 
     /// Address family.

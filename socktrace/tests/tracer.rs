@@ -89,7 +89,12 @@ fn tcp_conversation(address: &str) {
     assert_ne!(accept.inode, 0);
     let connect = find(client, |k| matches!(k, ChangeKind::State { new: State::SynSent, .. }));
     assert_eq!(connect.process.map(|p| p.pid), own);
-    assert_eq!(states(&changes, server).first(), Some(&(State::Listen, State::SynRecv)));
+    // The first event of the child carries the cookie of its listener on some kernels (6.1, 6.12).
+    let first = states(&changes, server).first().copied();
+    assert!(
+        matches!(first, Some((State::Listen, State::SynRecv) | (State::SynRecv, State::Established))),
+        "{first:?}"
+    );
 
     let closing =
         |cookie| match &find(cookie, |k| matches!(k, ChangeKind::State { new: State::Close, .. })).kind {

@@ -13,9 +13,21 @@ const PATIENCE: Duration = Duration::from_secs(600);
 
 /// Boot and give the exit code of the guest's command.
 pub(super) fn boot(kernel: &Path, initramfs: &Path) -> Result<i32> {
-    // `-cpu max` would be nicer, but QEMU 7.2 emulates five-level page tables in a way that Linux 6.12 dies of.
+    // Two things that QEMU 7.2 emulates in a way that Linux 6.12 dies of: five-level page tables, which `-cpu max`
+    // has, and cmpxchg16b, which leaves rubbish in the flags when an interrupt comes.
     let mut qemu = Command::new("qemu-system-x86_64");
-    qemu.args(["-accel", "tcg", "-cpu", "qemu64", "-smp", "2", "-m", "2G", "-nodefaults", "-no-reboot"]);
+    qemu.args([
+        "-accel",
+        "tcg",
+        "-cpu",
+        "qemu64,-cx16",
+        "-smp",
+        "2",
+        "-m",
+        "2G",
+        "-nodefaults",
+        "-no-reboot",
+    ]);
     qemu.args(["-display", "none", "-serial", "stdio", "-append", "console=ttyS0 quiet panic=-1"]);
     qemu.arg("-kernel").arg(kernel).arg("-initrd").arg(initramfs);
     let running = qemu.stdin(Stdio::null()).stdout(Stdio::piped()).spawn();
