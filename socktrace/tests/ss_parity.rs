@@ -10,6 +10,25 @@ use crate::support::in_own_netns;
 #[path = "../../xtask/src/fetch_ss.rs"]
 mod fetch_ss;
 
+/// What is asked of both as if on a terminal of that width.
+const ON_A_SCREEN: &[(&str, &str)] = &[
+    ("80", "-ta"),
+    ("80", "-tan"),
+    ("200", "-tan"),
+    ("40", "-tan"),
+    ("13", "-tln"),
+    ("1", "-tln"),
+    ("80", "-tanp"),
+    ("132", "-tanpe"),
+    ("120", "-tai"),
+    ("80", "-xa"),
+    ("100", "-xae"),
+    ("72", "-uaH"),
+    ("80", "-tanQ"),
+    ("300", "-a"),
+    ("80", "-u state closed"),
+];
+
 /// What is asked of both. Words are separated by blanks.
 const QUESTIONS: &[&str] = &[
     // Tables and states.
@@ -306,19 +325,23 @@ fn the_same_bytes_as_ss() {
     in_own_netns(|| {
         let zoo = Zoo::open();
         let mut different = Vec::new();
-        for question in QUESTIONS {
+        let plain = QUESTIONS.iter().map(|question| (None, *question));
+        let on_a_screen = ON_A_SCREEN.iter().map(|(width, question)| (Some(*width), *question));
+        for (screen, question) in plain.chain(on_a_screen) {
             let words: Vec<String> = question
                 .split(' ')
                 .filter(|word| !word.is_empty())
                 .map(|word| word.replace("ZOO", &zoo.folder().display().to_string()))
                 .collect();
+            let both = || (listing(&theirs, &words, screen), listing(&ours, &words, screen));
             // A socket may change its state, or a timer its unit, between one and the other.
-            let same = (0..5).any(|_| listing(&theirs, &words) == listing(&ours, &words));
+            let same = (0..5).any(|_| {
+                let (theirs, ours) = both();
+                theirs == ours
+            });
             if !same {
-                different.push(format!(
-                    "== ss {question}\n{}",
-                    difference(&listing(&theirs, &words), &listing(&ours, &words))
-                ));
+                let (theirs, ours) = both();
+                different.push(format!("== ss {question} ({screen:?})\n{}", difference(&theirs, &ours)));
             }
         }
         assert!(
@@ -349,9 +372,13 @@ fn called_ss() -> PathBuf {
 }
 
 /// What it prints, without what cannot be the same twice.
-fn listing(program: &Path, words: &[String]) -> String {
-    let output =
-        Command::new(program).args(words).env("SOCKTRACE_SOCKET", "/nonexistent").output().expect("it runs");
+fn listing(program: &Path, words: &[String], screen: Option<&str>) -> String {
+    let mut command = Command::new(program);
+    command.args(words).env("SOCKTRACE_SOCKET", "/nonexistent").env_remove("COLUMNS");
+    if let Some(columns) = screen {
+        command.env("COLUMNS", columns);
+    }
+    let output = command.output().expect("it runs");
     let text = String::from_utf8_lossy(&output.stdout);
     assert!(
         output.status.success(),

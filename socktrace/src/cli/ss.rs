@@ -17,6 +17,7 @@ use std::ffi::OsString;
 use std::fs::{self, File};
 use std::io::{self, BufWriter, IsTerminal as _, Read as _, Write as _};
 use std::os::fd::AsFd as _;
+use std::os::unix::net::UnixStream;
 use std::path::Path;
 
 const HELP: &str = include_str!("ss_help.txt");
@@ -46,6 +47,8 @@ fn answer(mut question: Question, words: &[OsString]) -> Result<(), Error> {
     match source {
         Source::Direct => {}
         Source::Agent(path) => return ask(&path, words, &question),
+        // A look first: an event loop has sockets of its own, which a listing of ours would show.
+        Source::Either(path) if UnixStream::connect(&path).is_err() => {}
         Source::Either(path) => match ask(&path, words, &question) {
             Err(Error::Client(ClientError::Absent { .. })) => {}
             asked => return asked,

@@ -41,6 +41,20 @@ impl Member {
     }
 }
 
+#[cfg(test)]
+impl Member {
+    /// Writes it into a struct that reaches that far.
+    pub(crate) fn put(self, info: &mut [u8], value: u64) {
+        let start = usize::from(self.offset);
+        let bytes = &mut info[start..start + usize::from(self.bytes)];
+        if self.bits.1 == 0 {
+            bytes.copy_from_slice(&value.to_le_bytes()[..bytes.len()]);
+        } else {
+            bytes[0] |= (value << self.bits.0) as u8;
+        }
+    }
+}
+
 macro_rules! members {
     ($(#[$doc:meta])* $all:ident: $($constant:ident $name:literal $offset:literal $bytes:literal
         $([$lowest:literal; $count:literal])?;)*) => {
