@@ -83,7 +83,14 @@ impl Written {
 }
 
 fn gap(lost: u64, at: BootNs, format: Format, clock: &Clock) -> Bytes {
-    write(&Event { at, kind: EventKind::Lost { records: lost }, subject: None }, format, clock)
+    let mut line = Vec::new();
+    match format {
+        Format::Json => event_json::encode_gap(at, lost, clock, &mut line),
+        Format::Lines { style, utc_offset_s } => {
+            event_line::gap(at, lost, &local(clock, utc_offset_s), style, &mut line);
+        }
+    }
+    line.into()
 }
 
 fn write(event: &Event, format: Format, clock: &Clock) -> Bytes {
@@ -91,9 +98,12 @@ fn write(event: &Event, format: Format, clock: &Clock) -> Bytes {
     match format {
         Format::Json => event_json::encode(event, clock, &mut line),
         Format::Lines { style, utc_offset_s } => {
-            let clock = Clock { local_offset_s: utc_offset_s, ..*clock };
-            event_line::line(event, &clock, style, &mut line);
+            event_line::line(event, &local(clock, utc_offset_s), style, &mut line);
         }
     }
     line.into()
+}
+
+const fn local(clock: &Clock, local_offset_s: i32) -> Clock {
+    Clock { local_offset_s, ..*clock }
 }

@@ -5,7 +5,7 @@ use super::clock::Clock;
 use super::errno::errno_name;
 use super::escape::push_json;
 use super::units::{push_ip, push_u64};
-use crate::socket::{Closing, Endpoint, Event, EventKind, Owner, State, Subject, UnixName};
+use crate::socket::{BootNs, Closing, Endpoint, Event, EventKind, Owner, State, Subject, UnixName};
 use std::io::Write as _;
 
 /// Appends the event and a newline.
@@ -31,6 +31,16 @@ pub fn encode(event: &Event, clock: &Clock, out: &mut Vec<u8>) {
         socket(subject, old_state, out);
     }
     kind(&event.kind, out);
+    out.extend_from_slice(b"}\n");
+}
+
+/// Appends the line that tells a reader how many events it lost itself, being too slow, and a newline.
+pub fn encode_gap(at: BootNs, lost: u64, clock: &Clock, out: &mut Vec<u8>) {
+    out.extend_from_slice(b"{\"ts\":\"");
+    out.extend_from_slice(&clock.rfc3339(at));
+    out.extend_from_slice(b"\",\"event\":\"lost\"");
+    number(out, "lost", lost);
+    word(out, "by", "reader");
     out.extend_from_slice(b"}\n");
 }
 
@@ -100,7 +110,10 @@ fn kind(kind: &EventKind, out: &mut Vec<u8>) {
                 totals(closing, out);
             }
         }
-        EventKind::Lost { records } => number(out, "lost", *records),
+        EventKind::Lost { records } => {
+            number(out, "lost", *records);
+            word(out, "by", "kernel");
+        }
         EventKind::Resync { added, removed, changed } => {
             number(out, "added", *added);
             number(out, "removed", *removed);

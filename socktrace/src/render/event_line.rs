@@ -6,7 +6,7 @@ use super::errno::errno_name;
 use super::escape::push_text;
 use super::event_json::is_wildcard;
 use super::units::push_ip;
-use crate::socket::{Closing, Endpoint, Event, EventKind, Owner, Subject};
+use crate::socket::{BootNs, Closing, Endpoint, Event, EventKind, Owner, Subject};
 use std::io::Write as _;
 use std::net::IpAddr;
 
@@ -85,19 +85,7 @@ pub fn header(style: Style, out: &mut Vec<u8>) {
 pub fn line(event: &Event, clock: &Clock, style: Style, out: &mut Vec<u8>) {
     let columns = style.layout.columns();
     let mut line = Line::new(out);
-    let time = clock.local_time(event.at);
-    line.text(match style.layout {
-        Layout::Narrow => time.get(..8).unwrap_or_default(),
-        Layout::Wide => &time,
-    });
-    line.column(columns.kind);
-    if style.colour {
-        line.invisible(colour(&event.kind));
-    }
-    line.text(event.kind.name().as_bytes());
-    if style.colour {
-        line.invisible("\x1b[0m");
-    }
+    begin(event.at, &event.kind, clock, style, &mut line);
     line.column(columns.proto);
     if let Some(subject) = &event.subject {
         socket(subject, columns, &mut line);
@@ -105,6 +93,34 @@ pub fn line(event: &Event, clock: &Clock, style: Style, out: &mut Vec<u8>) {
     }
     details(event, style.layout, &mut line);
     line.end();
+}
+
+/// Appends the line that tells a reader how many events it lost itself, being too slow, and a newline.
+pub fn gap(at: BootNs, lost: u64, clock: &Clock, style: Style, out: &mut Vec<u8>) {
+    let kind = EventKind::Lost { records: lost };
+    let columns = style.layout.columns();
+    let mut line = Line::new(out);
+    begin(at, &kind, clock, style, &mut line);
+    line.column(columns.proto);
+    line.field(format_args!("{lost} events, this reader was too slow"));
+    line.end();
+}
+
+/// Time and kind.
+fn begin(at: BootNs, kind: &EventKind, clock: &Clock, style: Style, line: &mut Line<'_>) {
+    let time = clock.local_time(at);
+    line.text(match style.layout {
+        Layout::Narrow => time.get(..8).unwrap_or_default(),
+        Layout::Wide => &time,
+    });
+    line.column(style.layout.columns().kind);
+    if style.colour {
+        line.invisible(colour(kind));
+    }
+    line.text(kind.name().as_bytes());
+    if style.colour {
+        line.invisible("\x1b[0m");
+    }
 }
 
 const fn colour(kind: &EventKind) -> &'static str {
@@ -192,7 +208,9 @@ fn details(event: &Event, layout: Layout, line: &mut Line<'_>) {
                 line.field(format_args!("{old} -> {}", subject.state));
             }
         }
-        EventKind::Lost { records } => line.field(format_args!("{records} records lost")),
+        EventKind::Lost { records } => {
+            line.field(format_args!("{records} events, the kernel's buffer was full"))
+        }
         EventKind::Resync { added, removed, changed } => {
             line.field(format_args!("{added} added, {removed} removed, {changed} changed"));
         }

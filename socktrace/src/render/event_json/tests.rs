@@ -93,6 +93,19 @@ fn names_of_unix_sockets() {
 }
 
 #[test]
+fn who_lost_what() {
+    let lost = Event { at: 0, kind: EventKind::Lost { records: 3 }, subject: None };
+    let by_kernel =
+        json!({"ts": "1970-01-01T00:00:00.000000000Z", "event": "lost", "lost": 3, "by": "kernel"});
+    assert_eq!(parsed(&lost), by_kernel);
+    let mut out = Vec::new();
+    encode_gap(1, 4, &Clock::default(), &mut out);
+    let by_reader =
+        json!({"ts": "1970-01-01T00:00:00.000000001Z", "event": "lost", "lost": 4, "by": "reader"});
+    assert_eq!(serde_json::from_slice::<Value>(&out).unwrap(), by_reader);
+}
+
+#[test]
 fn a_socket_of_the_table() {
     let mut out = b"before\n".to_vec();
     encode_socket(&subject(), &Clock::default(), &mut out);

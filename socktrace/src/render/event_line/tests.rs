@@ -32,7 +32,7 @@ Time            Event          Prot Local                 Peer                  
 00:00:00.123456 open           tcp  127.0.0.1:43210       127.0.0.1:443         1234    curl
 00:00:00.123456 close          tcp  127.0.0.1:43210       127.0.0.1:443         1234    curl            1.2s sent 512B received 12.3kB rtt 87us retrans 2 ECONNRESET
 00:00:00.123456 state          tcp  127.0.0.1:43210       127.0.0.1:443         1234    curl            SYN-SENT -> ESTAB
-00:00:00.000000 lost           17 records lost
+00:00:00.000000 lost           17 events, the kernel's buffer was full
 00:00:00.000000 resync         1 added, 2 removed, 3 changed
 ";
     assert_eq!(lines(&one_of_each(), WIDE), expected);
@@ -50,7 +50,7 @@ Time     Event   Prot Local           Peer             PID    Command Details
 00:00:00 open    tcp  127.0.0.1:43210 127.0.0.1:443    1234   curl
 00:00:00 close   tcp  127.0.0.1:43210 127.0.0.1:443    1234   curl 1.2s 512B/12.3kB ECONNRESET
 00:00:00 state   tcp  127.0.0.1:43210 127.0.0.1:443    1234   curl SYN-SENT -> ESTAB
-00:00:00 lost    17 records lost
+00:00:00 lost    17 events, the kernel's buffer was full
 00:00:00 resync  1 added, 2 removed, 3 changed
 ";
     assert_eq!(lines(&one_of_each(), NARROW), expected);
@@ -119,6 +119,13 @@ fn colour_takes_no_room_and_only_comes_when_asked_for() {
         }
         assert_eq!((stripped, coloured.matches('\x1b').count()), (plain, 2));
     }
+}
+
+#[test]
+fn what_a_reader_lost_itself() {
+    let mut out = Vec::new();
+    gap(0, 12, &Clock::default(), NARROW, &mut out);
+    assert_eq!(std::str::from_utf8(&out), Ok("00:00:00 lost    12 events, this reader was too slow\n"));
 }
 
 #[test]

@@ -1,0 +1,100 @@
+//! The agent's table against the kernel's.
+
+use super::{Agent, get};
+use crate::support::actor::Actor;
+use serde_json::Value;
+use socktrace::kernel::netns::Netns;
+use socktrace::kernel::sock_diag::{InetQuery, InetTable, IpVersion, SockDiag, Want};
+use socktrace::socket::{Endpoint, Socket, State, StateSet};
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::ControlFlow;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+impl Agent {
+    /// The TCP and UDP sockets of a namespace, as the agent knows them.
+    pub(crate) fn table(&self, netns: u64) -> BTreeMap<u64, String> {
+        let (head, body) = get(&self.path, "/v1/table");
+        assert!(head.starts_with("HTTP/1.0 200"), "{head}");
+        let rows = body.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+        let ours = rows.filter(|row| row["netns"] == netns && row["family"] != "unix");
+        ours.map(|row| {
+            let end = |addr: &str, port: &str| match row[addr].as_str() {
+                Some(addr) => format!("{addr} {}", row[port]),
+                None => "none".to_owned(),
+            };
+            let text = format!(
+                "{} {} {} {}",
+                row["proto"].as_str().unwrap(),
+                row["state"].as_str().unwrap(),
+                end("local_addr", "local_port"),
+                end("peer_addr", "peer_port")
+            );
+            (row["cookie"].as_u64().unwrap(), text)
+        })
+        .collect()
+    }
+
+    /// Waits until the table is the kernel's.
+    #[track_caller]
+    pub(crate) fn is_right(&self, actor: &Actor) {
+        let mut last = None;
+        let deadline = Instant::now() + Duration::from_secs(10);
+        loop {
+            let (ours, kernels) = (self.table(actor.netns()), kernels_table(actor.pid()));
+            if ours == kernels {
+                return;
+            }
+            // The last events may still be on their way.
+            assert!(
+                Instant::now() < deadline,
+                "differences: {:#?}",
+                last.replace(differences(&ours, &kernels))
+            );
+            last = Some(differences(&ours, &kernels));
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+}
+
+fn differences(ours: &BTreeMap<u64, String>, kernels: &BTreeMap<u64, String>) -> Vec<String> {
+    let cookies: BTreeSet<_> = ours.keys().chain(kernels.keys()).collect();
+    let differ = cookies.into_iter().filter(|cookie| ours.get(cookie) != kernels.get(cookie));
+    differ.map(|c| format!("{c}: ours {:?}, the kernel's {:?}", ours.get(c), kernels.get(c))).collect()
+}
+
+/// The TCP and UDP sockets in the namespace of a process, as the kernel tells them; without mini-sockets.
+fn kernels_table(pid: u32) -> BTreeMap<u64, String> {
+    let netns = Netns::of_process(Path::new("/proc"), pid).unwrap();
+    let mut diag = SockDiag::open_in(&netns).unwrap();
+    let mut rows = BTreeMap::new();
+    for table in [InetTable::Tcp, InetTable::Udp] {
+        for ip in IpVersion::BOTH {
+            let query = InetQuery::new(table, ip, StateSet::ALL.difference(StateSet::of(State::TimeWait)));
+            let each = |socket: Socket| {
+                if socket.state != State::SynRecv || socket.inode != 0 {
+                    rows.insert(socket.cookie, describe(&socket));
+                }
+            };
+            let mut each = each;
+            let answer = diag.inet(&query, |row| {
+                each(row.to_socket(Want::NONE).unwrap());
+                ControlFlow::Continue(())
+            });
+            assert!(!answer.unwrap().interrupted);
+        }
+    }
+    rows
+}
+
+fn describe(socket: &Socket) -> String {
+    let end = |end: &Endpoint| match end.inet() {
+        Some((addr, port)) => format!("{addr} {port}"),
+        None => "none".to_owned(),
+    };
+    let peer = match socket.peer.inet() {
+        Some((addr, 0)) if addr.is_unspecified() => "none".to_owned(),
+        _ => end(&socket.peer),
+    };
+    format!("{} {} {} {peer}", socket.proto.name(), socket.state.word(), end(&socket.local))
+}
