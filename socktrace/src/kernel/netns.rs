@@ -1,6 +1,6 @@
 //! Network namespaces: which there are, what they are called, and doing something inside one.
 //!
-//! I/O: `/proc/PID/ns/net`, `/proc/self/mountinfo`, `/run/netns`, setns(2). A namespace is entered on a thread
+//! I/O: `/proc/PID/ns/net`, `/proc/thread-self/mountinfo`, `/run/netns`, setns(2). A namespace is entered on a thread
 //! of its own that ends afterwards, so the caller's never changes. One that vanishes meanwhile is no error.
 
 use std::collections::BTreeMap;
@@ -90,7 +90,8 @@ pub fn current() -> Result<NetnsId, NetnsError> {
 pub fn list(proc: &Path) -> Listed {
     let mut found = BTreeMap::new();
     let mut denied = 0;
-    for path in mounted(proc).into_iter().chain(entries(Path::new(NAMES))) {
+    // The names of `ip netns` first: one namespace may be mounted in several places.
+    for path in entries(Path::new(NAMES)).chain(mounted(proc)) {
         if let Ok(netns) = Netns::at(&path) {
             found.entry(netns.id).or_insert(netns);
         }
@@ -187,7 +188,7 @@ fn cookie_of(socket: &OwnedFd) -> Result<u64, NetnsError> {
 
 /// Where namespaces are mounted: `ip netns`, container engines and others do.
 fn mounted(proc: &Path) -> Vec<PathBuf> {
-    let mounts = fs::read(proc.join("self/mountinfo")).unwrap_or_default();
+    let mounts = fs::read(proc.join("thread-self/mountinfo")).unwrap_or_default();
     mounts.split(|&byte| byte == b'\n').filter_map(parse_mount).collect()
 }
 

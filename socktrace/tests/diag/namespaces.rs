@@ -5,7 +5,9 @@ use std::ops::ControlFlow;
 use std::path::Path;
 use std::time::Duration;
 
-use socktrace::kernel::netns::{self, Netns};
+use nix::mount::{MsFlags, mount};
+use nix::sched::{CloneFlags, unshare};
+use socktrace::kernel::netns::{self, Netns, NetnsError};
 use socktrace::kernel::sock_diag::{InetQuery, InetTable, IpVersion, SockDiag};
 use socktrace::socket::StateSet;
 
@@ -58,4 +60,34 @@ fn a_namespace_is_found_by_its_process() {
     let gone = Netns::of_process(Path::new("/proc"), child.id());
     assert!(gone.is_err_and(|error| error.is_gone()));
     assert!(netns.run(|| Duration::ZERO).is_ok(), "our handle still leads there");
+}
+
+#[test]
+fn a_namespace_has_the_name_it_is_mounted_under() {
+    in_own_netns(|| {
+        // A mount namespace of our own, with an empty /run.
+        unshare(CloneFlags::CLONE_NEWNS).expect("root may");
+        let none = None::<&str>;
+        mount(none, "/", none, MsFlags::MS_REC | MsFlags::MS_PRIVATE, none).expect("root may");
+        mount(Some("tmpfs"), "/run", Some("tmpfs"), MsFlags::empty(), none).expect("root may");
+        std::fs::create_dir_all("/run/netns").expect("an empty /run");
+        std::fs::create_dir_all("/run/engine").expect("an empty /run");
+        let here = Netns::current().expect("own namespace").id;
+        let find = || {
+            let listed = netns::list(Path::new("/proc")).namespaces;
+            listed.into_iter().find(|netns| netns.id == here)
+        };
+        // A thread is no process, and no mount leads here.
+        assert!(find().is_none());
+        for path in ["/run/engine/box 1", "/run/netns/blue", "/run/netns/stale"] {
+            std::fs::write(path, "").expect("an empty directory");
+        }
+        let own = Some("/proc/thread-self/ns/net");
+        mount(own, "/run/engine/box 1", none, MsFlags::MS_BIND, none).expect("root may");
+        assert_eq!(find().and_then(|netns| netns.name).as_deref(), Some("box 1"));
+        mount(own, "/run/netns/blue", none, MsFlags::MS_BIND, none).expect("root may");
+        assert_eq!(find().and_then(|netns| netns.name).as_deref(), Some("blue"));
+        assert_eq!(Netns::named("blue").map(|netns| netns.id).ok(), Some(here));
+        assert!(matches!(Netns::named("stale"), Err(NetnsError::NotOne(_))));
+    });
 }

@@ -43,7 +43,8 @@ const BY_FAMILY: u16 = 20;
 /// Why sock_diag gave no answer.
 #[derive(Debug, thiserror::Error)]
 pub enum DiagError {
-    /// The kernel has no handler for this kind of socket (it is not compiled in, or its module is missing).
+    /// The kernel has no handler for this kind of socket (it is not compiled in, or its module is missing), or has no
+    /// sock_diag at all for us.
     #[error("this kernel cannot list {0} sockets")]
     Unsupported(&'static str),
     /// The kernel cannot close this kind of socket (`CONFIG_INET_DIAG_DESTROY` is off, or it never can).
@@ -108,10 +109,13 @@ impl SockDiag {
     /// Opens one in the calling thread's namespace.
     pub fn open() -> Result<Self, DiagError> {
         let netns = netns::current()?;
-        let netlink = Netlink::open(Protocol::SockDiag).map_err(|source| DiagError::Netlink {
-            action: "list",
-            table: "any",
-            source,
+        let netlink = Netlink::open(Protocol::SockDiag).map_err(|source| match source {
+            // Built without it, or a sandbox keeps us from it.
+            NetlinkError::Call {
+                errno: Errno::EPROTONOSUPPORT | Errno::EAFNOSUPPORT | Errno::EACCES | Errno::EPERM,
+                ..
+            } => DiagError::Unsupported("any"),
+            source => DiagError::Netlink { action: "list", table: "any", source },
         })?;
         Ok(Self { netlink, netns })
     }

@@ -246,6 +246,15 @@ fn requests_lie_as_the_kernel_reads_them() {
     let attributes = Bytes::default().attribute(3, &262u32.to_ne_bytes()).attribute(1, &[1, 2, 3, 4]);
     assert_eq!(payload[56..], attributes.0);
 
+    let query = InetQuery {
+        bpf_storages: Some(&[5, 6]),
+        ..InetQuery::new(InetTable::Tcp, IpVersion::V4, StateSet::of(State::Listen))
+    };
+    let (_, _, payload) = sent(query.request());
+    assert_eq!(payload[..8], [2, 6, 0, 0, 0, 4, 0, 0]);
+    let maps = Bytes::default().attribute(1, &5u32.to_ne_bytes()).attribute(1, &6u32.to_ne_bytes());
+    assert_eq!(payload[56..], Bytes::default().attribute(2, &maps.0).0);
+
     let row = inet(&established(), InetTable::Udp, Want::NONE).expect("well-formed");
     let id = InetId::of(&row).expect("an IP socket");
     let (kind, flags, find) = sent(id.find(Want::NONE));
