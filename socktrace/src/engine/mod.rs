@@ -174,6 +174,7 @@ impl Engine {
 
     /// Every change from before `applied` is in the table: merges the dump if it has waited for that.
     fn finish_by(&mut self, applied: BootNs, now: BootNs, events: &mut Vec<Event>, out: &mut Vec<Output>) {
+        self.table.applied(applied);
         let Some(cause) = self.dumps.finish(applied, now) else { return };
         let merged = self.table.finish(self.readers.wanted(), events);
         if !self.holders.is_empty() {

@@ -53,6 +53,7 @@ pub(super) fn closing() -> Closing {
         min_rtt_us: 12,
         errno: 104,
         fin_received: true,
+        bound: None,
     }
 }
 

@@ -104,4 +104,7 @@ pub struct Closing {
     pub errno: u16,
     /// Whether the peer's FIN had arrived.
     pub fin_received: bool,
+    /// Whether the socket goes on as bound and nothing more: bind(2) gave it its port, and a descriptor that is not
+    /// being closed refers to it. `None` where the hook does not tell.
+    pub bound: Option<bool>,
 }

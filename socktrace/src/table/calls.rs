@@ -3,32 +3,30 @@
 use super::entry::{Ends, Entry};
 use super::state::close;
 use super::tell::{Teller, is_silent};
-use super::{Current, Table, is_kept};
+use super::{Table, is_kept};
 use crate::socket::{Change, Endpoint, EventKind, Owner, Proto, State};
 
 impl Table {
     /// A UDP, RAW or ping socket was made.
     pub(super) fn create(&mut self, change: &Change) {
-        match self.current(change) {
-            Current::Absent if is_kept(change) => {
-                let mut entry = Entry::of_change(change, State::Close);
-                // A RAW socket is hashed, and listed, under its protocol (net/ipv4/af_inet.c, inet_create).
-                if let (Proto::Raw(number), Ends::V4 { ports, .. } | Ends::V6 { ports, .. }) =
-                    (entry.proto, &mut entry.ends)
-                {
-                    ports[0] = number.into();
-                }
-                entry.opened = change.at;
-                self.insert(entry);
-            }
-            Current::Absent | Current::Stale(_) | Current::At(_) => {}
+        if self.slots.find(change.cookie).is_some() || !is_kept(change) {
+            return;
         }
+        let mut entry = Entry::of_change(change, State::Close);
+        // A RAW socket is hashed, and listed, under its protocol (net/ipv4/af_inet.c, inet_create).
+        if let (Proto::Raw(number), Ends::V4 { ports, .. } | Ends::V6 { ports, .. }) =
+            (entry.proto, &mut entry.ends)
+        {
+            ports[0] = number.into();
+        }
+        entry.opened = change.at;
+        self.insert(entry);
     }
 
     /// The kernel bound it: bind(2) is allowed only to sockets that are neither bound nor connected, so this says
     /// state and ends in full.
     pub(super) fn post_bind(&mut self, change: &Change, told: &mut Teller<'_>) {
-        let current = self.current(change);
+        let current = self.slots.find(change.cookie);
         let slot = self.bound(change, current);
         told.tell(
             EventKind::Bind { errno: 0 },
@@ -43,9 +41,9 @@ impl Table {
 
     /// bind(2) returned. If the cgroup hook told of this bind, nothing is to be told again.
     pub(super) fn bind(&mut self, change: &Change, errno: u16, told: &mut Teller<'_>) {
-        let current = self.current(change);
+        let current = self.slots.find(change.cookie);
         let mut told_before = false;
-        if let (0, Some(slot)) = (errno, current.slot()) {
+        if let (0, Some(slot)) = (errno, current) {
             self.alter(slot, |entry| {
                 told_before = entry.take_bind_told();
                 entry.learn(change);
@@ -57,25 +55,24 @@ impl Table {
         }
         let slot = match errno {
             0 => self.bound(change, current),
-            _ => current.slot(),
+            _ => current,
         };
         let entry = slot.map(|slot| self.slots.get(slot));
         let state = entry.map_or(after_bind(change), |entry| entry.state);
         told.tell(EventKind::Bind { errno }, change, entry, state);
     }
 
-    fn bound(&mut self, change: &Change, current: Current) -> Option<u32> {
+    fn bound(&mut self, change: &Change, current: Option<u32>) -> Option<u32> {
         match current {
-            Current::Absent if is_kept(change) => {
+            None if is_kept(change) => {
                 let mut entry = Entry::of_change(change, after_bind(change));
                 // Its creation was not seen; for TCP there is none to see.
                 entry.opened = if change.proto == Proto::Tcp { change.at } else { 0 };
                 self.touch(change);
                 Some(self.insert(entry))
             }
-            Current::Absent => None,
-            Current::Stale(slot) => Some(slot),
-            Current::At(slot) => {
+            None => None,
+            Some(slot) => {
                 self.alter(slot, |entry| {
                     entry.as_of = entry.as_of.max(change.at);
                     entry.learn(change);
@@ -95,8 +92,8 @@ impl Table {
 
     /// listen(2) returned. Of TCP, the state is told by CLOSE→LISTEN.
     pub(super) fn listen(&mut self, change: &Change, errno: u16, told: &mut Teller<'_>) {
-        let current = self.current(change);
-        let mut slot = current.slot();
+        let current = self.slots.find(change.cookie);
+        let mut slot = current;
         if errno == 0 {
             if change.proto.is_unix() {
                 self.move_to(change, current, State::Listen);
@@ -120,9 +117,9 @@ impl Table {
 
     /// connect(2) on a UDP, RAW, ping or UNIX socket returned.
     pub(super) fn connect(&mut self, change: &Change, errno: u16, told: &mut Teller<'_>) {
-        let current = self.current(change);
+        let current = self.slots.find(change.cookie);
         if errno != 0 {
-            let entry = current.slot().map(|slot| self.slots.get(slot));
+            let entry = current.map(|slot| self.slots.get(slot));
             let state = entry.map_or(State::Close, |entry| entry.state);
             return told.tell(EventKind::ConnectFailed { errno, latency_us: None }, change, entry, state);
         }
@@ -131,7 +128,7 @@ impl Table {
         let state = if dissolved { State::Close } else { State::Established };
         self.move_to(change, current, state);
         let slot = self.slots.find(change.cookie);
-        if let (Some(slot), Current::Absent | Current::At(_)) = (slot, current) {
+        if let Some(slot) = slot {
             self.alter(slot, |entry| entry.own(change));
         }
         if !dissolved {
@@ -142,10 +139,10 @@ impl Table {
 
     /// accept(2) returned the connection: now it has an owner.
     pub(super) fn accept(&mut self, change: &Change, told: &mut Teller<'_>) {
-        let current = self.current(change);
+        let current = self.slots.find(change.cookie);
         if change.proto.is_unix() {
             self.move_to(change, current, State::Established);
-            if let (Current::Absent, Some(slot)) = (current, self.slots.find(change.cookie)) {
+            if let (None, Some(slot)) = (current, self.slots.find(change.cookie)) {
                 self.alter(slot, |entry| entry.opened = change.at);
             }
         }
@@ -176,17 +173,17 @@ impl Table {
     /// The first datagram to an address: an unbound socket has been given its port by now. The peer is that of the
     /// datagram, not of the socket.
     pub(super) fn first_send(&mut self, change: &Change, told: &mut Teller<'_>) {
-        let current = self.current(change);
+        let current = self.slots.find(change.cookie);
         match current {
-            Current::Absent if is_kept(change) => {
+            None if is_kept(change) => {
                 let mut entry = Entry::of_change(change, State::Close);
                 entry.ends = Ends::of(change.family, &change.local, &Endpoint::None);
                 // It may be connected to another address: a dump that says more is to be believed.
                 entry.as_of = 0;
                 self.insert(entry);
             }
-            Current::Absent | Current::Stale(_) => {}
-            Current::At(slot) => self.alter(slot, |entry| {
+            None => {}
+            Some(slot) => self.alter(slot, |entry| {
                 entry.learn(change);
                 entry.own(change);
                 if entry.ends.local_port() == 0 {
@@ -202,14 +199,10 @@ impl Table {
     /// The last descriptor is gone. Of TCP, only sockets in CLOSE are told of here: one that is in the table is
     /// bound and nothing more, or its way to CLOSE was lost.
     pub(super) fn release(&mut self, change: &Change, told: &mut Teller<'_>) {
-        let entry = match self.current(change) {
-            Current::Absent => None,
-            Current::Stale(_) => return,
-            Current::At(slot) => Some(self.remove(slot)),
-        };
+        let entry = self.slots.find(change.cookie).map(|slot| self.remove(slot));
         self.gone(change);
         // A socket that never was more than made was not told of.
-        if entry.as_ref().is_some_and(Entry::is_listed) {
+        if entry.as_ref().is_some_and(|entry| entry.is_listed() && !entry.is_close_told()) {
             told.tell(close(change, entry.as_ref(), None), change, entry.as_ref(), State::Close);
         }
     }

@@ -26,7 +26,7 @@ pub(super) struct Entry {
     pub(super) proto: Proto,
     pub(super) family: Family,
     pub(super) state: State,
-    told: u8,
+    marks: u8,
 }
 
 const _: () = assert!(size_of::<Entry>() <= 136);
@@ -40,6 +40,10 @@ const BIND: u8 = 1;
 const LISTEN: u8 = 2;
 /// The accept was told.
 const ACCEPT: u8 = 4;
+/// The close was told: letting go of the descriptor later is none.
+const CLOSE: u8 = 8;
+/// bind(2) gave it its port, so that it keeps it when a connection ends.
+const BOUND: u8 = 16;
 
 impl Entry {
     /// A socket as a change first shows it.
@@ -59,7 +63,7 @@ impl Entry {
             proto: change.proto,
             family: change.family,
             state,
-            told: 0,
+            marks: 0,
         }
     }
 
@@ -80,7 +84,10 @@ impl Entry {
             proto: row.proto,
             family: row.family,
             state: row.state,
-            told: LISTEN,
+            marks: match row.state {
+                State::BoundInactive => BOUND,
+                _ => LISTEN,
+            },
         }
     }
 
@@ -101,7 +108,7 @@ impl Entry {
             proto: Proto::Tcp,
             family: Family::Inet,
             state: State::Close,
-            told: 0,
+            marks: 0,
         }
     }
 
@@ -110,7 +117,12 @@ impl Entry {
         self.state = state;
         self.opened = at;
         self.as_of = self.as_of.max(at);
-        self.told = 0;
+        self.marks &= BOUND;
+    }
+
+    /// Its connection is over, and it is what it was when bind(2) returned.
+    pub(super) const fn fall_back(&mut self, close_told: bool) {
+        self.marks = if close_told { BOUND | CLOSE } else { BOUND };
     }
 
     /// Takes what the change knows beside state, ends and owner; what it does not know stays.
@@ -180,30 +192,45 @@ impl Entry {
     }
 
     pub(super) const fn bind_told(&mut self) {
-        self.told |= BIND;
+        self.marks |= BIND | BOUND;
+    }
+
+    /// A socket that a dump shows as bound and nothing more is bound.
+    pub(super) fn mark_bound(&mut self) {
+        if self.state == State::BoundInactive {
+            self.marks |= BOUND;
+        }
+    }
+
+    pub(super) const fn is_bound(&self) -> bool {
+        self.marks & BOUND != 0
+    }
+
+    pub(super) const fn is_close_told(&self) -> bool {
+        self.marks & CLOSE != 0
     }
 
     /// Whether the bind was told at the cgroup hook; asking forgets it.
     pub(super) const fn take_bind_told(&mut self) -> bool {
-        let was = self.told & BIND != 0;
-        self.told &= !BIND;
+        let was = self.marks & BIND != 0;
+        self.marks &= !BIND;
         was
     }
 
     pub(super) const fn listen_told(&mut self) {
-        self.told |= LISTEN;
+        self.marks |= LISTEN;
     }
 
     pub(super) const fn is_listen_told(&self) -> bool {
-        self.told & LISTEN != 0
+        self.marks & LISTEN != 0
     }
 
     pub(super) const fn accept_told(&mut self) {
-        self.told |= ACCEPT;
+        self.marks |= ACCEPT;
     }
 
     pub(super) const fn is_accept_told(&self) -> bool {
-        self.told & ACCEPT != 0
+        self.marks & ACCEPT != 0
     }
 
     /// The subject of an event.
@@ -288,10 +315,13 @@ impl Ends {
         }
     }
 
-    /// Whether `row` says the same. At CLOSE→SYN_SENT the kernel has not chosen the local port yet (net/ipv4/
-    /// tcp_ipv4.c, `tcp_v4_connect`), so a row that knows it only says more.
+    /// Whether `row` says the same of a socket in that state. At CLOSE→SYN_SENT the kernel has not chosen the local port yet (net/ipv4/
+    /// tcp_ipv4.c, `tcp_v4_connect`), so a row that knows it only says more. Of a socket that is bound and nothing
+    /// more, a failed connect(2) may have taken all but the port, which nothing tells (net/ipv4/tcp.c,
+    /// `tcp_disconnect`).
     pub(super) fn agrees_with(&self, row: &Self, state: State) -> bool {
         self == row
+            || (state == State::BoundInactive && self.local_port() == row.local_port())
             || (state == State::SynSent && self.local_port() == 0 && {
                 let mut more = self.clone();
                 match &mut more {

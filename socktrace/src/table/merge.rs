@@ -15,14 +15,14 @@
 //! 1. An event from begin on knows better than any row: it is newer, or the row is newer and the event that says
 //!    the same as the row follows it. So rows of such sockets are ignored, and so are rows of sockets whose end was
 //!    seen since.
-//! 2. Otherwise nothing happened to the socket from begin on, and the row is the truth for the whole time. Later
-//!    applied events from before begin cannot change it ([`Table::is_stale`]).
+//! 2. Otherwise nothing happened to the socket from begin on, and the row is the truth for the whole time. It is taken
+//!    at the end, when no event from before begin can come and undo it.
 //! 3. An entry without a row and without an event from begin on is a ghost: its end was lost. Only a complete scope
 //!    says so. What no dump can vouch for (a socket without a port, a kind that this kernel cannot dump) is believed
 //!    until something was lost, and forgotten then.
 //!
-//! Rows that say what the table says are vouched for at once; only those that differ wait for `finish`. What is
-//! found to differ then is drift: 0 unless events were lost.
+//! Once every event from before begin has been applied ([`Table::applied`]), rows that say what the table says are
+//! vouched for at once; only others wait for `finish`. What is found to differ then is drift: 0 unless events were lost.
 
 use rustc_hash::FxHashSet;
 
@@ -30,7 +30,7 @@ use super::entry::Entry;
 use super::scope::{Outcome, Scope};
 use super::tell::Teller;
 use super::{Table, is_held};
-use crate::socket::{BootNs, Change, Cookie, Event, EventKind, KindSet, Proto, Socket, State};
+use crate::socket::{BootNs, Change, Cookie, Event, EventKind, KindSet, Owner, Proto, Socket, State};
 
 /// How long the kernel may take between telling of a change and showing it, nanoseconds.
 pub const SETTLE: BootNs = 20_000_000;
@@ -82,7 +82,6 @@ impl Table {
     /// A dump begins. `after_loss`: whether events may have been lost since the last complete one. A dump that
     /// was running is forgotten.
     pub fn begin(&mut self, at: BootNs, after_loss: bool) {
-        self.last_begin = at;
         self.dump = Some(Dump {
             begin: at,
             end: at,
@@ -109,7 +108,9 @@ impl Table {
         let row = Entry::of_row(row, dump.begin);
         match self.slots.find(row.cookie) {
             Some(slot) if self.slots.get(slot).as_of >= dump.begin => {}
-            Some(slot) if same(self.slots.get(slot), &row) => self.alter(slot, |entry| vouch(entry, row)),
+            Some(slot) if self.applied >= dump.begin && same(self.slots.get(slot), &row) => {
+                self.alter(slot, |entry| vouch(entry, row));
+            }
             Some(_) | None => dump.rows.push(row),
         }
     }
@@ -239,6 +240,11 @@ fn same(entry: &Entry, row: &Entry) -> bool {
 /// The row is the truth since the dump began.
 fn vouch(entry: &mut Entry, row: Entry) {
     entry.learn_row(&row);
+    // A TCP socket has the same ends all its life: this is another one, and who began it was not seen.
+    if row.proto == Proto::Tcp && !entry.ends.agrees_with(&row.ends, entry.state) {
+        (entry.owner, entry.opened) = (Owner::Unknown, 0);
+    }
     (entry.as_of, entry.state, entry.ends) = (row.as_of, row.state, row.ends);
     (entry.proto, entry.family) = (row.proto, row.family);
+    entry.mark_bound();
 }

@@ -55,8 +55,8 @@ pub struct Table {
     /// Accepted before the table met them.
     claims: Aside<Process>,
     dump: Option<Dump>,
-    /// When the last dump began: older events cannot change what it vouched for.
-    last_begin: BootNs,
+    /// Every change from before this has been applied.
+    applied: BootNs,
 }
 
 impl Table {
@@ -71,7 +71,7 @@ impl Table {
             unaccepted: Aside::new(ASIDE),
             claims: Aside::new(ASIDE),
             dump: None,
-            last_begin: 0,
+            applied: 0,
         }
     }
 
@@ -92,6 +92,11 @@ impl Table {
             ChangeKind::FirstSend => self.first_send(&change, told),
             ChangeKind::Release => self.release(&change, told),
         }
+    }
+
+    /// Every change from before `at` has been applied.
+    pub fn applied(&mut self, at: BootNs) {
+        self.applied = self.applied.max(at);
     }
 
     /// How many sockets a listing would show.
@@ -161,20 +166,6 @@ impl Table {
         self.slots.bytes()
     }
 
-    /// Whether a dump vouched for the entry at a time after this change.
-    const fn is_stale(&self, entry: &Entry, at: BootNs) -> bool {
-        at < self.last_begin && entry.as_of >= self.last_begin
-    }
-
-    /// The entry of the change, if the change may still alter it.
-    fn current(&self, change: &Change) -> Current {
-        match self.slots.find(change.cookie) {
-            None => Current::Absent,
-            Some(slot) if self.is_stale(self.slots.get(slot), change.at) => Current::Stale(slot),
-            Some(slot) => Current::At(slot),
-        }
-    }
-
     /// Alters an entry, keeping the number of listed ones.
     fn alter(&mut self, slot: u32, alter: impl FnOnce(&mut Entry)) {
         let before = self.slots.get(slot).is_listed();
@@ -199,26 +190,6 @@ impl Table {
         let entry = self.slots.remove(slot);
         self.listed -= usize::from(entry.is_listed());
         entry
-    }
-}
-
-/// Where a change meets the table.
-#[derive(Debug, Clone, Copy)]
-enum Current {
-    /// The table does not have the socket.
-    Absent,
-    /// It has it, and a dump knows better than this change.
-    Stale(u32),
-    /// It has it.
-    At(u32),
-}
-
-impl Current {
-    const fn slot(self) -> Option<u32> {
-        match self {
-            Self::Absent => None,
-            Self::Stale(slot) | Self::At(slot) => Some(slot),
-        }
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::entry::{Ends, Entry};
 use super::tell::Teller;
-use super::{Current, Table, is_kept};
+use super::{Table, is_kept};
 use crate::socket::{Change, Closing, EventKind, Owner, Proto, State};
 
 /// What a pair of states amounts to.
@@ -66,13 +66,13 @@ impl Table {
         if turn == Turn::Newborn {
             return told.tell(EventKind::State { old }, change, None, new);
         }
-        let current = self.current(change);
-        told.tell(EventKind::State { old }, change, current.slot().map(|slot| self.slots.get(slot)), new);
+        let current = self.slots.find(change.cookie);
+        told.tell(EventKind::State { old }, change, current.map(|slot| self.slots.get(slot)), new);
         match turn {
             Turn::Newborn => {}
             Turn::Dials | Turn::Listens => self.begin_life(change, current, new),
             Turn::Connected => {
-                let before = current.slot().map(|slot| self.slots.get(slot));
+                let before = current.map(|slot| self.slots.get(slot));
                 let dialled = before.filter(|entry| entry.state == State::SynSent);
                 let latency_us = dialled.and_then(|entry| entry.open_for_us(change.at));
                 told.tell(EventKind::Connect { latency_us }, change, before, new);
@@ -86,15 +86,15 @@ impl Table {
 
     /// CLOSE→SYN_SENT and CLOSE→LISTEN, in the context of the process that made the call. The socket may have
     /// lived before.
-    fn begin_life(&mut self, change: &Change, current: Current, state: State) {
+    fn begin_life(&mut self, change: &Change, current: Option<u32>, state: State) {
         match current {
-            Current::Absent if is_kept(change) => {
+            None if is_kept(change) => {
                 let mut entry = Entry::of_change(change, state);
                 entry.opened = change.at;
                 self.insert(entry);
             }
-            Current::Absent | Current::Stale(_) => {}
-            Current::At(slot) => self.alter(slot, |entry| {
+            None => {}
+            Some(slot) => self.alter(slot, |entry| {
                 entry.begin_life(state, change.at);
                 entry.ends = Ends::of(change.family, &change.local, &change.peer);
                 entry.learn(change);
@@ -106,15 +106,15 @@ impl Table {
     }
 
     /// SYN_RECV→ESTABLISHED.
-    fn born(&mut self, change: &Change, current: Current, told: &mut Teller<'_>) {
+    fn born(&mut self, change: &Change, current: Option<u32>, told: &mut Teller<'_>) {
         match current {
-            Current::Absent if is_kept(change) => {
+            None if is_kept(change) => {
                 let mut child = Entry::of_change(change, State::Established);
                 child.opened = change.at;
                 self.insert(child);
             }
-            Current::Absent | Current::Stale(_) => {}
-            Current::At(slot) => {
+            None => {}
+            Some(slot) => {
                 let entry = self.slots.get(slot);
                 if matches!(entry.state, State::SynSent | State::SynRecv) && entry.opened().is_some() {
                     let latency_us = entry.open_for_us(change.at);
@@ -131,13 +131,13 @@ impl Table {
     }
 
     /// The change says state and ends in full, so that the table is right after it, whatever was missed before.
-    pub(super) fn move_to(&mut self, change: &Change, current: Current, state: State) {
+    pub(super) fn move_to(&mut self, change: &Change, current: Option<u32>, state: State) {
         match current {
-            Current::Absent if is_kept(change) => {
+            None if is_kept(change) => {
                 self.insert(Entry::of_change(change, state));
             }
-            Current::Absent | Current::Stale(_) => {}
-            Current::At(slot) => self.alter(slot, |entry| {
+            None => {}
+            Some(slot) => self.alter(slot, |entry| {
                 entry.ends = Ends::of(change.family, &change.local, &change.peer);
                 entry.state = state;
                 entry.as_of = entry.as_of.max(change.at);
@@ -150,15 +150,17 @@ impl Table {
     fn ended(
         &mut self,
         change: &Change,
-        current: Current,
+        current: Option<u32>,
         old: State,
         closing: Option<Box<Closing>>,
         told: &mut Teller<'_>,
     ) {
+        let errno = closing.as_ref().map_or(0, |closing| closing.errno);
+        let stays = keeps_its_port(current.map(|slot| self.slots.get(slot)), old, closing.as_deref());
         let entry = match current {
-            Current::At(slot) => Some(self.remove(slot)),
-            // After a stale one a dump saw a later life: this end is told without what is known of that.
-            Current::Absent | Current::Stale(_) => None,
+            Some(slot) if stays => Some(self.slots.get(slot).clone()),
+            Some(slot) => Some(self.remove(slot)),
+            None => None,
         };
         self.gone(change);
         let kind = match old {
@@ -166,7 +168,7 @@ impl Table {
                 // A child that never was established: nobody was told of it.
                 None if old != State::SynSent => None,
                 entry => Some(EventKind::ConnectFailed {
-                    errno: closing.as_ref().map_or(0, |closing| closing.errno),
+                    errno,
                     latency_us: entry.as_ref().and_then(|entry| entry.open_for_us(change.at)),
                 }),
             },
@@ -185,6 +187,13 @@ impl Table {
             | State::Closing
             | State::Other(_) => Some(close(change, entry.as_ref(), closing)),
         };
+        if stays {
+            self.move_to(change, current, State::BoundInactive);
+            if let Some(slot) = self.slots.find(change.cookie) {
+                let close_told = matches!(kind, Some(EventKind::Close { .. }));
+                self.alter(slot, |entry| entry.fall_back(close_told));
+            }
+        }
         if let Some(kind) = kind {
             told.tell(kind, change, entry.as_ref(), State::Close);
         }
@@ -197,6 +206,17 @@ impl Table {
 /// The close event of what was in the table.
 pub(super) fn close(change: &Change, entry: Option<&Entry>, closing: Option<Box<Closing>>) -> EventKind {
     EventKind::Close { duration_us: entry.and_then(|entry| entry.open_for_us(change.at)), closing }
+}
+
+/// Whether the socket is still there when its connection has ended: bound, as it was before it connected. Where the
+/// hook does not tell, an error that ended it in a state that close(2) would have changed shows that a descriptor
+/// still refers to it.
+fn keeps_its_port(entry: Option<&Entry>, old: State, closing: Option<&Closing>) -> bool {
+    let Some(closing) = closing else { return false };
+    closing.bound.unwrap_or_else(|| {
+        let open = matches!(old, State::SynSent | State::SynRecv | State::Established | State::CloseWait);
+        entry.is_some_and(Entry::is_bound) && open && closing.errno != 0
+    })
 }
 
 /// Whether accept(2) may still return the connection that has ended.

@@ -18,6 +18,7 @@ fn check_with(it: &mut Table, wanted: KindSet, script: &str, told: &[&str], tabl
         let words: Vec<&str> = line.split_whitespace().collect();
         match *words {
             ["begin", us] => it.begin(ns(us), true),
+            ["applied", us] => it.applied(ns(us)),
             ["row", ref rest @ ..] => it.row(&row(rest)),
             ["scope", proto, outcome] => {
                 let (proto, family) = proto_of(proto);
@@ -350,6 +351,62 @@ fn a_released_tcp_socket_that_was_told_closed_is_not_told_again() {
         "close 7 10.0.0.1:4000 10.0.0.2:80 5 after=Some(100)",
     ];
     check(&script, &told, &[]);
+}
+
+#[test]
+fn a_bound_socket_outlives_its_connection() {
+    let dialled = "
+        40 7 tcp post-bind 10.0.0.1:4000 - 5
+        100 7 tcp close>syn-sent 10.0.0.1:4000 10.0.0.2:80 5";
+    let bind = "bind 7 10.0.0.1:4000 0.0.0.0:0 5 errno=0";
+    let failed = "connect_failed 7 10.0.0.1:4000 10.0.0.2:80 5 errno=111 after=Some(50)";
+    let close = "close 7 10.0.0.1:4000 10.0.0.2:80 5 after=Some(200)";
+    let bound = ["7 UNCONN 10.0.0.1:4000 10.0.0.2:80 5"];
+    let refused = format!("{dialled}\n150 7 tcp syn-sent>close:111 10.0.0.1:4000 10.0.0.2:80");
+    check(&refused, &[bind, failed], &bound);
+    check(&format!("{refused}\n300 7 tcp release 0.0.0.0:0 - 5"), &[bind, failed, close], &[]);
+    // What a failed connect(2) takes from it is not told, and no drift.
+    let mut table = Table::new(true);
+    check_with(&mut table, KindSet::EMPTY, &refused, &[], &bound);
+    let dump = "begin 200\napplied 200\nrow 7 tcp bound 0.0.0.0:4000 10.0.0.2:0\ndone 90000";
+    check_with(&mut table, KindSet::EMPTY, dump, &[], &["7 UNCONN 0.0.0.0:4000 10.0.0.2:0 5"]);
+
+    let open = format!("{dialled}\n130 7 tcp syn-sent>estab 10.0.0.1:4000 10.0.0.2:80");
+    let connect = "connect 7 10.0.0.1:4000 10.0.0.2:80 5 after=Some(30)";
+    let reset = format!("{open}\n300 7 tcp estab>close:104 10.0.0.1:4000 10.0.0.2:80");
+    check(&reset, &[bind, connect, close], &bound);
+    check(&format!("{reset}\n400 7 tcp release 0.0.0.0:0 - 5"), &[bind, connect, close], &[]);
+    // Its process closed it.
+    let closed = format!("{open}\n300 7 tcp fin-wait-2>close:0 10.0.0.1:4000 10.0.0.2:80");
+    check(&closed, &[bind, connect, close], &[]);
+}
+
+#[test]
+fn a_dump_may_show_another_life_of_a_socket() {
+    // That 7 ended and was bound, and that 8 connected again, was lost.
+    let script = "
+        10 7 tcp close>syn-sent 10.0.0.1:0 10.0.0.2:80 5
+        20 7 tcp syn-sent>estab 10.0.0.1:4000 10.0.0.2:80
+        30 8 tcp close>syn-sent 10.0.0.1:0 10.0.0.2:80 5
+        40 8 tcp syn-sent>estab 10.0.0.1:4001 10.0.0.2:80
+        begin 200
+        row 7 tcp bound 10.0.0.1:4002 0.0.0.0:0
+        row 8 tcp estab 10.0.0.1:4003 10.0.0.2:80
+        done 90000";
+    let mut table = Table::new(true);
+    // Who began it was not seen.
+    check_with(
+        &mut table,
+        KindSet::EMPTY,
+        script,
+        &[],
+        &["7 UNCONN 10.0.0.1:4002 0.0.0.0:0 ?", "8 ESTAB 10.0.0.1:4003 10.0.0.2:80 ?"],
+    );
+    let script = "
+        100000 7 tcp close>syn-sent 10.0.0.1:4002 10.0.0.2:81 6
+        100010 7 tcp syn-sent>close:111 10.0.0.1:4002 10.0.0.2:81
+        100020 8 tcp estab>close:104 10.0.0.1:4003 10.0.0.2:80";
+    check_with(&mut table, KindSet::EMPTY, script, &[], &["7 UNCONN 10.0.0.1:4002 10.0.0.2:81 6"]);
 }
 
 #[test]

@@ -101,6 +101,7 @@ fn totals(record: &StateRecord) -> Closing {
         min_rtt_us: if record.rtt_min == u32::MAX { 0 } else { record.rtt_min },
         errno: u16::try_from(record.error).unwrap_or(u16::MAX),
         fin_received,
+        bound: None,
     }
 }
 

@@ -1,0 +1,464 @@
+//! What can happen in the small kernel: calls, packets, ends.
+
+use super::{Half, Sock, World, end};
+use crate::socket::{ChangeKind, Cookie, Endpoint, Process, Proto, State, UnixName};
+
+/// What can happen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Act {
+    TcpBind,
+    TcpListen,
+    TcpListenFails,
+    TcpDial,
+    TcpAnswer,
+    TcpRefuse,
+    TcpCross,
+    TcpBirth,
+    TcpStillborn,
+    Accept,
+    TcpFin,
+    TcpReset,
+    Release,
+    UdpCreate,
+    UdpBind,
+    UdpConnect,
+    UdpDissolve,
+    UdpSend,
+    RawCreate,
+    UnixCreate,
+    UnixBind,
+    UnixListen,
+    UnixConnect,
+    UnixVanish,
+}
+
+pub(crate) const ACTS: [Act; 24] = [
+    Act::TcpBind,
+    Act::TcpListen,
+    Act::TcpListenFails,
+    Act::TcpDial,
+    Act::TcpAnswer,
+    Act::TcpRefuse,
+    Act::TcpCross,
+    Act::TcpBirth,
+    Act::TcpStillborn,
+    Act::Accept,
+    Act::TcpFin,
+    Act::TcpReset,
+    Act::Release,
+    Act::UdpCreate,
+    Act::UdpBind,
+    Act::UdpConnect,
+    Act::UdpDissolve,
+    Act::UdpSend,
+    Act::RawCreate,
+    Act::UnixCreate,
+    Act::UnixBind,
+    Act::UnixListen,
+    Act::UnixConnect,
+    Act::UnixVanish,
+];
+
+impl World {
+    /// Lets something happen to some socket. What cannot happen now does not.
+    pub(crate) fn act(&mut self, act: Act, pick: u16) {
+        self.seed ^= u32::from(pick) << 3;
+        let tcp = |sock: &Sock| sock.proto == Proto::Tcp;
+        let udp = |sock: &Sock| sock.proto == Proto::Udp && sock.held;
+        let dialling = |sock: &Sock| matches!(sock.is.state, State::SynSent | State::SynRecv) && tcp(sock);
+        let in_state = move |state: State| move |sock: &Sock| tcp(sock) && sock.is.state == state;
+        match act {
+            Act::TcpBind => {
+                let idle = |sock: &Sock| tcp(sock) && sock.held && sock.closed && sock.is.local.port() == 0;
+                let cookie = self.pick(pick, idle).filter(|_| pick & 1 == 0);
+                let cookie = cookie.unwrap_or_else(|| self.make(Proto::Tcp, false));
+                self.bind(cookie, State::BoundInactive);
+            }
+            Act::TcpListen => {
+                let bound = self.pick(pick, in_state(State::BoundInactive));
+                let cookie = bound.unwrap_or_else(|| self.make(Proto::Tcp, false));
+                let by = self.process();
+                self.live(cookie, by);
+                self.place(cookie, true, false);
+                self.set_state(cookie, State::Listen, Some(by));
+                self.settle(cookie);
+                self.now += 1;
+                self.change(cookie, ChangeKind::Listen { errno: 0, backlog: 5 }, Some(by), true);
+                self.expect("listen", cookie, Some(by.pid));
+            }
+            Act::TcpListenFails => {
+                let cookie = self.make(Proto::Tcp, false);
+                let by = self.process();
+                self.live(cookie, by);
+                self.set_state(cookie, State::Listen, Some(by));
+                self.end(cookie, 0);
+                self.settle(cookie);
+                self.now += 1;
+                self.change(cookie, ChangeKind::Listen { errno: 98, backlog: 5 }, Some(by), false);
+                self.expect("listen", cookie, Some(by.pid));
+            }
+            Act::TcpDial => {
+                let can = |sock: &Sock| {
+                    tcp(sock) && sock.held && (sock.closed || sock.is.state == State::BoundInactive)
+                };
+                let again = self.pick(pick, can).filter(|_| pick & 3 != 0);
+                let cookie = again.unwrap_or_else(|| self.make(Proto::Tcp, false));
+                let by = self.process();
+                self.live(cookie, by);
+                self.dial(cookie, by);
+            }
+            Act::TcpAnswer => {
+                if let Some(cookie) = self.pick(pick, dialling) {
+                    self.set_state(cookie, State::Established, None);
+                    self.expect("connect", cookie, self.owner_pid(cookie));
+                }
+            }
+            Act::TcpRefuse => {
+                if let Some(cookie) = self.pick(pick, dialling) {
+                    self.expect("connect_failed", cookie, self.owner_pid(cookie));
+                    self.over(cookie, pick);
+                }
+            }
+            Act::TcpCross => {
+                if let Some(cookie) = self.pick(pick, in_state(State::SynSent)) {
+                    self.set_state(cookie, State::SynRecv, None);
+                }
+            }
+            Act::TcpBirth => self.birth(pick, true),
+            Act::TcpStillborn => self.birth(pick, false),
+            Act::Accept => {
+                let queued = |sock: &Sock| sock.queued && sock.proto == Proto::Tcp;
+                if let Some(cookie) = self.pick(pick, queued) {
+                    self.settle(cookie);
+                    self.now += 1;
+                    let by = self.process();
+                    let Some(sock) = self.socks.get_mut(&cookie) else { return };
+                    (sock.queued, sock.held) = (false, true);
+                    // One that is over already begins its next life with another owner.
+                    sock.owner = Some(by).filter(|_| !sock.closed);
+                    let listed = !sock.closed;
+                    self.change(cookie, ChangeKind::Accept { fd: 7 }, Some(by), listed);
+                    self.expect("accept", cookie, Some(by.pid));
+                }
+            }
+            Act::TcpFin => {
+                let open = |sock: &Sock| tcp(sock) && next_state(sock.is.state, pick).is_some();
+                if let Some(cookie) = self.pick(pick / 4, open)
+                    && let Some(next) = next_state(self.socks[&cookie].is.state, pick)
+                {
+                    let closes = pick & 8 == 0 || !self.post_bind;
+                    if let Some(sock) = self.socks.get_mut(&cookie).filter(|sock| sock.bound && closes) {
+                        // An orphan from now on.
+                        sock.held = false;
+                    }
+                    if next == State::Close {
+                        self.expect("close", cookie, self.owner_pid(cookie));
+                        self.end(cookie, 0);
+                    } else {
+                        self.set_state(cookie, next, None);
+                    }
+                }
+            }
+            Act::TcpReset => {
+                let open = |sock: &Sock| {
+                    tcp(sock)
+                        && !sock.closed
+                        && (sock.is.state == State::Listen || next_state(sock.is.state, 0).is_some())
+                };
+                if let Some(cookie) = self.pick(pick, open) {
+                    self.expect("close", cookie, self.owner_pid(cookie));
+                    self.over(cookie, pick);
+                }
+            }
+            Act::Release => self.release(pick),
+            Act::UdpCreate => {
+                self.create(Proto::Udp);
+            }
+            Act::RawCreate => {
+                self.create(Proto::Raw(89));
+            }
+            Act::UdpBind => {
+                if let Some(cookie) = self.pick(pick, |sock| udp(sock) && sock.is.local.port() == 0) {
+                    self.bind(cookie, State::Close);
+                }
+            }
+            Act::UdpConnect => {
+                if let Some(cookie) = self.pick(pick, udp) {
+                    self.settle(cookie);
+                    self.now += 1;
+                    self.place(cookie, true, true);
+                    let by = self.user(cookie);
+                    if let Some(sock) = self.socks.get_mut(&cookie) {
+                        sock.is.state = State::Established;
+                    }
+                    self.change(cookie, ChangeKind::Connect { errno: 0 }, Some(by), true);
+                    self.expect("connect", cookie, Some(by.pid));
+                }
+            }
+            Act::UdpDissolve => {
+                if let Some(cookie) = self.pick(pick, |sock| udp(sock) && sock.is.state == State::Established)
+                {
+                    self.settle(cookie);
+                    self.now += 1;
+                    let by = self.user(cookie);
+                    let Some(sock) = self.socks.get_mut(&cookie) else { return };
+                    sock.is.state = State::Close;
+                    sock.is.peer = end(sock.family, 0, 0);
+                    self.change(cookie, ChangeKind::Connect { errno: 0 }, Some(by), true);
+                }
+            }
+            Act::UdpSend => {
+                if let Some(cookie) = self.pick(pick, |sock| udp(sock) && !sock.sent) {
+                    self.send(cookie);
+                }
+            }
+            Act::UnixCreate => {
+                let cookie = self.make(Proto::UnixStream, true);
+                if let Some(sock) = self.socks.get_mut(&cookie) {
+                    sock.shows = Some(sock.is.clone());
+                }
+            }
+            Act::UnixBind | Act::UnixListen | Act::UnixConnect => self.unix(act, pick),
+            Act::UnixVanish => {
+                if let Some(cookie) = self.pick(pick, |sock| sock.proto.is_unix() && !sock.closed) {
+                    self.settle(cookie);
+                    if let Some(sock) = self.socks.get_mut(&cookie) {
+                        (sock.shows, sock.closed, sock.held) = (None, true, false);
+                    }
+                }
+            }
+        }
+    }
+
+    fn live(&mut self, cookie: Cookie, by: Process) {
+        self.settle(cookie);
+        self.now += 1;
+        let now = self.now;
+        if let Some(sock) = self.socks.get_mut(&cookie) {
+            (sock.owner, sock.opened, sock.closed, sock.close_told) = (Some(by), now, false, false);
+            if sock.is.state == State::Close {
+                // What is left of an earlier life.
+                let nowhere = end(sock.family, 0, 0);
+                (sock.is.local, sock.is.peer) = (nowhere.clone(), nowhere);
+            }
+        }
+    }
+
+    /// Gives it a local port, and a peer, if it has none.
+    fn place(&mut self, cookie: Cookie, local: bool, peer: bool) {
+        let (port, to) = (1024 + self.random() % 60_000, 1 + self.random() % 1000);
+        if let Some(sock) = self.socks.get_mut(&cookie) {
+            if local && sock.is.local.port() == 0 {
+                sock.is.local = end(sock.family, 1, port as u16);
+            }
+            if peer {
+                sock.is.peer = end(sock.family, 2, to as u16);
+            }
+        }
+    }
+
+    fn bind(&mut self, cookie: Cookie, state: State) {
+        self.settle(cookie);
+        self.now += 1;
+        self.place(cookie, true, false);
+        let by = self.user(cookie);
+        if let Some(sock) = self.socks.get_mut(&cookie) {
+            (sock.is.state, sock.closed, sock.bound, sock.close_told) = (state, false, true, false);
+            sock.is.peer = end(sock.family, 0, 0);
+        }
+        if self.post_bind {
+            self.change(cookie, ChangeKind::PostBind, Some(by), true);
+            self.settle(cookie);
+            self.now += 1;
+        }
+        if self.bind_exit {
+            self.change(cookie, ChangeKind::Bind { errno: 0 }, Some(by), true);
+        }
+        self.expect("bind", cookie, Some(by.pid));
+    }
+
+    /// A process that uses it; the first is its owner.
+    fn user(&mut self, cookie: Cookie) -> Process {
+        let by = self.process();
+        if let Some(sock) = self.socks.get_mut(&cookie) {
+            sock.owner.get_or_insert(by);
+        }
+        by
+    }
+
+    fn dial(&mut self, cookie: Cookie, by: Process) {
+        self.place(cookie, false, true);
+        let Some(sock) = self.socks.get_mut(&cookie) else { return };
+        // The record knows the address and not yet the port; the dump shows it with its port.
+        sock.is.local = match sock.is.local.port() {
+            0 => end(sock.family, 1, 0),
+            port => end(sock.family, 1, port),
+        };
+        self.set_state(cookie, State::SynSent, Some(by));
+        self.place(cookie, true, false);
+        let shown = Some(self.socks[&cookie].is.clone());
+        for (_, of, half) in &mut self.halves {
+            if let (true, Half::Show(_, to)) = (*of == cookie, half) {
+                to.clone_from(&shown);
+            }
+        }
+        if let Some(sock) = self.socks.get_mut(&cookie).filter(|sock| sock.shows.is_some()) {
+            sock.shows = shown;
+        }
+    }
+
+    fn birth(&mut self, pick: u16, survives: bool) {
+        let listens = |sock: &Sock| sock.proto == Proto::Tcp && sock.is.state == State::Listen;
+        let Some(listener) = self.pick(pick, listens) else { return };
+        let child = self.make(Proto::Tcp, false);
+        let (family, netns, local) = {
+            let sock = &self.socks[&listener];
+            (sock.family, sock.netns, sock.is.local.clone())
+        };
+        let Some(sock) = self.socks.get_mut(&child) else { return };
+        (sock.family, sock.netns, sock.is.local, sock.is.state) = (family, netns, local, State::Listen);
+        (sock.held, sock.inode) = (false, 0);
+        self.place(child, false, true);
+        self.set_state(child, State::SynRecv, None);
+        self.settle(child);
+        if self.old_kernel
+            && let Some(change) = self.ring.back_mut().filter(|change| change.cookie == child)
+        {
+            change.cookie = listener;
+        }
+        if survives {
+            self.set_state(child, State::Established, None);
+            let now = self.now;
+            if let Some(sock) = self.socks.get_mut(&child) {
+                (sock.queued, sock.opened, sock.inode) = (true, now, 10_000 + child as u32);
+            }
+        } else {
+            self.end(child, 104);
+            if let Some(sock) = self.socks.get_mut(&child) {
+                sock.held = false;
+            }
+        }
+    }
+
+    /// The connection is over: by an error, or because its process closes it at once.
+    fn over(&mut self, cookie: Cookie, pick: u16) {
+        let Some(sock) = self.socks.get_mut(&cookie) else { return };
+        let listens = sock.is.state == State::Listen;
+        // Without the cgroup hooks nobody would tell when the process lets go of it later.
+        if sock.bound && (!self.post_bind || pick & 4 == 0) {
+            sock.held = false;
+            self.end(cookie, 0);
+        } else {
+            self.end(cookie, if listens { 0 } else { 104 });
+        }
+    }
+
+    fn create(&mut self, proto: Proto) {
+        let cookie = self.make(proto, false);
+        self.now += 1;
+        let by = self.user(cookie);
+        let now = self.now;
+        let raw = proto != Proto::Udp;
+        if let Some(sock) = self.socks.get_mut(&cookie) {
+            sock.opened = now;
+        }
+        self.change(cookie, ChangeKind::Create, Some(by), false);
+        self.settle(cookie);
+        if let Some(sock) = self.socks.get_mut(&cookie).filter(|_| raw) {
+            sock.is.local = end(sock.family, 0, 89);
+            sock.shows = Some(sock.is.clone());
+        }
+    }
+
+    fn send(&mut self, cookie: Cookie) {
+        self.settle(cookie);
+        self.now += 1;
+        self.place(cookie, true, false);
+        let by = self.user(cookie);
+        let Some(sock) = self.socks.get_mut(&cookie) else { return };
+        sock.sent = true;
+        let keep = sock.is.peer.clone();
+        // The record has the peer of the datagram; the socket keeps its own.
+        sock.is.peer = end(sock.family, 9, 53);
+        self.change(cookie, ChangeKind::FirstSend, Some(by), true);
+        self.settle(cookie);
+        if let Some(sock) = self.socks.get_mut(&cookie) {
+            sock.is.peer = keep;
+            sock.shows = Some(sock.is.clone());
+        }
+        self.expect("open", cookie, Some(by.pid));
+    }
+
+    fn release(&mut self, pick: u16) {
+        let can = |sock: &Sock| match sock.proto {
+            Proto::Tcp => sock.held && (sock.closed || sock.is.state == State::BoundInactive),
+            Proto::Udp | Proto::Raw(_) => sock.held,
+            _ => false,
+        };
+        let Some(cookie) = self.pick(pick, can) else { return };
+        self.settle(cookie);
+        self.now += 1;
+        let by = self.user(cookie);
+        let Some(sock) = self.socks.get_mut(&cookie) else { return };
+        let told = match sock.proto {
+            Proto::Tcp => !sock.closed && !sock.close_told,
+            _ => sock.is.local.port() != 0,
+        };
+        sock.held = false;
+        // The hook does not say where the socket was.
+        let nowhere = end(sock.family, 0, 0);
+        (sock.is.local, sock.is.peer, sock.closed) = (nowhere.clone(), nowhere, true);
+        sock.is.state = State::Close;
+        self.change(cookie, ChangeKind::Release, Some(by), false);
+        if told {
+            self.expect("close", cookie, self.owner_pid(cookie));
+        }
+    }
+
+    fn unix(&mut self, act: Act, pick: u16) {
+        let Some(cookie) =
+            self.pick(pick, |sock| sock.proto.is_unix() && !sock.closed && sock.is.state == State::Close)
+        else {
+            return;
+        };
+        self.settle(cookie);
+        self.now += 1;
+        let by = self.process();
+        let name = UnixName::from_bytes(format!("/run/{cookie}").as_bytes());
+        let Some(sock) = self.socks.get_mut(&cookie) else { return };
+        let inode = sock.inode;
+        let kind = match act {
+            Act::UnixListen => {
+                sock.is.state = State::Listen;
+                ChangeKind::Listen { errno: 0, backlog: 1 }
+            }
+            Act::UnixConnect => {
+                sock.is.state = State::Established;
+                ChangeKind::Connect { errno: 0 }
+            }
+            _ => {
+                sock.is.local = Endpoint::Unix { name, inode };
+                ChangeKind::Bind { errno: 0 }
+            }
+        };
+        let word = match &kind {
+            ChangeKind::Listen { .. } => "listen",
+            ChangeKind::Connect { .. } => "connect",
+            _ => "bind",
+        };
+        self.change(cookie, kind, Some(by), true);
+        self.expect(word, cookie, Some(by.pid));
+    }
+}
+
+const fn next_state(state: State, pick: u16) -> Option<State> {
+    match (state, pick % 3) {
+        (State::Established, 0) => Some(State::CloseWait),
+        (State::Established, _) => Some(State::FinWait1),
+        (State::FinWait1, 0) => Some(State::Closing),
+        (State::FinWait1, _) => Some(State::FinWait2),
+        (State::CloseWait, _) => Some(State::LastAck),
+        (State::FinWait2 | State::Closing | State::LastAck, _) => Some(State::Close),
+        _ => None,
+    }
+}
