@@ -150,11 +150,14 @@ impl Netns {
     /// Does something inside the namespace, on a thread of its own.
     pub fn run<T: Send>(&self, inside: impl FnOnce() -> T + Send) -> Result<T, NetnsError> {
         std::thread::scope(|scope| {
-            let thread = scope.spawn(|| {
+            let enter = || {
                 setns(self.file.as_fd(), CloneFlags::CLONE_NEWNET)
                     .map_err(|errno| NetnsError::Enter { id: self.id, errno })?;
                 Ok(inside())
-            });
+            };
+            let thread = std::thread::Builder::new()
+                .spawn_scoped(scope, enter)
+                .map_err(|error| NetnsError::Enter { id: self.id, errno: errno_of(&error) })?;
             thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
         })
     }
@@ -241,11 +244,12 @@ fn id_of_inode(inode: u64) -> NetnsId {
     NetnsId::try_from(inode).unwrap_or(0)
 }
 
+fn errno_of(error: &std::io::Error) -> Errno {
+    error.raw_os_error().map_or(Errno::UnknownErrno, Errno::from_raw)
+}
+
 fn cannot_open(path: &Path, error: &std::io::Error) -> NetnsError {
-    NetnsError::Open {
-        path: path.to_owned(),
-        errno: error.raw_os_error().map_or(Errno::UnknownErrno, Errno::from_raw),
-    }
+    NetnsError::Open { path: path.to_owned(), errno: errno_of(error) }
 }
 
 #[cfg(test)]

@@ -1,14 +1,17 @@
 //! Closing sockets, and hearing of those that are destroyed.
 
 use std::net::UdpSocket;
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, AsRawFd};
 
+use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, poll};
 use nix::sys::socket::{setsockopt, sockopt};
-use socktrace::kernel::sock_diag::{DestroyEvents, Destroyed, Groups, InetId, Received, SockDiag, Want};
-use socktrace::socket::{Proto, Socket};
+use socktrace::kernel::sock_diag::{
+    DestroyEvents, Destroyed, DiagError, Groups, InetId, InetTable, Received, SockDiag, Want,
+};
+use socktrace::socket::{Proto, Socket, State, StateSet};
 
-use super::{find, pair, tcp};
+use super::{find, inet, pair, socket_of, tcp};
 use crate::support::{cookie, in_own_netns};
 
 #[test]
@@ -81,4 +84,58 @@ fn what_nobody_reads_is_lost_and_told() {
 fn readable(socket: &impl AsFd) -> bool {
     let mut wait = [PollFd::new(socket.as_fd(), PollFlags::POLLIN)];
     poll(&mut wait, 100u8).expect("poll") > 0
+}
+
+#[test]
+fn closing_without_the_privilege_is_refused_and_said_so() {
+    in_own_netns(|| {
+        let (_listener, client, _accepted) = pair("127.0.0.1:0");
+        let row = find(&tcp(Want { extended: true, ..Want::NONE }), &client);
+        let id = InetId::of(&row).expect("an IP socket");
+        assert!(
+            row.detail.as_deref().is_some_and(|detail| detail.mark.is_some()),
+            "marks are told to admins"
+        );
+        drop_net_admin();
+        let mut diag = SockDiag::open().expect("netlink is for all");
+        let error = diag.destroy(&id).expect_err("no privilege");
+        assert_eq!(error.refused(), Some(Errno::EPERM));
+        assert_eq!(
+            error.to_string(),
+            "cannot close tcp sockets: the kernel refused the request: Operation not permitted"
+        );
+        let row = find(&tcp(Want { extended: true, ..Want::NONE }), &client);
+        assert_eq!(row.state, State::Established);
+        assert_eq!(row.detail.and_then(|detail| detail.mark), None);
+    });
+}
+
+#[test]
+fn what_can_never_be_closed_is_told_from_what_may_not() {
+    in_own_netns(|| {
+        let mptcp = socket_of(libc::AF_INET, libc::SOCK_STREAM, 262);
+        let address = nix::sys::socket::SockaddrIn::new(127, 0, 0, 1, 4716);
+        nix::sys::socket::bind(mptcp.as_raw_fd(), &address).expect("a free port");
+        nix::sys::socket::listen(&mptcp, nix::sys::socket::Backlog::new(1).expect("small")).expect("bound");
+        let row = find(&inet(InetTable::Mptcp, StateSet::ALL, Want::NONE), &mptcp);
+        let mut diag = SockDiag::open().expect("netlink");
+        let error = diag.destroy(&InetId::of(&row).expect("an IP socket")).expect_err("it never can");
+        assert!(matches!(error, DiagError::CannotClose("mptcp")), "{error}");
+    });
+}
+
+/// Takes CAP_NET_ADMIN from the calling thread.
+fn drop_net_admin() {
+    /// `_LINUX_CAPABILITY_VERSION_3` and `CAP_NET_ADMIN` (include/uapi/linux/capability.h).
+    const VERSION: u32 = 0x2008_0522;
+    const NET_ADMIN: u32 = 1 << 12;
+    let mut header = [VERSION, 0];
+    // Effective, permitted, inheritable; the low words, then the high ones.
+    let mut sets = [0u32; 6];
+    // SAFETY: the pointers are to a header and to two sets of capabilities, as version 3 has them.
+    let got = unsafe { libc::syscall(libc::SYS_capget, header.as_mut_ptr(), sets.as_mut_ptr()) };
+    sets[0] &= !NET_ADMIN;
+    // SAFETY: as above.
+    let set = unsafe { libc::syscall(libc::SYS_capset, header.as_mut_ptr(), sets.as_ptr()) };
+    assert_eq!((got, set), (0, 0), "capabilities: {}", std::io::Error::last_os_error());
 }

@@ -6,6 +6,7 @@
 use std::ops::ControlFlow;
 use std::os::fd::OwnedFd;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::thread::Builder;
 
 use nix::errno::Errno;
 use nix::sys::socket::MsgFlags;
@@ -23,11 +24,19 @@ struct Filled {
     length: Result<usize, NetlinkError>,
 }
 
-/// Hands out the rest of an answer. Returns how it ended, or nothing where the hand did not want the end.
+/// What reading ahead came to.
+pub(super) enum Ahead {
+    /// There is no thread to be had; nothing was read.
+    NoThread,
+    /// The rest was handed out: how it ended, or nothing where the hand did not want the end.
+    Done(Option<Result<(), Errno>>),
+}
+
+/// Hands out the rest of an answer.
 pub(super) fn read_ahead<F: FnMut(&Message<'_>) -> ControlFlow<()>>(
     fd: &OwnedFd,
     hand: &mut Hand<'_, F>,
-) -> Result<Option<Result<(), Errno>>, NetlinkError> {
+) -> Result<Ahead, NetlinkError> {
     let sequence = hand.sequence();
     let (filled, ready) = sync_channel(DEPTH);
     let (empty, rooms) = sync_channel(DEPTH + 2);
@@ -35,17 +44,20 @@ pub(super) fn read_ahead<F: FnMut(&Message<'_>) -> ControlFlow<()>>(
         let _ = empty.send(vec![0; ROOM].into_boxed_slice());
     }
     std::thread::scope(move |scope| {
-        scope.spawn(move || fill(fd, sequence, &rooms, &filled));
+        let reader = move || fill(fd, sequence, &rooms, &filled);
+        if Builder::new().name("netlink".to_owned()).spawn_scoped(scope, reader).is_err() {
+            return Ok(Ahead::NoThread);
+        }
         // When this returns, `ready` and `empty` are gone, and the thread's next send or receive ends it.
         for Filled { room, length } in ready {
             let bytes = room.get(..length?).unwrap_or_default();
             let ended = hand.out(bytes)?;
             if ended.is_some() || hand.answer.stopped {
-                return Ok(ended);
+                return Ok(Ahead::Done(ended));
             }
             let _ = empty.send(room);
         }
-        Ok(None)
+        Ok(Ahead::Done(None))
     })
 }
 

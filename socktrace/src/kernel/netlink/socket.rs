@@ -12,8 +12,9 @@ use nix::sys::socket::{
     socket, sockopt,
 };
 
+use super::ahead::{self, Ahead};
 use super::message::Meaning;
-use super::{Message, Messages, NetlinkError, Request, ahead};
+use super::{Message, Messages, NetlinkError, Request};
 
 /// Room for one read. The kernel fills at most 32 KiB at once (net/netlink/af_netlink.c, `netlink_recvmsg`),
 /// more makes a dump no faster; a single message may be as long as its longest attribute and some.
@@ -101,8 +102,11 @@ impl Netlink {
                 break ended;
             }
             reads += 1;
-            if reads == LONG && processors() > 1 {
-                break ahead::read_ahead(&self.fd, &mut hand)?;
+            if reads == LONG
+                && processors() > 1
+                && let Ahead::Done(ended) = ahead::read_ahead(&self.fd, &mut hand)?
+            {
+                break ended;
             }
         };
         self.unread = ended.is_none();

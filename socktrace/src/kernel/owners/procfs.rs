@@ -7,6 +7,7 @@ use std::fs;
 use std::os::fd::{AsFd, AsRawFd, RawFd};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread::Builder;
 
 use nix::dir::Dir;
 use nix::errno::Errno;
@@ -71,7 +72,9 @@ fn in_parallel<T: Sync, R: Send>(items: &[T], work: impl Fn(&T) -> R + Sync) -> 
     };
     let helpers = std::thread::available_parallelism().map_or(1, usize::from).min(8) - 1;
     std::thread::scope(|scope| {
-        let threads: Vec<_> = (0..helpers).map(|_| scope.spawn(take_all)).collect();
+        // Where no more threads are to be had, there are as many as there are.
+        let threads: Vec<_> =
+            (0..helpers).map_while(|_| Builder::new().spawn_scoped(scope, take_all).ok()).collect();
         let mut done = take_all();
         for thread in threads {
             done.extend(thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
