@@ -8,6 +8,7 @@ mod diag;
 mod events;
 mod filter;
 mod garbage;
+mod ss_cases;
 mod ss_ghost;
 mod ss_parity;
 mod ss_zoo;

@@ -104,6 +104,11 @@ fn say(question: &Question, report: &Report) -> Result<(), Error> {
     if report.mixed && io::stderr().is_terminal() {
         eprintln!("socktrace: `and` and `or` are mixed: read from left to right, parentheses make it clear");
     }
+    if report.rows == 0
+        && let [table] = report.missing.as_slice()
+    {
+        eprintln!("socktrace: this kernel cannot list {table} sockets");
+    }
     if question.options.show.users.is_some() && report.unowned > 0 && report.denied > 0 {
         eprintln!(
             "socktrace: {} of {} sockets have no shown process: {} processes may not be looked into (try: sudo)",
