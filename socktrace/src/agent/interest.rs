@@ -19,7 +19,7 @@ pub enum SelectionError {
         expected: Vec<&'static str>,
     },
     /// The filter cannot be understood.
-    #[error("bad filter: {error}\n{}", error.render(words))]
+    #[error("{}", error.explain(words))]
     Filter {
         /// The filter.
         words: Vec<String>,

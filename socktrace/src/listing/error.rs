@@ -12,7 +12,7 @@ use crate::query::ParseError;
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The filter makes no sense.
-    #[error("{}", pointed(.error, .words))]
+    #[error("{}", error.explain(words))]
     Filter {
         /// Where and what.
         error: ParseError,
@@ -66,15 +66,4 @@ impl Error {
     pub const fn is_usage(&self) -> bool {
         matches!(self, Self::Filter { .. })
     }
-}
-
-/// What is wrong with the words, and beneath it the words and where.
-pub(super) fn pointed(error: &ParseError, words: &[String]) -> String {
-    let lines = error.render(words);
-    let mut said = format!("bad filter: {error}");
-    for line in lines.lines() {
-        said.push_str("\n  ");
-        said.push_str(line);
-    }
-    said
 }

@@ -150,6 +150,17 @@ impl std::error::Error for ParseError {
 }
 
 impl ParseError {
+    /// What is wrong, and beneath it the words and where: what a person is shown.
+    #[must_use]
+    pub fn explain(&self, words: &[String]) -> String {
+        let mut said = format!("bad filter: {self}");
+        for line in self.render(words).lines() {
+            said.push_str("\n  ");
+            said.push_str(line);
+        }
+        said
+    }
+
     /// The words on one line, and a line of `^` beneath that points at the wrong one. Both lines end without a
     /// line feed. Control characters are shown as `?`, so that the lines are safe for a terminal.
     #[must_use]

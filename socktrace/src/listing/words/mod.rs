@@ -14,7 +14,6 @@ use std::time::Duration;
 use crate::query::{self, ParseError};
 use crate::render::ss::Show;
 
-use super::error::pointed;
 use super::options::{Action, BpfMaps, Format, Key, NetnsChoice, Options, Order};
 use super::selection::Choice;
 
@@ -78,7 +77,7 @@ pub enum UsageError {
     #[error("{0}")]
     Clash(&'static str),
     /// A state word is wrong.
-    #[error("{}", pointed(.error, .words))]
+    #[error("{}", error.explain(words))]
     State {
         /// Where and what.
         error: ParseError,
