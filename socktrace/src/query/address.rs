@@ -116,12 +116,15 @@ impl Reader<'_> {
         let family = self.context.family;
         if family == Some(Family::Unix) {
             // To ss any port of a UNIX socket is a pattern for its name.
-            let Some(&first) = parts.first() else { return Ok(equal(op, Vec::new())) };
-            if !matches!(op, Op::Eq | Op::Ne) {
+            let items = items_of(&parts, Commas::Inside)?;
+            if let (Some(first), false) = (items.first(), matches!(op, Op::Eq | Op::Ne)) {
                 return Err(first.error(Problem::OnlyEquality { field: word.name }));
             }
-            let address = Address::Unix(Glob::ignoring_case(first.text));
-            return Ok(equal(op, vec![Test::Host { side, family, address, port: None }]));
+            let test = |item: &Item<'_>| {
+                let address = Address::Unix(Glob::ignoring_case(item.text));
+                Test::Host { side, family, address, port: None }
+            };
+            return Ok(equal(op, items.iter().map(test).collect()));
         }
         if let Some(first) = parts.first_mut() {
             *first = strip_colon(*first);

@@ -1,5 +1,6 @@
 //! Words → tree: the grammar.
 
+use super::address::split_family;
 use super::error::MAX_DEPTH;
 use super::lex::{Token, lex};
 use super::tree::{Expr, Op, Test};
@@ -196,7 +197,7 @@ impl<'a> Parser<'a> {
         }
         self.at += 1;
         let mut tokens = vec![first.clone()];
-        if first.text.starts_with('{') && word.predicate != Predicate::Cgroup {
+        if opens_list(word.predicate, &first.text) {
             let mut last = first;
             while !last.text.ends_with('}') {
                 last = self.next().ok_or_else(|| error(first, Problem::BadList))?;
@@ -204,6 +205,17 @@ impl<'a> Parser<'a> {
             }
         }
         Ok(tokens)
+    }
+}
+
+/// Whether a value begins with the brace of a list.
+fn opens_list(predicate: Predicate, text: &str) -> bool {
+    match predicate {
+        Predicate::Port(_) => split_family(text).1.trim_start_matches(':').starts_with('{'),
+        Predicate::Cgroup | Predicate::Mark | Predicate::Autobound => false,
+        Predicate::Host(_) | Predicate::Number(_) | Predicate::Comm | Predicate::State => {
+            text.starts_with('{')
+        }
     }
 }
 

@@ -162,6 +162,11 @@ pub(super) fn items_of<'a>(parts: &[Item<'a>], commas: Commas) -> Result<Vec<Ite
             .map(|item| if item.text.is_empty() { Err(bad_list(item)) } else { Ok(item) })
             .collect();
     }
+    // The grammar ended the list at its closing brace, unless a part was cut off before.
+    let closed = parts.last().is_some_and(|last| last.text.ends_with('}'));
+    if !closed {
+        return Err(bad_list(first));
+    }
     let mut found = Vec::new();
     for (index, &part) in parts.iter().enumerate() {
         let from = usize::from(index == 0);
@@ -169,11 +174,11 @@ pub(super) fn items_of<'a>(parts: &[Item<'a>], commas: Commas) -> Result<Vec<Ite
         let pieces: Vec<_> = split(part.cut(from, to)).collect();
         let last = pieces.len() - 1;
         for (at, piece) in pieces.into_iter().enumerate() {
-            if !piece.text.is_empty() {
-                found.push(piece);
-            } else if at != 0 && at != last {
+            // Only blanks may stand where a value is missing; a list in a list is none.
+            if piece.text.starts_with('{') || piece.text.is_empty() && at != 0 && at != last {
                 return Err(bad_list(piece));
             }
+            found.extend(Some(piece).filter(|piece| !piece.text.is_empty()));
         }
     }
     if found.is_empty() { Err(bad_list(first)) } else { Ok(found) }

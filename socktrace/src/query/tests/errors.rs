@@ -83,6 +83,9 @@ fn operators_that_make_no_sense() {
     check("sport = {22,,80}", "           ^", "a list is written");
     check("sport = {", "        ^", "a list is written");
     check("sport = {22,80", "        ^^^^^^", "a list is written");
+    check("sport = inet:{22,80", "        ^^^^^^^^^^^", "a list is written");
+    check("sport = inet:{22,", "        ^^^^^^^^^", "a list is written");
+    check("comm = {a,{b}", "          ^^", "a list is written");
     check("sport = {}", "        ^^", "a list is written");
     check("sport > unix:x", "             ^", "can only be compared");
 }

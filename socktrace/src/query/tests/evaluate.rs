@@ -66,6 +66,8 @@ fn ports_in_every_spelling() {
     check("sport = 22,40000-50000", "sshd client waiting");
     check("sport = { :22, https }", "sshd web mapped waiting");
     check("sport != {22,443} src inet:*", "client");
+    check("sport = inet:{22, 443 }", "sshd waiting");
+    check("sport = inet6:443,22", "web mapped");
     check("port = 443", "web client mapped");
     check("port != 443 src inet:*", "sshd waiting");
     check("port = 50000-60000", "mapped waiting");
@@ -144,6 +146,8 @@ fn with_a_family_chosen_words_are_read_in_it() {
     };
     check("sport = *Agent*", Family::Unix, "path");
     check("dst */peer", Family::Unix, "abstract");
+    check("sport = {*Agent*, @*}", Family::Unix, "path abstract auto");
+    check("sport != {*Agent*, @*}", Family::Unix, "");
     check("src any", Family::Inet6, "web mapped linklocal");
     check("sport = 443", Family::Inet6, "web mapped");
     check("src 2054", Family::Packet, "packet");

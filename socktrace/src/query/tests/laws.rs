@@ -260,6 +260,8 @@ fn word() -> impl Strategy<Value = String> {
         "{",
         "}",
         "{a",
+        "inet:{22,",
+        "{x,{y}",
         "b}",
         "\\",
         "",
