@@ -23,12 +23,13 @@ mod state;
 mod tell;
 #[cfg(test)]
 mod tests;
+mod view;
 #[cfg(test)]
 pub(crate) mod world;
 
-pub use entry::View;
 pub use merge::{Merged, SETTLE};
 pub use scope::{Outcome, Scope};
+pub use view::View;
 
 use aside::Aside;
 use entry::Entry;

@@ -10,6 +10,7 @@ const LONG: usize = 400;
 
 /// Files that may be longer: tables.
 const LONG_FOR_A_REASON: &[(&str, &str)] = &[
+    ("socktrace/src/render/ss/tests.rs", "golden rows, one for each thing that ss prints"),
     ("socktrace/src/table/tests.rs", "one case for each thing that can happen to a socket"),
     (
         "socktrace/src/table/world/mod.rs",
