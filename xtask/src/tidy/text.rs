@@ -13,7 +13,7 @@ const LONG_FOR_A_REASON: &[(&str, &str)] = &[
     ("socktrace/src/render/ss/tests.rs", "golden rows, one for each thing that ss prints"),
     ("socktrace/src/table/tests.rs", "one case for each thing that can happen to a socket"),
     (
-        "socktrace/src/table/world/mod.rs",
+        "socktrace/src/table/world/acts.rs",
         "the model of the kernel that the laws of the table are tested with",
     ),
     ("socktrace/tests/ss_parity.rs", "the matrix: a row for each combination of options"),
