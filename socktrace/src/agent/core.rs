@@ -7,7 +7,7 @@ use super::dump::{self, Part, Unwanted};
 use super::feeds::{After, Reader, Written};
 use super::request::Request;
 use super::source::Source;
-use super::status::{Status, rss_bytes};
+use super::status::{HookState, Status, rss_bytes};
 use super::time;
 use super::unix::Identities;
 use crate::engine::{self, Engine, Input, Output, Reach};
@@ -80,7 +80,17 @@ impl Core {
     /// # Errors
     /// If the kernel refuses.
     pub fn load(ring_size: u32) -> Result<Self, StartError> {
-        Ok(Self::new(Source::kernel(ring_size)?))
+        let source = Source::kernel(ring_size)?;
+        for hook in source.hooks().iter().filter(|hook| hook.state == HookState::Missing) {
+            let (reason, lost) = (hook.reason.as_deref(), hook.lost_without.as_deref());
+            log::warn!(
+                "cannot attach {}: {}; without it there are no {}",
+                hook.name,
+                reason.unwrap_or("not known why"),
+                lost.unwrap_or("answers that need it")
+            );
+        }
+        Ok(Self::new(source))
     }
 
     pub(super) fn new(source: Source) -> Self {
@@ -100,7 +110,8 @@ impl Core {
         }
     }
 
-    /// Runs until `ending` says so. Streams end with it, after everything that has happened before.
+    /// Runs until `ending` says so, or the ring cannot be read any more. Streams end with it, after everything that
+    /// has happened before.
     pub async fn run(mut self, mut requests: mpsc::Receiver<Request>, mut ending: watch::Receiver<bool>) {
         let mut tick = tokio::time::interval(TICK);
         tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
@@ -120,14 +131,25 @@ impl Core {
             // Whatever woke us: the ring must not wait for a pause in requests or rows.
             self.drain();
         }
-        self.drain();
+        self.catch_up();
     }
 
     fn input(&mut self, now: BootNs, input: Input) {
         self.engine.input(now, input, &mut self.outputs);
     }
 
-    fn drain(&mut self) {
+    /// Takes what has happened up to now, as far as that comes to an end.
+    fn catch_up(&mut self) {
+        // Whoever makes records as fast as we read them would keep us here.
+        for _ in 0..64 {
+            if self.drain() < BATCH {
+                return;
+            }
+        }
+    }
+
+    /// Takes what is in the ring, at most a batch; how many records there were.
+    fn drain(&mut self) -> usize {
         let now = time::boot_now();
         let Self { source, engine, identities, outputs, .. } = self;
         let count = source.drain(BATCH, |mut change| {
@@ -139,6 +161,7 @@ impl Core {
             self.input(now, Input::Drained);
         }
         self.obey();
+        count
     }
 
     fn part(&mut self, part: Option<Part>) {
@@ -206,6 +229,8 @@ impl Core {
     fn answer(&mut self, request: Request) {
         match request {
             Request::Events { interest, format, count, reply } => {
+                // What happened before is for those who asked before.
+                self.catch_up();
                 let (reader, stream) = Reader::new(format, count);
                 self.next_reader += 1;
                 self.readers.insert(self.next_reader, reader);
@@ -213,7 +238,10 @@ impl Core {
                 // Gone meanwhile: its stream is dropped, which the next event shows.
                 let _ = reply.send(stream);
             }
-            Request::Table { reply } => _ = reply.send(self.table()),
+            Request::Table { reply } => {
+                self.catch_up();
+                _ = reply.send(self.table());
+            }
             Request::Candidates { hints, netns, reply } => _ = reply.send(self.candidates(&hints, netns)),
             Request::Openings { reply } => {
                 let sockets = self.engine.table().iter();
@@ -231,11 +259,17 @@ impl Core {
     /// The few sockets that are worth looking up one by one.
     fn candidates(&mut self, hints: &Hints, netns: NetnsId) -> Option<Vec<InetId>> {
         let keys = hints.local_port.or(hints.peer_port).or(hints.either_port).is_some_and(|port| port != 0);
-        if self.ready.is_none() || !(keys || hints.cookie.is_some()) {
+        if !(keys || hints.cookie.is_some()) {
             return None;
         }
-        // What a program did before it asked is in the ring by now, perhaps not yet in the table.
-        self.drain();
+        // What a program did before it asked is in the ring by now, perhaps not yet in the table; or it is lost.
+        self.catch_up();
+        let counters = self.source.counters();
+        self.input(time::boot_now(), Input::Counters(counters));
+        self.obey();
+        if self.engine.is_behind() {
+            return None;
+        }
         candidates(&self.engine.candidates(hints), netns)
     }
 

@@ -32,6 +32,9 @@ pub enum AgentError {
     /// It cannot trace.
     #[error(transparent)]
     Start(#[from] StartError),
+    /// It came up, and then the task that reads the kernel's records ended.
+    #[error("the kernel's records cannot be read any more")]
+    Stopped,
 }
 
 /// Runs until a signal ends it. Must be called within a current-thread tokio runtime: one task owns the engine,
@@ -49,25 +52,29 @@ pub async fn run(options: &Options) -> Result<(), AgentError> {
 
     let (asker, requests) = request::channel();
     let (ending, ended) = watch::channel(false);
-    let engine = tokio::spawn(core.run(requests, ended.clone()));
+    let mut engine = tokio::spawn(core.run(requests, ended.clone()));
     let server = tokio::spawn(serve(listener, router(asker.clone()), ended));
-    tokio::select! {
-        Ok(sockets) = asker.ready() => {
+    let until_asked = async {
+        if let Ok(sockets) = asker.ready().await {
             eprintln!("socktrace: agent ready on {} ({sockets} sockets)", claim.path().display());
             notify(&[NotifyState::Ready]);
-            shutdown.asked().await;
         }
-        () = shutdown.asked() => {}
-    }
+        std::future::pending::<()>().await;
+    };
+    let stopped = tokio::select! {
+        () = until_asked => false,
+        () = shutdown.asked() => false,
+        _ = &mut engine => true,
+    };
     notify(&[NotifyState::Stopping]);
     drop(claim);
     let _ = ending.send(true);
-    for task in [engine, server] {
-        if let Err(error) = task.await {
-            log::error!("a task of the agent failed: {error}");
-        }
+    // A task that panicked has said so.
+    if !stopped {
+        let _ = engine.await;
     }
-    Ok(())
+    let _ = server.await;
+    if stopped { Err(AgentError::Stopped) } else { Ok(()) }
 }
 
 /// Tells systemd, if it started us.

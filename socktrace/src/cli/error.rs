@@ -24,8 +24,8 @@ pub(super) enum Error {
     Start(StartError),
     /// A filter or another choice of events makes no sense; exit 2.
     Selection(SelectionError),
-    /// The agent ended while we were reading from it.
-    Ended,
+    /// What we were reading from ended; in words.
+    Ended(&'static str),
     /// Anything of the system, with what was tried.
     Io(&'static str, io::Error),
     /// Writing to standard output failed.
@@ -59,7 +59,7 @@ impl Error {
             | Self::Client(_)
             | Self::Socket(_)
             | Self::Start(_)
-            | Self::Ended
+            | Self::Ended(_)
             | Self::Io(..)
             | Self::Refused(_) => false,
         }
@@ -73,7 +73,7 @@ impl Error {
             Self::Client(_)
             | Self::Socket(_)
             | Self::Start(_)
-            | Self::Ended
+            | Self::Ended(_)
             | Self::Io(..)
             | Self::Output(_)
             | Self::Refused(_)
@@ -103,7 +103,7 @@ impl Error {
             | Self::Selection(_)
             | Self::Client(_)
             | Self::Socket(_)
-            | Self::Ended
+            | Self::Ended(_)
             | Self::Io(..)
             | Self::Output(_)
             | Self::Refused(_)
@@ -120,7 +120,7 @@ impl fmt::Display for Error {
             Self::Socket(error) => error.fmt(f),
             Self::Start(error) => error.fmt(f),
             Self::Selection(error) => error.fmt(f),
-            Self::Ended => f.write_str("the agent has ended"),
+            Self::Ended(what) => f.write_str(what),
             Self::Io(what, error) => write!(f, "cannot {what}: {}", reason(error)),
             Self::Listing(error) => error.fmt(f),
             Self::Output(error) => write!(f, "cannot write to standard output: {}", reason(error)),
@@ -157,12 +157,13 @@ impl From<AgentError> for Error {
         match error {
             AgentError::Socket(error) => Self::Socket(error),
             AgentError::Start(error) => Self::Start(error),
+            AgentError::Stopped => Self::Ended("the kernel's records cannot be read any more"),
         }
     }
 }
 
 impl From<Ending> for Error {
     fn from(_: Ending) -> Self {
-        Self::Ended
+        Self::Ended("the kernel's records cannot be read any more")
     }
 }

@@ -120,8 +120,9 @@ impl Stream {
     /// The stream has ended by itself.
     fn end(&self, count_was_given: bool) -> Result<(), Error> {
         match self {
-            Self::Agent(_) if !count_was_given => Err(Error::Ended),
-            Self::Agent(_) | Self::Local { .. } => Ok(()),
+            _ if count_was_given => Ok(()),
+            Self::Agent(_) => Err(Error::Ended("the agent has ended")),
+            Self::Local { .. } => Err(Error::Ended("the kernel's records cannot be read any more")),
         }
     }
 }

@@ -17,6 +17,7 @@ use args::{Args, Command};
 use clap::Parser as _;
 use error::Error;
 use std::ffi::OsString;
+use std::io::Write as _;
 use std::num::NonZeroU32;
 use std::path::Path;
 use std::process::ExitCode;
@@ -24,6 +25,7 @@ use std::process::ExitCode;
 /// Runs the command line.
 #[must_use]
 pub fn main() -> ExitCode {
+    log_to_stderr();
     let words: Vec<OsString> = std::env::args_os().collect();
     let result = match ss_words(&words) {
         Some(words) => ss::run(words.to_vec()),
@@ -33,6 +35,14 @@ pub fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => error.report(),
     }
+}
+
+/// Our own warnings are for people who run a command; `RUST_LOG=socktrace=debug` says more.
+fn log_to_stderr() {
+    let filter = env_logger::Env::default().default_filter_or("socktrace=warn");
+    env_logger::Builder::from_env(filter)
+        .format(|line, record| writeln!(line, "socktrace: {}", record.args()))
+        .init();
 }
 
 /// The words for `ss`, whose options are not clap's to read: after `socktrace ss`, or all of them if the

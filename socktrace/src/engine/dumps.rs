@@ -88,6 +88,14 @@ impl Dumps {
         self.retries = RETRIES;
     }
 
+    /// Whether something is missing that a dump has not made good yet.
+    pub(super) const fn is_behind(&self) -> bool {
+        match self.phase {
+            Phase::Rows(cause) | Phase::Read(cause, _) => self.again.is_some() || cause.is_after_loss(),
+            Phase::Idle => self.again.is_some(),
+        }
+    }
+
     /// The dump that is to begin now, if any.
     pub(super) fn due(&self, now: BootNs, unix: bool) -> Option<Cause> {
         let is_due = |every: BootNs, last: BootNs| every != 0 && now.saturating_sub(last) >= every;

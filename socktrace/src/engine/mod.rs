@@ -142,6 +142,13 @@ impl Engine {
         cookies.map(opener).collect()
     }
 
+    /// Whether the table may lack sockets, or have too many: the first dump is not in it yet, or records were lost
+    /// since the last one.
+    #[must_use]
+    pub const fn is_behind(&self) -> bool {
+        self.dumps.is_behind()
+    }
+
     /// How it is doing.
     #[must_use]
     pub fn stats(&self) -> Stats {

@@ -212,6 +212,24 @@ fn a_loss_during_a_dump_asks_for_another_after_a_pause() {
 }
 
 #[test]
+fn the_table_is_behind_until_a_dump_has_made_good_what_is_missing() {
+    let mut bench = Bench::new();
+    bench.begin();
+    assert!(bench.engine.is_behind(), "nothing is known");
+    bench.dump(&[], Outcome::Complete);
+    assert!(!bench.engine.is_behind());
+    bench.lost(1);
+    assert!(bench.engine.is_behind(), "a dump has begun");
+    bench.lost(2);
+    bench.dump(&[], Outcome::Complete);
+    assert!(bench.engine.is_behind(), "that dump does not make the second loss good");
+    bench.now += 200 * MS;
+    assert_eq!(bench.lost(2), ["dump"]);
+    bench.dump(&[], Outcome::Complete);
+    assert!(!bench.engine.is_behind());
+}
+
+#[test]
 fn a_dump_that_is_never_complete_is_repeated_a_few_times() {
     let mut bench = Bench::new();
     bench.subscribe(1, KindSet::WITHOUT_SUBJECT, "");
