@@ -7,6 +7,7 @@ use anyhow::Result;
 
 use crate::build_ebpf::{self, Checked};
 use crate::toolchain::{self, Route};
+use crate::vm::{self, Kernel};
 use crate::{setup, sh, tidy};
 
 /// Every step in turn; the first that fails ends it. The tests come last, so that their summary is what one sees.
@@ -17,6 +18,7 @@ pub(crate) fn run() -> Result<()> {
     sh::step("lints", host_lints)?;
     sh::step("lints of the kernel programs", kernel_lints)?;
     let checked = sh::step("kernel object", || build_ebpf::check(&toolchain::find_or_install()?))?;
+    sh::step("other kernels", || vm::run(&vm::Options::tests_on(&[Kernel::V6_1, Kernel::V6_12])))?;
     sh::step("tests", || tests(&checked))
 }
 
@@ -70,6 +72,7 @@ pub(crate) fn kernel_tests(object: &Path) -> Result<()> {
 /// environment in debug builds only, which test builds are.
 fn test_command(packages: &[&str]) -> Command {
     let mut cargo = sh::cargo();
+    sh::many_files();
     cargo.args(["test", "--locked"]).args(packages).env("SOCKTRACE_KERNEL_TESTS", "required");
     cargo
 }

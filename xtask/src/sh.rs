@@ -6,6 +6,7 @@ use std::process::{Command, Stdio};
 use std::time::Instant;
 
 use anyhow::{Context as _, Result, bail};
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
 
 /// The project's root folder. Cargo says it to a program that it runs, so a moved checkout is no trouble.
 pub(crate) fn root() -> PathBuf {
@@ -65,6 +66,13 @@ pub(crate) fn which(program: &str) -> Option<PathBuf> {
 pub(crate) fn cargo_home() -> PathBuf {
     let home = || PathBuf::from(std::env::var_os("HOME").unwrap_or_else(|| "/root".into()));
     std::env::var_os("CARGO_HOME").map_or_else(|| home().join(".cargo"), PathBuf::from)
+}
+
+/// Let the programs that we run from now on open as many files as we may: some tests hold thousands of sockets.
+pub(crate) fn many_files() {
+    if let Ok((_, most)) = getrlimit(Resource::RLIMIT_NOFILE) {
+        let _ = setrlimit(Resource::RLIMIT_NOFILE, most, most);
+    }
 }
 
 /// Print the name of a step, do it, print how long it took.

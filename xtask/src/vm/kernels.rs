@@ -39,6 +39,25 @@ impl Kernel {
     }
 }
 
+impl Kernel {
+    /// Tests that cannot pass there, with what that kernel lacks.
+    pub(super) fn lacks(self) -> &'static [(&'static str, &'static str)] {
+        const BOUND_STATE: (&str, &str) =
+            ("diag::inet::a_socket_that_is_only_bound", "TCP_BOUND_INACTIVE came with Linux 6.8");
+        match self {
+            Kernel::V5_10 => &[
+                BOUND_STATE,
+                ("tracer::", "cookies in typed tracepoints came with Linux 5.12"),
+                ("events::", "likewise"),
+                ("mptcp", "Debian 11 is built without it"),
+                ("a_namespace_is_listed_and_asked_from_outside", "SO_NETNS_COOKIE came with Linux 5.14"),
+            ],
+            Kernel::V6_1 => &[BOUND_STATE],
+            Kernel::V6_12 | Kernel::Newest => &[],
+        }
+    }
+}
+
 impl fmt::Display for Kernel {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
