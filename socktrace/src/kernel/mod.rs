@@ -5,5 +5,6 @@ pub mod netlink;
 pub mod netns;
 pub mod owners;
 pub mod procfs_net;
+mod reason;
 pub mod resolver;
 pub mod sock_diag;

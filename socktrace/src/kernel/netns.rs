@@ -16,6 +16,7 @@ use nix::sched::{CloneFlags, setns};
 use nix::sys::socket::{AddressFamily, SockFlag, SockType, socket};
 use nix::sys::statfs::{FsType, fstatfs};
 
+use super::reason::reason;
 use crate::socket::NetnsId;
 
 /// Where `ip netns` keeps its names.
@@ -27,7 +28,7 @@ const NSFS: FsType = FsType(0x6e73_6673);
 #[derive(Debug, thiserror::Error)]
 pub enum NetnsError {
     /// Its file could not be opened.
-    #[error("cannot open network namespace {}: {}", .path.display(), .errno.desc())]
+    #[error("cannot open network namespace {}: {}", .path.display(), reason(*.errno))]
     Open {
         /// Which file.
         path: PathBuf,
@@ -38,7 +39,7 @@ pub enum NetnsError {
     #[error("{} is no network namespace", .0.display())]
     NotOne(PathBuf),
     /// It could not be entered.
-    #[error("cannot enter network namespace {id}: {}", .errno.desc())]
+    #[error("cannot enter network namespace {id}: {}", reason(*.errno))]
     Enter {
         /// Its inode number.
         id: NetnsId,
@@ -46,7 +47,7 @@ pub enum NetnsError {
         errno: Errno,
     },
     /// The kernel did not tell its cookie.
-    #[error("cannot ask for the cookie of a network namespace: {}", .0.desc())]
+    #[error("cannot ask for the cookie of a network namespace: {}", reason(*.0))]
     Cookie(Errno),
 }
 

@@ -102,7 +102,7 @@ fn closing_without_the_privilege_is_refused_and_said_so() {
         assert_eq!(error.refused(), Some(Errno::EPERM));
         assert_eq!(
             error.to_string(),
-            "cannot close tcp sockets: the kernel refused the request: Operation not permitted"
+            "cannot close tcp sockets: the kernel refused the request: operation not permitted"
         );
         let row = find(&tcp(Want { extended: true, ..Want::NONE }), &client);
         assert_eq!(row.state, State::Established);

@@ -13,6 +13,8 @@ mod tests;
 
 use nix::errno::Errno;
 
+use super::reason::reason;
+
 pub use attribute::{Attribute, Attributes};
 pub(crate) use bytes::{byte, cookie, half, half_be, part, word};
 pub use message::{Message, Messages};
@@ -35,7 +37,7 @@ pub struct Malformed {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum NetlinkError {
     /// A system call on the socket failed.
-    #[error("cannot {call} a netlink socket: {}", .errno.desc())]
+    #[error("cannot {call} a netlink socket: {}", reason(*.errno))]
     Call {
         /// `open`, `bind`, `send to`, `read`.
         call: &'static str,
@@ -43,7 +45,7 @@ pub enum NetlinkError {
         errno: Errno,
     },
     /// The kernel answered with an error, in an error message or at the end of a dump.
-    #[error("the kernel refused the request: {}", .0.desc())]
+    #[error("the kernel refused the request: {}", reason(*.0))]
     Refused(Errno),
     /// The kernel had no room to queue messages for us (`ENOBUFS`); some are lost.
     #[error("the kernel dropped netlink messages")]
