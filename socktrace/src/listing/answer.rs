@@ -5,7 +5,7 @@ use std::io::Write;
 use crate::query::{Facts, Filter, Processes};
 use crate::render::json;
 use crate::render::ss::{Row, Show, Table};
-use crate::socket::Socket;
+use crate::socket::{Family, Socket};
 
 use super::error::Error;
 use super::hints::Hints;
@@ -22,6 +22,8 @@ pub(super) struct Answer<'a, W> {
     table: Table,
     json: Vec<u8>,
     rows: usize,
+    /// The family of the last row, where each family is to be aligned for itself.
+    last_family: Option<Option<Family>>,
     out: &'a mut W,
 }
 
@@ -46,8 +48,15 @@ impl<'a, W: Write> Answer<'a, W> {
             table,
             json: Vec::new(),
             rows: 0,
+            last_family: None,
             out,
         }
+    }
+
+    /// From now on the rows of one family are written before those of the next come, so that each dump of a recorded
+    /// file looks as ss shows the first one, whose end is where it stops.
+    pub(super) fn align_each_family(&mut self) {
+        self.last_family = Some(None);
     }
 
     /// Whether the filter lets it pass, given who holds it.
@@ -64,6 +73,11 @@ impl<'a, W: Write> Answer<'a, W> {
     pub(super) fn row(&mut self, row: &Row<'_>) -> Result<(), Error> {
         const SCREENFUL: usize = 64 * 1024;
         self.rows += 1;
+        if let Some(last) = &mut self.last_family
+            && last.replace(row.socket.family).is_some_and(|last| last != row.socket.family)
+        {
+            self.write()?;
+        }
         let opened = self.hints.opened.and_then(|opened| opened(row.socket.cookie));
         let row = Row { opened, ..*row };
         let size = match self.format {

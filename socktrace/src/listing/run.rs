@@ -120,6 +120,9 @@ fn run_here(
         Action::Dump(path) => record::record(&request, path, out)?,
         Action::List => {
             let mut answer = Answer::new(options, &filter, &mut names, *hints, out);
+            if places.tcpdiag.is_some() {
+                answer.align_each_family();
+            }
             list(options, &filter, &request, &mut answer, &mut report)?;
             report.rows = answer.rows();
             answer.write()?;
