@@ -13,6 +13,11 @@ const PAUSE: BootNs = 200_000_000;
 const RETRIES: u32 = 3;
 const RETRY_AFTER: BootNs = 1_000_000_000;
 
+/// While nothing is heard of UNIX sockets, they are looked through ever more seldom: up to so many times.
+const UNIX_SLOWEST: u32 = 16;
+/// Looking through them may take one part in so many of the time.
+const UNIX_SHARE: BootNs = 20;
+
 /// Why a dump is made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Cause {
@@ -65,8 +70,13 @@ pub(super) struct Dumps {
     retries: u32,
     /// Whether a part of the running dump was not complete.
     partial: bool,
+    began: BootNs,
     last: BootNs,
     last_all: BootNs,
+    /// How long the last look through the UNIX sockets took.
+    unix_took: BootNs,
+    /// How many times `unix_every` the next one waits.
+    unix_pace: u32,
 }
 
 impl Dumps {
@@ -77,8 +87,11 @@ impl Dumps {
             again: None,
             retries: RETRIES,
             partial: false,
+            began: 0,
             last: 0,
             last_all: 0,
+            unix_took: 0,
+            unix_pace: 1,
         }
     }
 
@@ -96,15 +109,25 @@ impl Dumps {
         }
     }
 
-    /// The dump that is to begin now, if any.
+    /// UNIX sockets have come or gone: more may.
+    pub(super) const fn unix_seen(&mut self) {
+        self.unix_pace = 1;
+    }
+
+    /// The dump that is to begin now, if any. `unix`: whether somebody waits for the ends of UNIX sockets.
     pub(super) fn due(&self, now: BootNs, unix: bool) -> Option<Cause> {
+        let pace = if unix { 1 } else { self.unix_pace };
+        let unix_every = match self.config.unix_every {
+            0 => 0,
+            every => (every * BootNs::from(pace)).max(self.unix_took * UNIX_SHARE),
+        };
         let is_due = |every: BootNs, last: BootNs| every != 0 && now.saturating_sub(last) >= every;
         match self.phase {
             Phase::Rows(_) | Phase::Read(..) => None,
             Phase::Idle if self.again == Some(Cause::Loss) && is_due(PAUSE, self.last_all) => self.again,
             Phase::Idle if self.again.is_some() && is_due(RETRY_AFTER, self.last_all) => self.again,
             Phase::Idle if is_due(self.config.audit_every, self.last_all) => Some(Cause::Audit),
-            Phase::Idle if unix && is_due(self.config.unix_every, self.last) => Some(Cause::Unix),
+            Phase::Idle if is_due(unix_every, self.last) => Some(Cause::Unix),
             Phase::Idle => None,
         }
     }
@@ -114,7 +137,8 @@ impl Dumps {
         matches!(self.phase, Phase::Idle)
     }
 
-    pub(super) const fn start(&mut self, cause: Cause) {
+    pub(super) const fn start(&mut self, cause: Cause, now: BootNs) {
+        self.began = now;
         self.phase = Phase::Rows(cause);
         self.partial = false;
         if cause.is_after_loss() {
@@ -144,8 +168,12 @@ impl Dumps {
         }
         self.phase = Phase::Idle;
         self.last = now;
-        if cause.reach() == Reach::All {
-            self.last_all = now;
+        match cause.reach() {
+            Reach::All => self.last_all = now,
+            Reach::Unix => {
+                self.unix_took = at.saturating_sub(self.began + SETTLE);
+                self.unix_pace = (self.unix_pace * 2).min(UNIX_SLOWEST);
+            }
         }
         if cause.is_after_loss() && self.partial && self.retries > 0 {
             self.retries -= 1;

@@ -31,8 +31,8 @@ pub struct Config {
     pub bound_is_listed: bool,
     /// How often the table is compared with the kernel's although nothing was lost, nanoseconds; 0 for never.
     pub audit_every: BootNs,
-    /// How often UNIX sockets are looked through for those that are gone, nanoseconds, while somebody wants to
-    /// know; 0 for never.
+    /// How often UNIX sockets are looked through for those that came or went without an event, nanoseconds; 0 for
+    /// never. Less often while nothing is heard of any and nobody waits for their ends.
     pub unix_every: BootNs,
 }
 
@@ -84,6 +84,9 @@ impl Engine {
             Input::Change(change) => {
                 // What is read after this one is younger, give or take how long two CPUs take to reserve.
                 let applied = change.at.saturating_sub(SETTLE);
+                if change.proto.is_unix() {
+                    self.dumps.unix_seen();
+                }
                 self.table.apply(change, self.readers.wanted(), &mut events);
                 self.finish_by(applied, now, &mut events, out);
             }
@@ -175,7 +178,7 @@ impl Engine {
 
     fn start(&mut self, cause: Cause, now: BootNs, out: &mut Vec<Output>) {
         self.table.begin(now, cause.is_after_loss());
-        self.dumps.start(cause);
+        self.dumps.start(cause, now);
         out.push(Output::Dump(cause.reach()));
     }
 
@@ -184,6 +187,9 @@ impl Engine {
         self.table.applied(applied);
         let Some(cause) = self.dumps.finish(applied, now) else { return };
         let merged = self.table.finish(self.readers.wanted(), events);
+        if merged.unix > 0 {
+            self.dumps.unix_seen();
+        }
         if !self.holders.is_empty() {
             self.table.hold(&std::mem::take(&mut self.holders));
         }

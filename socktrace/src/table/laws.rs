@@ -200,7 +200,7 @@ proptest! {
         run.check(false);
         run.check_complete();
         for merged in &run.merged {
-            prop_assert_eq!(*merged, Merged::default());
+            prop_assert_eq!(Merged { unix: 0, ..*merged }, Merged::default());
         }
     }
 
@@ -238,6 +238,9 @@ proptest! {
         run.begin();
         run.finish();
         run.check(true);
+        prop_assert_eq!(run.merged.last().map(Merged::drift), Some(0));
+        run.begin();
+        run.finish();
         prop_assert_eq!(run.merged.last().copied(), Some(Merged::default()));
     }
 

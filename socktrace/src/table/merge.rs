@@ -50,7 +50,7 @@ pub(super) struct Dump {
     scopes: Vec<(Scope, Outcome)>,
 }
 
-/// What a dump repaired. UNIX sockets are not counted: they come and go without events.
+/// What a dump repaired. UNIX sockets are counted apart: they come and go without events.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Merged {
     /// Sockets that the dump had and the table had not.
@@ -59,10 +59,12 @@ pub struct Merged {
     pub removed: u64,
     /// Sockets whose state or ends differed.
     pub changed: u64,
+    /// UNIX sockets that had come, gone or changed.
+    pub unix: u64,
 }
 
 impl Merged {
-    /// How much the table had drifted.
+    /// How much the table had drifted, UNIX sockets aside.
     #[must_use]
     pub const fn drift(&self) -> u64 {
         self.added + self.removed + self.changed
@@ -148,16 +150,20 @@ impl Table {
     }
 
     fn adopt(&mut self, row: Entry, dump: &Dump, merged: &mut Merged) {
-        let counts = u64::from(!row.proto.is_unix());
+        let unix = row.proto.is_unix();
+        let count =
+            |counter: &mut u64, unix_counter: &mut u64| *if unix { unix_counter } else { counter } += 1;
         match self.slots.find(row.cookie) {
             None if dump.gone.contains(&row.cookie) => {}
             None => {
-                merged.added += counts;
+                count(&mut merged.added, &mut merged.unix);
                 self.insert(row);
             }
             Some(slot) if self.slots.get(slot).as_of >= dump.begin => {}
             Some(slot) => {
-                merged.changed += if same(self.slots.get(slot), &row) { 0 } else { counts };
+                if !same(self.slots.get(slot), &row) {
+                    count(&mut merged.changed, &mut merged.unix);
+                }
                 self.alter(slot, |entry| vouch(entry, row));
             }
         }
@@ -178,6 +184,7 @@ impl Table {
         for slot in ghosts {
             let entry = self.remove(slot);
             if entry.proto.is_unix() {
+                merged.unix += 1;
                 let close = EventKind::Close { duration_us: entry.open_for_us(dump.end), closing: None };
                 told.found(close, dump.end, &entry, State::Close);
             } else if entry.is_listed() {

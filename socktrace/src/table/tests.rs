@@ -497,6 +497,22 @@ fn a_late_event_does_not_undo_what_a_dump_showed() {
 }
 
 #[test]
+fn a_first_send_does_not_say_that_a_socket_is_not_connected() {
+    let script = "
+        begin 100
+        row 4 udp estab 10.0.0.1:5000 10.0.0.2:1
+        150 4 udp send 10.0.0.1:5000 10.0.0.9:53 5
+        done 90000";
+    check(script, &["open 4 10.0.0.1:5000 10.0.0.9:53 5"], &["4 ESTAB 10.0.0.1:5000 10.0.0.2:1 5"]);
+    // Where the dump was too early for its port it is no ghost.
+    let script = "
+        begin 100
+        150 4 udp send 10.0.0.1:5000 10.0.0.9:53 5
+        done 90000";
+    check(script, &["open 4 10.0.0.1:5000 10.0.0.9:53 5"], &["4 UNCONN 10.0.0.1:5000 0.0.0.0:0 5"]);
+}
+
+#[test]
 fn a_row_of_a_socket_that_has_ended_is_no_socket() {
     let script = "
         begin 100
