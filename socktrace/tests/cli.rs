@@ -40,6 +40,23 @@ fn an_absent_agent_is_named_with_what_to_try() {
 }
 
 #[test]
+fn the_environment_names_the_agents_socket() {
+    let mut command = socktrace(&["status"]);
+    let output = command.env("SOCKTRACE_SOCKET", "/nonexistent/from-env").output().unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(said.starts_with("socktrace: no agent answers on /nonexistent/from-env: "), "{said}");
+}
+
+#[test]
+fn stderr_that_is_gone_changes_nothing() {
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    let mut command = socktrace(&["status", "--agent", "/nonexistent/agent.sock"]);
+    let status = command.stderr(writer).status().unwrap();
+    assert_eq!(status.code(), Some(1));
+}
+
+#[test]
 fn a_bad_filter_is_pointed_at() {
     let said = run(&["events", "--direct", "dport = :443 and sprot = :22"]);
     assert_eq!(said.code, Some(2));

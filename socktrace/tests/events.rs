@@ -1,10 +1,12 @@
 //! `socktrace events`: what real sockets do is told, with the right process beside it.
 
 use crate::support::actor::Actor;
-use crate::support::may_trace;
-use crate::support::run::Running;
+use crate::support::run::{Running, socktrace};
+use crate::support::{may_trace, wait_for};
 use nix::sys::signal::Signal;
 use serde_json::{Value, json};
+use std::io::Read as _;
+use std::process::Stdio;
 
 /// Whether the event is of that kind, in the actors' namespace.
 fn is<'a>(actor: &Actor, kind: &'a str) -> impl Fn(&Value) -> bool + 'a {
@@ -187,6 +189,20 @@ fn states_and_filters() {
     assert_eq!(event["peer_port"], port, "{event}");
     // The count is reached, so that the stream ends by itself.
     assert_eq!(events.line(), None);
+}
+
+#[test]
+fn a_reader_that_leaves_ends_it_although_nothing_happens() {
+    if !may_trace("a_reader_that_leaves_ends_it_although_nothing_happens") {
+        return;
+    }
+    let mut command = socktrace(&["events", "--direct", "--json", "--comm", "no such name"]);
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut said = [0; "socktrace: tracing\n".len()];
+    child.stderr.as_mut().unwrap().read_exact(&mut said).unwrap();
+    drop(child.stdout.take());
+    let status = wait_for("the end of events", || child.try_wait().unwrap());
+    assert_eq!(status.code(), Some(0));
 }
 
 #[test]

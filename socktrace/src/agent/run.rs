@@ -8,6 +8,7 @@ use super::server::{router, serve};
 use super::shutdown::Shutdown;
 use super::socket_file::{Claim, SocketError};
 use sd_notify::NotifyState;
+use std::io::{self, Write as _};
 use std::path::PathBuf;
 use tokio::net::UnixListener;
 use tokio::sync::watch;
@@ -56,7 +57,9 @@ pub async fn run(options: &Options) -> Result<(), AgentError> {
     let server = tokio::spawn(serve(listener, router(asker.clone()), ended));
     let until_asked = async {
         if let Ok(sockets) = asker.ready().await {
-            eprintln!("socktrace: agent ready on {} ({sockets} sockets)", claim.path().display());
+            let path = claim.path().display();
+            // Where nobody can hear it, that is no reason to stop.
+            let _ = writeln!(io::stderr(), "socktrace: agent ready on {path} ({sockets} sockets)");
             notify(&[NotifyState::Ready]);
         }
         std::future::pending::<()>().await;

@@ -1,5 +1,6 @@
 //! What a command can fail with, and how it is said: once, at the top, with what to try.
 
+use super::output;
 use crate::agent::client::ClientError;
 use crate::agent::core::StartError;
 use crate::agent::interest::SelectionError;
@@ -42,9 +43,9 @@ impl Error {
         if self.is_closed_pipe() {
             return ExitCode::SUCCESS;
         }
-        eprintln!("socktrace: {self}");
+        output::say(format_args!("socktrace: {self}"));
         if let Some(remedy) = self.remedy() {
-            eprintln!("try: {remedy}");
+            output::say(format_args!("try: {remedy}"));
         }
         self.exit_code()
     }

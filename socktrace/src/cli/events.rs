@@ -31,7 +31,7 @@ pub(super) fn run(args: EventsArgs) -> Result<(), Error> {
     runtime()?.block_on(async {
         let mut shutdown = Shutdown::listen().map_err(|error| Error::Io("catch signals", error))?;
         let mut stream = Stream::open(&args, &selection, format).await?;
-        eprintln!("socktrace: tracing");
+        output::say(format_args!("socktrace: tracing"));
         copy(&mut stream, &mut shutdown, &args).await
     })
 }

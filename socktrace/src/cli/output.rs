@@ -4,6 +4,7 @@
 
 use super::error::Error;
 use crate::render::event_line::{Layout, Style};
+use std::fmt;
 use std::fs::File;
 use std::io::{self, IsTerminal as _, Write as _};
 use std::os::fd::AsFd as _;
@@ -32,6 +33,11 @@ pub(super) fn style() -> Style {
 pub(super) fn write(bytes: &[u8]) -> Result<(), Error> {
     let mut stdout = io::stdout().lock();
     stdout.write_all(bytes).and_then(|()| stdout.flush()).map_err(Error::Output)
+}
+
+/// Says a line on standard error. Where nobody can hear it, that is no reason to stop.
+pub(super) fn say(line: fmt::Arguments<'_>) {
+    let _ = writeln!(io::stderr(), "{line}");
 }
 
 /// Resolves when the reader of the pipe that standard output is has gone, so that a stream ends although

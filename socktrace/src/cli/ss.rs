@@ -102,18 +102,20 @@ fn ask(path: &Path, words: &[OsString], question: &Question) -> Result<(), Error
 /// What is to be said beside the answer, on standard error.
 fn say(question: &Question, report: &Report) -> Result<(), Error> {
     if report.mixed && io::stderr().is_terminal() {
-        eprintln!("socktrace: `and` and `or` are mixed: read from left to right, parentheses make it clear");
+        output::say(format_args!(
+            "socktrace: `and` and `or` are mixed: read from left to right, parentheses make it clear"
+        ));
     }
     if report.rows == 0
         && let [table] = report.missing.as_slice()
     {
-        eprintln!("socktrace: this kernel cannot list {table} sockets");
+        output::say(format_args!("socktrace: this kernel cannot list {table} sockets"));
     }
     if question.options.show.users.is_some() && report.unowned > 0 && report.denied > 0 {
-        eprintln!(
+        output::say(format_args!(
             "socktrace: {} of {} sockets have no shown process: {} processes may not be looked into (try: sudo)",
             report.unowned, report.rows, report.denied
-        );
+        ));
     }
     match &report.kill {
         Some(outcome) => say_killed(outcome),
@@ -140,7 +142,7 @@ fn say_killed(outcome: &Outcome) -> Result<(), Error> {
         return Err(Error::Refused(said));
     }
     if outcome.dry_run || outcome.spared > 0 || io::stderr().is_terminal() {
-        eprintln!("socktrace: {said}");
+        output::say(format_args!("socktrace: {said}"));
     }
     Ok(())
 }

@@ -37,6 +37,25 @@ fn events_are_the_same_with_and_without_an_agent() {
 }
 
 #[test]
+fn lines_for_people_come_through_the_agent_too() {
+    if !may_trace("lines_for_people_come_through_the_agent_too") {
+        return;
+    }
+    let agent = Agent::start(&[]);
+    let mut actor = Actor::alone("for-people");
+    let events = Running::events(&["--agent", agent.path(), "--count", "2", "--comm", "for-people"]);
+    let port = actor.does("listen 127.0.0.1");
+    let lines: Vec<_> = std::iter::from_fn(|| events.line()).collect();
+    let [names, bind, listen] = &lines[..] else { panic!("{lines:#?}") };
+    assert!(names.starts_with("Time") && names.ends_with("Details"), "{names}");
+    for (line, kind) in [(bind, "bind"), (listen, "listen")] {
+        let words: Vec<_> = line.split_whitespace().skip(1).collect();
+        let pid = actor.pid().to_string();
+        assert_eq!(words, [kind, "tcp", &format!("127.0.0.1:{port}"), "*", &pid, "for-people"]);
+    }
+}
+
+#[test]
 fn clients_that_behave_badly_disturb_nobody() {
     if !may_trace("clients_that_behave_badly_disturb_nobody") {
         return;
