@@ -7,7 +7,6 @@ use anyhow::Result;
 
 use crate::build_ebpf::{self, Checked};
 use crate::toolchain::{self, Route};
-use crate::vm::{self, Kernel};
 use crate::{setup, sh, tidy};
 
 /// Every step in turn; the first that fails ends it. The tests come last, so that their summary is what one sees.
@@ -18,7 +17,6 @@ pub(crate) fn run() -> Result<()> {
     sh::step("lints", host_lints)?;
     sh::step("lints of the kernel programs", kernel_lints)?;
     let checked = sh::step("kernel object", || build_ebpf::check(&toolchain::find_or_install()?))?;
-    sh::step("other kernels", || vm::run(&vm::Options::tests_on(&[Kernel::V6_1, Kernel::V6_12])))?;
     sh::step("tests", || tests(&checked))
 }
 

@@ -34,13 +34,6 @@ pub(crate) struct Options {
     test: Option<String>,
 }
 
-impl Options {
-    /// The kernel tests on these.
-    pub(crate) fn tests_on(kernels: &[Kernel]) -> Options {
-        Options { kernels: kernels.to_vec(), ..Options::default() }
-    }
-}
-
 /// Boot each kernel and run; the first failure does not keep the others from being tried.
 pub(crate) fn run(options: &Options) -> Result<()> {
     let kernels = if options.kernels.is_empty() { Kernel::ALL } else { &options.kernels };
