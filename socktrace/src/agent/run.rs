@@ -7,6 +7,7 @@ use super::request;
 use super::server::{router, serve};
 use super::shutdown::Shutdown;
 use super::socket_file::{Claim, SocketError};
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use sd_notify::NotifyState;
 use std::io::{self, Write as _};
 use std::path::PathBuf;
@@ -44,6 +45,10 @@ pub enum AgentError {
 /// # Errors
 /// If it cannot come up; nothing of ours is left in the kernel or the file system then.
 pub async fn run(options: &Options) -> Result<(), AgentError> {
+    if let Ok((_, most)) = getrlimit(Resource::RLIMIT_NOFILE) {
+        // Every client takes a descriptor. Where this is refused, fewer are served at a time.
+        let _ = setrlimit(Resource::RLIMIT_NOFILE, most, most);
+    }
     let mut shutdown = Shutdown::listen().map_err(StartError::System)?;
     // Taken first: a second agent is to say so before it attaches anything. Who asks early waits in the queue.
     let (claim, listener) = Claim::take(&options.socket, options.group.as_deref())?;

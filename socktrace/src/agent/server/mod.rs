@@ -10,14 +10,16 @@ mod tests;
 
 pub use routes::router;
 
+use crate::render::errno::reason;
 use axum::Router;
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
+use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::{UnixListener, UnixStream};
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::JoinSet;
 
 /// Connections at one time. The next ones wait in the listening socket's queue.
@@ -35,19 +37,30 @@ const RELIEF: Duration = Duration::from_millis(100);
 pub async fn serve(listener: UnixListener, router: Router, mut ending: watch::Receiver<bool>) {
     let places = Arc::new(Semaphore::new(CONNECTIONS));
     let mut connections = JoinSet::new();
+    let mut refused = false;
     loop {
-        let stream = tokio::select! {
+        let accepted = tokio::select! {
             () = ended(&mut ending) => break,
             // Takes the finished ones off the list.
             Some(_) = connections.join_next() => continue,
-            stream = accept(&listener, &places) => stream,
+            accepted = accept(&listener, &places) => accepted,
         };
-        if let Some((stream, place)) = stream {
-            let (router, ending) = (router.clone(), ending.clone());
-            connections.spawn(async move {
-                connection(stream, router, ending).await;
-                drop(place);
-            });
+        match accepted {
+            Ok((stream, place)) => {
+                refused = false;
+                let (router, ending) = (router.clone(), ending.clone());
+                connections.spawn(async move {
+                    connection(stream, router, ending).await;
+                    drop(place);
+                });
+            }
+            Err(error) => {
+                // Out of descriptors or memory; clients wait in the queue meanwhile. Said once each time.
+                if !std::mem::replace(&mut refused, true) {
+                    log::warn!("cannot accept clients: {}", reason(&error));
+                }
+                tokio::time::sleep(RELIEF).await;
+            }
         }
     }
     drop(listener);
@@ -63,20 +76,14 @@ async fn ended(ending: &mut watch::Receiver<bool>) {
     let _ = ending.wait_for(|&ending| ending).await;
 }
 
+/// The next client, once there is a place for it. Cancel-safe.
 async fn accept(
     listener: &UnixListener,
     places: &Arc<Semaphore>,
-) -> Option<(UnixStream, tokio::sync::OwnedSemaphorePermit)> {
-    let place = places.clone().acquire_owned().await.ok()?;
-    match listener.accept().await {
-        Ok((stream, _)) => Some((stream, place)),
-        Err(error) => {
-            // Out of descriptors or memory; the client waits in the queue meanwhile.
-            log::warn!("cannot accept a client: {error}");
-            tokio::time::sleep(RELIEF).await;
-            None
-        }
-    }
+) -> io::Result<(UnixStream, OwnedSemaphorePermit)> {
+    let place = places.clone().acquire_owned().await.map_err(io::Error::other)?;
+    let (stream, _) = listener.accept().await?;
+    Ok((stream, place))
 }
 
 async fn connection(stream: UnixStream, router: Router, mut ending: watch::Receiver<bool>) {
