@@ -11,7 +11,7 @@ use crate::agent::selection;
 use crate::kernel::netns;
 use crate::listing::options::{Action, Format, NetnsChoice};
 use crate::listing::words::{self, Asked, Question};
-use crate::listing::{self, Outcome, Places, Report};
+use crate::listing::{self, Hints, Outcome, Places, Report, Rounds};
 use crate::query;
 use std::ffi::OsString;
 use std::fs::{self, File};
@@ -19,6 +19,7 @@ use std::io::{self, BufWriter, IsTerminal as _, Read as _, Write as _};
 use std::os::fd::AsFd as _;
 use std::os::unix::net::UnixStream;
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 const HELP: &str = include_str!("ss_help.txt");
 
@@ -61,9 +62,35 @@ fn answer(mut question: Question, words: &[OsString]) -> Result<(), Error> {
     // Rows are written in large pieces: the line buffer of `Stdout` would only cut them.
     let stdout = io::stdout().as_fd().try_clone_to_owned().map_err(Error::Output)?;
     let mut out = BufWriter::new(File::from(stdout));
+    if let Some(every) = question.every {
+        return repeat(&question, &places, every, &mut out);
+    }
     let report = listing::run(&question.options, &places, &mut out).map_err(Error::Listing)?;
     out.flush().map_err(Error::Output)?;
     say(&question, &report)
+}
+
+/// One listing after the other, an empty line between tables, until the reader or the user has had enough.
+fn repeat(
+    question: &Question,
+    places: &Places,
+    every: Duration,
+    out: &mut BufWriter<File>,
+) -> Result<(), Error> {
+    let mut rounds = Rounds::default();
+    let mut next = Instant::now();
+    loop {
+        let hints = Hints::default();
+        let report = listing::run_round(&question.options, places, &hints, Some(&mut rounds), out)
+            .map_err(Error::Listing)?;
+        if question.options.format != Format::Json {
+            out.write_all(b"\n").map_err(Error::Output)?;
+        }
+        out.flush().map_err(Error::Output)?;
+        say(question, &report)?;
+        next += every;
+        std::thread::sleep(next.saturating_duration_since(Instant::now()));
+    }
 }
 
 /// Why only this process itself can answer, if so.
@@ -74,6 +101,7 @@ fn own_work(question: &Question, places: &Places) -> Option<&'static str> {
         (Action::Events, _) => Some("tells of closed sockets by socktrace events"),
         (Action::Nothing, _) => Some("is not needed for a summary"),
         (_, NetnsChoice::One(name)) if name.contains('/') => Some("opens no files: name the namespace"),
+        (Action::List, _) if question.every.is_some() => Some("answers once"),
         (Action::List, _) if question.filter_file.is_some() => Some("reads no filter files"),
         (Action::List, _) if !places.are_usual() => {
             Some("does not know your PROC_ROOT, TCPDIAG_FILE and the like")

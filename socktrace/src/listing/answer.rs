@@ -2,23 +2,23 @@
 
 use std::io::Write;
 
-use crate::query::{Facts, Filter, Processes};
 use crate::render::json;
-use crate::render::ss::{Row, Show, Table};
-use crate::socket::{Family, Socket};
+use crate::render::ss::{Delta, Row, Show, Table};
+use crate::socket::Family;
 
 use super::error::Error;
 use super::hints::Hints;
 use super::names::Directory;
 use super::options::{Format, Options};
+use super::rounds::Rounds;
 
-/// Takes sockets, says which pass, and writes them.
+/// Takes rows and writes them.
 pub(super) struct Answer<'a, W> {
     format: Format,
     show: Show,
-    filter: &'a Filter,
     names: &'a mut Directory,
     hints: Hints<'a>,
+    rounds: Option<&'a mut Rounds>,
     table: Table,
     json: Vec<u8>,
     rows: usize,
@@ -30,11 +30,14 @@ pub(super) struct Answer<'a, W> {
 impl<'a, W: Write> Answer<'a, W> {
     pub(super) fn new(
         options: &Options,
-        filter: &'a Filter,
         names: &'a mut Directory,
         hints: Hints<'a>,
+        mut rounds: Option<&'a mut Rounds>,
         out: &'a mut W,
     ) -> Self {
+        if let Some(rounds) = &mut rounds {
+            rounds.begin();
+        }
         let mut table = Table::new(options.show);
         if options.header {
             table.header();
@@ -42,9 +45,9 @@ impl<'a, W: Write> Answer<'a, W> {
         Self {
             format: options.format,
             show: options.show,
-            filter,
             names,
             hints,
+            rounds,
             table,
             json: Vec::new(),
             rows: 0,
@@ -59,15 +62,6 @@ impl<'a, W: Write> Answer<'a, W> {
         self.last_family = Some(None);
     }
 
-    /// Whether the filter lets it pass, given who holds it.
-    pub(super) fn passes(&self, socket: &Socket, processes: Processes<'_>) -> bool {
-        if self.filter.is_empty() {
-            return true;
-        }
-        let port_range = self.names.port_range();
-        self.filter.matches(&Facts { processes, port_range, ..Facts::of_socket(socket) })
-    }
-
     /// Adds a row. On a terminal, and as JSON, a long listing is written while it grows; as text for anything else its
     /// columns are aligned over the whole.
     pub(super) fn row(&mut self, row: &Row<'_>) -> Result<(), Error> {
@@ -78,8 +72,15 @@ impl<'a, W: Write> Answer<'a, W> {
         {
             self.write()?;
         }
-        let opened = self.hints.opened.and_then(|opened| opened(row.socket.cookie));
-        let row = Row { opened, ..*row };
+        let mut row = *row;
+        if let (Format::Json, Some(opened)) = (self.format, self.hints.opened) {
+            row.opened = opened(row.socket.cookie);
+        }
+        if let Some(rounds) = &mut self.rounds
+            && row.delta.is_none()
+        {
+            row.delta = rounds.compare(row.socket);
+        }
         let size = match self.format {
             Format::Text { .. } => {
                 self.table.push(row, self.names);
@@ -96,9 +97,14 @@ impl<'a, W: Write> Answer<'a, W> {
         }
     }
 
-    /// How many rows there were.
-    pub(super) const fn rows(&self) -> usize {
-        self.rows
+    /// Writes the rest, in a repeated listing also what is gone; how many rows there were.
+    pub(super) fn finish(mut self) -> Result<usize, Error> {
+        let gone = self.rounds.as_mut().map(|rounds| rounds.gone()).unwrap_or_default();
+        for socket in &gone {
+            self.row(&Row { delta: Some(Delta::Gone), ..Row::of(socket) })?;
+        }
+        self.write()?;
+        Ok(self.rows)
     }
 
     /// Writes what is there.

@@ -12,11 +12,16 @@ use crate::socket::Family;
 use super::answer::Answer;
 use super::dump::Request;
 use super::error::Error;
+use super::plan::Plan;
 use super::selection::Table;
 
 /// Prints them until the writer is closed. The states asked for do not count, as in ss: every socket is closed by
 /// then. A queue that ran over is told on standard error, and the watch goes on.
-pub(super) fn follow<W: Write>(request: &Request<'_>, answer: &mut Answer<'_, W>) -> Result<(), Error> {
+pub(super) fn follow<W: Write>(
+    plan: &Plan<'_>,
+    request: &Request<'_>,
+    answer: &mut Answer<'_, W>,
+) -> Result<(), Error> {
     let mut events = DestroyEvents::open(groups(request)?)?;
     loop {
         let mut failed = None;
@@ -25,7 +30,7 @@ pub(super) fn follow<W: Write>(request: &Request<'_>, answer: &mut Answer<'_, W>
             let Some(table) = Table::of(socket.proto) else { return };
             let wanted = failed.is_none()
                 && request.selection.covers(table, socket.family)
-                && answer.passes(&socket, Processes::Unknown);
+                && plan.passes(&socket, Processes::Unknown);
             if wanted && let Err(error) = answer.row(&Row::of(&socket)).and_then(|()| answer.write()) {
                 failed = Some(error);
             }

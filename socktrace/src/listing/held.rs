@@ -10,11 +10,12 @@ use rustc_hash::{FxHashMap, FxHashSet};
 
 use crate::kernel::owners::{self, Walk};
 use crate::render::ss::{Row, UnixPeer};
-use crate::socket::{Endpoint, Holder, Socket, UnixName};
+use crate::socket::{Endpoint, Holder, NetnsId, Socket, UnixName};
 
 use super::Places;
 use super::error::Error;
 use super::hints::Viewer;
+use super::namespaces::Label;
 
 /// Sockets that passed, and what was found out about them.
 #[derive(Debug, Default)]
@@ -23,6 +24,8 @@ pub(super) struct Held {
     /// Names of all UNIX sockets, shown or not, by their inode numbers.
     names: FxHashMap<u32, UnixName>,
     pub(super) walk: Walk,
+    /// What their namespaces are called, if that is to be shown.
+    pub(super) labels: FxHashMap<NetnsId, Label>,
     /// Processes that are not to be shown.
     hidden: FxHashSet<u32>,
 }
@@ -76,6 +79,17 @@ impl Held {
         self.walk.denied += self.hidden.len();
     }
 
+    /// Keeps the sockets that pass, given who holds them and how many processes could not be looked into.
+    pub(super) fn keep(&mut self, mut passes: impl FnMut(&Socket, &[Holder], usize) -> bool) {
+        let mut sockets = std::mem::take(&mut self.sockets);
+        let mut users = Vec::new();
+        sockets.retain(|socket| {
+            self.users_of(socket.inode, &mut users);
+            passes(socket, &users, self.walk.denied)
+        });
+        self.sockets = sockets;
+    }
+
     /// Hands on each socket with what is known of it.
     pub(super) fn each(&self, mut each: impl FnMut(&Row<'_>) -> Result<(), Error>) -> Result<(), Error> {
         let (mut users, mut peers) = (Vec::new(), Vec::new());
@@ -87,7 +101,8 @@ impl Held {
                 self.users_of(inode, &mut peers);
             }
             let peer = name.map(|name| UnixPeer { name, users: &peers });
-            each(&Row { users: &users, peer, ..Row::of(socket) })?;
+            let netns = self.labels.get(&socket.netns).map(Label::of_row);
+            each(&Row { users: &users, peer, netns, ..Row::of(socket) })?;
         }
         Ok(())
     }

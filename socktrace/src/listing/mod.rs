@@ -1,16 +1,21 @@
 //! One ss-style question: ask the kernel, filter, render. Used by `socktrace ss` and by the agent.
 
 mod answer;
+mod arrange;
 mod dump;
 mod error;
 mod events;
 mod held;
 mod hints;
 mod kill;
+mod list;
 pub mod names;
+mod namespaces;
 pub mod options;
 mod places;
+mod plan;
 mod record;
+mod rounds;
 mod run;
 pub mod selection;
 mod summary;
@@ -20,5 +25,6 @@ pub use error::Error;
 pub use hints::{Candidates, Hints, Opened, Viewer};
 pub use kill::Outcome;
 pub use places::Places;
-pub use run::{Report, run, run_with};
+pub use rounds::Rounds;
+pub use run::{Report, run, run_round, run_with};
 pub use summary::Summary;

@@ -35,6 +35,26 @@ pub struct Options {
     pub bpf_maps: BpfMaps,
 }
 
+impl Options {
+    /// What the rows are ordered or counted by.
+    #[must_use]
+    pub fn key(&self) -> Option<Key> {
+        match self.order {
+            Order::By(key) => Some(key),
+            Order::Kernel => self.count_by,
+        }
+    }
+
+    /// Whether it must be known who holds the sockets, to show it or to arrange by it.
+    #[must_use]
+    pub fn needs_users(&self) -> bool {
+        let by_process = |key| key == Key::Process;
+        self.show.users.is_some()
+            || self.count_by.is_some_and(by_process)
+            || self.order == Order::By(Key::Process)
+    }
+}
+
 /// What to do with the sockets.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub enum Action {
@@ -87,7 +107,7 @@ pub enum Order {
     /// ss's: tables in a fixed order, each as the kernel lists it.
     #[default]
     Kernel,
-    /// By a key; numbers from large to small, text from A to Z.
+    /// By a key: queues, times and counters from large to small, everything else from A to Z and from small to large.
     By(Key),
 }
 
@@ -114,6 +134,35 @@ pub enum Key {
 }
 
 impl Key {
+    /// Whether `tcp_info` has it.
+    #[must_use]
+    pub const fn needs_info(self) -> bool {
+        matches!(self, Self::Rtt | Self::Retrans | Self::BytesSent | Self::BytesReceived)
+    }
+
+    /// Whether sockets of one value make a group.
+    #[must_use]
+    pub const fn groups(self) -> bool {
+        match self {
+            Self::State
+            | Self::Local
+            | Self::LocalPort
+            | Self::Peer
+            | Self::PeerPort
+            | Self::Process
+            | Self::User
+            | Self::Netid
+            | Self::Netns => true,
+            Self::RecvQ
+            | Self::SendQ
+            | Self::Rtt
+            | Self::Retrans
+            | Self::BytesSent
+            | Self::BytesReceived
+            | Self::Age => false,
+        }
+    }
+
     /// All of them with their words.
     pub const WORDS: [(&'static str, Self); 16] = [
         ("state", Self::State),

@@ -24,6 +24,8 @@ pub enum Named {
     NetlinkProtocol(u8),
     /// The process with that id.
     Process(u32),
+    /// A user by their id.
+    User(u32),
     /// The path of a cgroup, by its id.
     Cgroup(u64),
     /// The SELinux context of a process.

@@ -33,6 +33,10 @@ impl Directory {
                 names.iter().find(|(known, _)| *known == number).map(|(_, name)| name.clone())
             }
             Named::Process(pid) => comm(&self.proc.join(pid.to_string())),
+            Named::User(uid) => {
+                let user = nix::unistd::User::from_uid(uid.into()).ok().flatten()?;
+                Some(user.name.into_bytes().into())
+            }
             Named::Cgroup(id) => self.cgroups().path(id).map(Into::into),
             Named::ProcessContext(pid) => read_trimmed(&self.proc.join(format!("{pid}/attr/current"))),
             Named::FileContext { .. } => None,

@@ -96,6 +96,7 @@ pub(super) static FLAGS: [Flag; 57] = [
         Some(_) => Err(UsageError::Clash("more than one filter file")),
     }),
     value("N", "net", |d, name| {
+        d.show.netns = false;
         d.netns = NetnsChoice::One(name.to_owned());
         Ok(())
     }),
@@ -119,7 +120,10 @@ pub(super) static FLAGS: [Flag; 57] = [
     })),
     ours(flag("", "dry-run", |d| d.dry_run = true)),
     ours(flag("", "force", |d| d.force = true)),
-    ours(flag("", "all-netns", |d| d.netns = NetnsChoice::All)),
+    ours(flag("", "all-netns", |d| {
+        d.netns = NetnsChoice::All;
+        d.show.netns = true;
+    })),
     ours(value("", "sort", |d, word| {
         d.order = Order::By(key("--sort", word)?);
         Ok(())
@@ -129,7 +133,16 @@ pub(super) static FLAGS: [Flag; 57] = [
         Ok(())
     })),
     ours(value("", "count-by", |d, word| {
-        d.count_by = Some(key("--count-by", word)?);
+        d.count_by = match key("--count-by", word)? {
+            key if key.groups() => Some(key),
+            _ => {
+                return Err(UsageError::BadValue {
+                    option: "--count-by",
+                    value: word.to_owned(),
+                    expected: "one of state, local, sport, peer, dport, process, user, netid, netns",
+                });
+            }
+        };
         Ok(())
     })),
     ours(value("c", "continuous", seconds)),

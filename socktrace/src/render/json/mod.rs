@@ -14,7 +14,7 @@ use crate::socket::{Detail, Endpoint, Holder, Socket, UnixName};
 
 use super::clock::Clock;
 use super::names::{Named, Names};
-use super::ss::{Row, Show};
+use super::ss::{Delta, Row, Show};
 use super::units::push_ip;
 
 /// Appends the object of a socket and a newline. What `show` asks for beyond the columns is added where the kernel
@@ -35,6 +35,15 @@ pub fn encode(out: &mut Vec<u8>, row: &Row<'_>, show: &Show, names: &mut dyn Nam
     object.number("cookie", socket.cookie);
     object.maybe_number("uid", socket.uid);
     object.number("netns", socket.netns);
+    if let Some(label) = row.netns {
+        if let Some(name) = label.name {
+            object.text("netns_name", name.as_bytes());
+        }
+        object.maybe_number("netns_pid", label.pid);
+    }
+    if let Some(delta) = row.delta {
+        object.object("delta", |object| push_delta(object, delta));
+    }
     if let (Some(opened), Some(clock)) = (row.opened, clock) {
         object.text("opened", &clock.rfc3339(opened));
     }
@@ -46,6 +55,23 @@ pub fn encode(out: &mut Vec<u8>, row: &Row<'_>, show: &Show, names: &mut dyn Nam
     }
     object.close();
     out.push(b'\n');
+}
+
+fn push_delta(object: &mut Object<'_>, delta: Delta) {
+    match delta {
+        Delta::New => object.word("change", "new"),
+        Delta::Gone => object.word("change", "gone"),
+        Delta::Changed { was, recv_q, send_q, sent, received } => {
+            object.word("change", "changed");
+            if let Some(state) = was {
+                object.word("old_state", state.word());
+            }
+            object.signed("recv_q", recv_q);
+            object.signed("send_q", send_q);
+            object.number("sent", sent);
+            object.number("received", received);
+        }
+    }
 }
 
 fn endpoints(object: &mut Object<'_>, socket: &Socket, row: &Row<'_>, names: &mut dyn Names) {

@@ -1,7 +1,7 @@
 //! Writing a JSON object into a buffer, member by member.
 
 use crate::render::escape::push_json;
-use crate::render::units::push_u64;
+use crate::render::units::{push_i64, push_u64};
 
 /// An object that is being written. Keys are words of ours, so they are not escaped.
 pub struct Object<'a> {
@@ -54,6 +54,12 @@ impl<'a> Object<'a> {
     pub fn number(&mut self, key: &str, value: impl Into<u64>) {
         self.key(key);
         push_u64(self.out, value.into());
+    }
+
+    /// A number that may be below 0.
+    pub fn signed(&mut self, key: &str, value: i64) {
+        self.key(key);
+        push_i64(self.out, value);
     }
 
     /// A number, if it is known.

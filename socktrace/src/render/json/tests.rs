@@ -29,6 +29,7 @@ fn tcp() -> Socket {
 }
 
 const ALL: Show = Show {
+    netns: true,
     netid: true,
     state: true,
     queues: true,

@@ -1,5 +1,6 @@
 //! The columns as data: header, separator, alignment, when they are shown, and what makes their cells.
 
+use crate::render::escape::push_text;
 use crate::render::units::push_i64;
 use crate::socket::{Endpoint, Proto};
 
@@ -24,8 +25,9 @@ pub(super) struct Column {
 
 /// All columns, from left to right. The colon of an address belongs to the address cell; ports follow without a
 /// blank, and users and details bring their own.
-pub(super) static COLUMNS: [Column; 10] = [
-    Column { header: "Netid", separator: "", align: Align::Left, shown: |show| show.netid, cell: netid },
+pub(super) static COLUMNS: [Column; 11] = [
+    Column { header: "Netns", separator: "", align: Align::Left, shown: |show| show.netns, cell: netns },
+    Column { header: "Netid", separator: " ", align: Align::Left, shown: |show| show.netid, cell: netid },
     Column { header: "State", separator: " ", align: Align::Left, shown: |show| show.state, cell: state },
     Column { header: "Recv-Q", separator: " ", align: Align::Left, shown: |show| show.queues, cell: recv_q },
     Column { header: "Send-Q", separator: " ", align: Align::Left, shown: |show| show.queues, cell: send_q },
@@ -42,6 +44,12 @@ pub(super) static COLUMNS: [Column; 10] = [
     },
     Column { header: "", separator: "", align: Align::Left, shown: |_| true, cell: details::cell },
 ];
+
+fn netns(out: &mut Vec<u8>, cell: &mut Cell<'_>) {
+    if let Some(label) = cell.row.netns {
+        push_text(out, label.text.as_bytes());
+    }
+}
 
 fn netid(out: &mut Vec<u8>, cell: &mut Cell<'_>) {
     if !cell.association {

@@ -2,13 +2,16 @@
 
 use crate::render::escape::push_text;
 use crate::render::names::{Named, Names};
-use crate::render::units::{push_hex, push_u32};
+use crate::render::units::{push_hex, push_i64, push_u32};
 use crate::socket::{Proto, Shutdown};
 
-use super::{Cell, inet, netlink, packet, push, tipc, unix, xdp};
+use super::{Cell, Delta, inet, netlink, packet, push, tipc, unix, xdp};
 
 /// All details of the socket.
 pub(super) fn cell(out: &mut Vec<u8>, cell: &mut Cell<'_>) {
+    if let Some(delta) = cell.row.delta {
+        push_delta(out, delta);
+    }
     match cell.socket().proto {
         Proto::UnixStream | Proto::UnixDgram | Proto::UnixSeqpacket => unix::details(out, cell),
         Proto::PacketRaw | Proto::PacketDgram => packet::details(out, cell),
@@ -84,6 +87,37 @@ pub(super) fn push_skmem(out: &mut Vec<u8>, skmem: &[u32]) {
         }
         push(out, label);
         push_u32(out, *value);
+    }
+    push(out, ")");
+}
+
+/// ` delta:(new)`, ` delta:(gone)`, ` delta:(state:SYN-SENT,recv_q:+5,sent:+1000)`: what changed, and nothing else.
+fn push_delta(out: &mut Vec<u8>, delta: Delta) {
+    push(out, " delta:(");
+    match delta {
+        Delta::New => push(out, "new"),
+        Delta::Gone => push(out, "gone"),
+        Delta::Changed { was, recv_q, send_q, sent, received } => {
+            let start = out.len();
+            if let Some(state) = was {
+                push(out, "state:");
+                push(out, state.word());
+                push(out, ",");
+            }
+            let sent = i64::try_from(sent).unwrap_or(i64::MAX);
+            let received = i64::try_from(received).unwrap_or(i64::MAX);
+            for (name, value) in
+                [("recv_q", recv_q), ("send_q", send_q), ("sent", sent), ("received", received)]
+            {
+                if value != 0 {
+                    push(out, name);
+                    push(out, if value > 0 { ":+" } else { ":" });
+                    push_i64(out, value);
+                    push(out, ",");
+                }
+            }
+            out.truncate(out.len().saturating_sub(1).max(start));
+        }
     }
     push(out, ")");
 }

@@ -25,13 +25,15 @@ mod xdp;
 
 pub use table::Table;
 
-use crate::socket::{BootNs, Holder, Socket, UnixName};
+use crate::socket::{BootNs, Holder, Socket, State, UnixName};
 
 use super::names::Names;
 
 /// What to show of each socket.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Show {
+    /// A column of network namespaces.
+    pub netns: bool,
     /// The Netid column: more than one table was asked for.
     pub netid: bool,
     /// The State column: more than one state was asked for.
@@ -88,13 +90,50 @@ pub struct Row<'a> {
     pub opened: Option<BootNs>,
     /// The other end of a connected UNIX socket, where it was looked for.
     pub peer: Option<UnixPeer<'a>>,
+    /// What its network namespace is called, where there is more than one.
+    pub netns: Option<NetnsLabel<'a>>,
+    /// What has changed since the round before, in a listing that is repeated.
+    pub delta: Option<Delta>,
+}
+
+/// What a network namespace is called.
+#[derive(Debug, Clone, Copy)]
+pub struct NetnsLabel<'a> {
+    /// What to show.
+    pub text: &'a str,
+    /// Its name or its container, if it has one.
+    pub name: Option<&'a str>,
+    /// A process in it, if there is one.
+    pub pid: Option<u32>,
+}
+
+/// What has changed of a socket.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Delta {
+    /// It was not there.
+    New,
+    /// It is not there any more.
+    Gone,
+    /// It was there and is another.
+    Changed {
+        /// Its state, if that has changed.
+        was: Option<State>,
+        /// By how much its queues grew, bytes.
+        recv_q: i64,
+        /// Likewise.
+        send_q: i64,
+        /// TCP with `-i`: bytes that were acknowledged meanwhile.
+        sent: u64,
+        /// TCP with `-i`: bytes that were received meanwhile.
+        received: u64,
+    },
 }
 
 impl<'a> Row<'a> {
     /// Of a socket of which nothing else is known.
     #[must_use]
     pub const fn of(socket: &'a Socket) -> Self {
-        Self { socket, users: &[], opened: None, peer: None }
+        Self { socket, users: &[], opened: None, peer: None, netns: None, delta: None }
     }
 }
 

@@ -59,6 +59,7 @@ impl Names for Known {
             Named::IpProtocol(_) => b"icmp",
             Named::NetlinkProtocol(_) => b"rtnl",
             Named::Process(_) => b"evil\x1b[2J",
+            Named::User(_) => b"root",
             Named::Cgroup(_) => b"/user.slice",
             Named::ProcessContext(_) => b"unconfined_t",
             Named::FileContext { .. } => b"socket_t",

@@ -1,0 +1,183 @@
+//! Listing: rows as they come where that is enough, or all of them held until more is known.
+
+use std::io::Write;
+use std::ops::ControlFlow;
+use std::path::Path;
+
+use rustc_hash::FxHashMap;
+
+use crate::kernel::netns::{self, Netns};
+use crate::query::Processes;
+use crate::render::ss::Row;
+use crate::socket::{Family, NetnsId, Socket};
+
+use super::answer::Answer;
+use super::dump::{self, Request};
+use super::error::Error;
+use super::held::Held;
+use super::hints::Hints;
+use super::names::Directory;
+use super::options::{Format, NetnsChoice, Options, Order};
+use super::plan::Plan;
+use super::run::Report;
+use super::{Places, namespaces, rounds::Rounds};
+
+/// Lists what was asked for.
+pub(super) fn list(
+    options: &Options,
+    places: &Places,
+    hints: Hints<'_>,
+    rounds: Option<&mut Rounds>,
+    out: &mut impl Write,
+) -> Result<Report, Error> {
+    let mut names = Directory::new(places.proc.clone(), &places.port_range());
+    let mut report = Report::default();
+    let mut plans = FxHashMap::default();
+    let own = netns::current().unwrap_or(0);
+    let plan = Plan::new(options, &names, hints)?;
+    report.mixed = plan.filter.mixes_and_or();
+    if streams(options, &plan) && rounds.is_none() {
+        let mut answer = Answer::new(options, &mut names, hints, None, out);
+        if places.tcpdiag.is_some() {
+            answer.align_each_family();
+        }
+        dump_all(&plan.request(places), &mut report, |socket| {
+            if plan.passes(&socket, Processes::Unknown) {
+                answer.row(&Row::of(&socket))?;
+            }
+            Ok(true)
+        })?;
+        report.rows = answer.finish()?;
+        return Ok(report);
+    }
+
+    let by_process = plan.filter.needs().processes;
+    let mut held = Held::default();
+    match options.netns {
+        NetnsChoice::Own | NetnsChoice::One(_) => {
+            hold(options, places, &plan, own, &mut held, &mut report)?;
+            plans.insert(own, plan);
+        }
+        NetnsChoice::All => {
+            for netns in namespaces::all(&mut report) {
+                each_namespace(&netns, options, places, hints, &mut plans, &mut held, &mut report)?;
+                held.labels.insert(netns.id, namespaces::label(&netns, own, Path::new("/proc")));
+            }
+        }
+    }
+    if by_process || options.needs_users() {
+        let threads = options.show.users.is_some_and(|users| users.threads);
+        held.find_users(places, threads);
+        held.hide_from(hints.viewer, &places.proc);
+        report.denied = held.walk.denied;
+    }
+    if by_process {
+        held.keep(|socket, users, denied| {
+            let processes = match users {
+                [] if denied > 0 => Processes::Unknown,
+                users => Processes::Holders(users),
+            };
+            plans.get(&socket.netns).is_some_and(|plan| plan.passes(socket, processes))
+        });
+    }
+    if let Order::By(key) = options.order {
+        held.sort(key, &mut names, hints);
+    }
+    if let Some(key) = options.count_by {
+        report.rows = held.count(key, options, &mut names, out)?;
+        return Ok(report);
+    }
+    held.sockets.truncate(options.top.unwrap_or(usize::MAX));
+    let mut answer = Answer::new(options, &mut names, hints, rounds, out);
+    held.each(|row| {
+        report.unowned += usize::from(row.users.is_empty());
+        answer.row(row)
+    })?;
+    report.rows = answer.finish()?;
+    Ok(report)
+}
+
+/// Whether rows can be written as they come.
+fn streams(options: &Options, plan: &Plan<'_>) -> bool {
+    // Peers of UNIX sockets are only known at the end.
+    let peers = options.format == Format::Json && options.selection.families.contains(Family::Unix);
+    !peers
+        && !plan.filter.needs().processes
+        && !options.needs_users()
+        && options.order == Order::Kernel
+        && options.count_by.is_none()
+        && options.top.is_none()
+        && options.netns != NetnsChoice::All
+}
+
+/// Holds what a namespace has.
+fn hold(
+    options: &Options,
+    places: &Places,
+    plan: &Plan<'_>,
+    netns: NetnsId,
+    held: &mut Held,
+    report: &mut Report,
+) -> Result<(), Error> {
+    let by_process = plan.filter.needs().processes;
+    let peers = options.format == Format::Json;
+    dump_all(&plan.request(places), report, |mut socket| {
+        // Procfs does not say.
+        socket.netns = netns;
+        if peers {
+            held.name(&socket);
+        }
+        if by_process || plan.passes(&socket, Processes::Unknown) {
+            held.sockets.push(socket);
+        }
+        Ok(true)
+    })
+}
+
+/// Holds what another namespace has. One that has ended meanwhile has nothing.
+fn each_namespace<'h>(
+    netns: &Netns,
+    options: &Options,
+    places: &Places,
+    hints: Hints<'h>,
+    plans: &mut FxHashMap<NetnsId, Plan<'h>>,
+    held: &mut Held,
+    report: &mut Report,
+) -> Result<(), Error> {
+    let inside = netns.run(|| {
+        let names = Directory::new(places.proc.clone(), &places.port_range());
+        // What the asker knows is of one namespace.
+        let plan = Plan::new(options, &names, Hints { candidates: None, ..hints })?;
+        hold(options, places, &plan, netns.id, held, report)?;
+        plans.insert(netns.id, plan);
+        Ok(())
+    });
+    match inside {
+        Ok(held) => held,
+        Err(error) if error.is_gone() => Ok(()),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Hands every selected socket to `each` until it says no or fails.
+pub(super) fn dump_all(
+    request: &Request<'_>,
+    report: &mut Report,
+    mut each: impl FnMut(Socket) -> Result<bool, Error>,
+) -> Result<(), Error> {
+    let mut failed = None;
+    let mut guarded = |socket| match each(socket) {
+        Ok(true) => ControlFlow::Continue(()),
+        Ok(false) => ControlFlow::Break(()),
+        Err(error) => {
+            failed = Some(error);
+            ControlFlow::Break(())
+        }
+    };
+    dump::dump(request, &mut guarded, &mut |table| {
+        if !report.missing.contains(&table) {
+            report.missing.push(table);
+        }
+    })?;
+    failed.map_or(Ok(()), Err)
+}

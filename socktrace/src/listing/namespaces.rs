@@ -1,0 +1,104 @@
+//! Every network namespace, and what to call each.
+//!
+//! I/O: through `kernel::netns`; procfs.
+
+use std::fs;
+use std::path::Path;
+
+use crate::kernel::netns::{self, Netns};
+use crate::render::ss::NetnsLabel;
+use crate::socket::NetnsId;
+
+use super::run::Report;
+
+/// What a namespace is called.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(super) struct Label {
+    /// Its name, its container, or a process in it.
+    pub(super) text: String,
+    /// Its own name, if somebody gave it one; else its container.
+    pub(super) name: Option<String>,
+    /// A process in it.
+    pub(super) pid: Option<u32>,
+}
+
+impl Label {
+    /// As a row has it.
+    pub(super) fn of_row(&self) -> NetnsLabel<'_> {
+        NetnsLabel { text: &self.text, name: self.name.as_deref(), pid: self.pid }
+    }
+}
+
+/// All that can be found. Processes whose namespace is not told to us are counted.
+pub(super) fn all(report: &mut Report) -> Vec<Netns> {
+    let listed = netns::list(Path::new("/proc"));
+    report.denied += listed.denied;
+    listed.namespaces
+}
+
+/// What to call it: by its name, by the container of its first process, `own` if it is ours, or by that process.
+pub(super) fn label(netns: &Netns, own: NetnsId, proc: &Path) -> Label {
+    let folder = netns.pid.map(|pid| proc.join(pid.to_string()));
+    let read = |name: &str| folder.as_ref().and_then(|folder| fs::read_to_string(folder.join(name)).ok());
+    let name = netns.name.clone().or_else(|| container(&read("cgroup")?));
+    let text = match (&name, netns.pid) {
+        (Some(name), _) => name.clone(),
+        (None, _) if netns.id == own => "own".to_owned(),
+        (None, Some(pid)) => format!("{}/{pid}", read("comm").unwrap_or_default().trim_end()),
+        (None, None) => netns.id.to_string(),
+    };
+    Label { text, name, pid: netns.pid }
+}
+
+/// The container that a process is in, from the text of `/proc/PID/cgroup`: the engine's name and the beginning of the
+/// id, as the engines themselves shorten it.
+fn container(cgroups: &str) -> Option<String> {
+    const ENGINES: [(&str, &str); 6] = [
+        ("docker-", "docker"),
+        ("libpod-", "podman"),
+        ("cri-containerd-", "containerd"),
+        ("crio-", "crio"),
+        ("docker/", "docker"),
+        ("lxc/", "lxc"),
+    ];
+    for line in cgroups.lines() {
+        let path = line.splitn(3, ':').nth(2)?;
+        for (mark, engine) in ENGINES {
+            let Some((_, rest)) = path.rsplit_once(mark) else { continue };
+            let id = rest.split(['.', '/']).next().unwrap_or_default();
+            let hex = id.len() >= 32 && id.bytes().all(|byte| byte.is_ascii_hexdigit());
+            if hex {
+                return Some(format!("{engine}:{}", id.get(..12).unwrap_or(id)));
+            }
+            if engine == "lxc" && !id.is_empty() {
+                return Some(format!("lxc:{id}"));
+            }
+        }
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn containers_by_their_cgroup() {
+        fn check(cgroups: &str, expected: Option<&str>) {
+            assert_eq!(container(cgroups).as_deref(), expected, "{cgroups}");
+        }
+        let id = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
+        check(&format!("0::/system.slice/docker-{id}.scope"), Some("docker:0123456789ab"));
+        check(&format!("12:cpu:/docker/{id}\n0::/"), Some("docker:0123456789ab"));
+        check(&format!("0::/machine.slice/libpod-{id}.scope/container"), Some("podman:0123456789ab"));
+        check(
+            &format!("0::/kubepods.slice/kubepods-pod1.slice/cri-containerd-{id}.scope"),
+            Some("containerd:0123456789ab"),
+        );
+        check("0::/lxc/web", Some("lxc:web"));
+        check("0::/system.slice/docker-proxy.service", None);
+        check("0::/user.slice", None);
+        check("garbage", None);
+        check("", None);
+    }
+}

@@ -1,0 +1,147 @@
+//! What is asked of the kernel in one network namespace: the options, and the filter as that namespace reads it.
+
+use crate::kernel::sock_diag::{InetId, Want};
+use crate::query::bytecode::{Able, Target};
+use crate::query::{self, Context, Dialect, Facts, Filter, Processes};
+use crate::socket::{BootNs, Cookie, Socket, State, StateSet};
+
+use super::Places;
+use super::dump::Request;
+use super::error::Error;
+use super::hints::Hints;
+use super::names::Directory;
+use super::options::Options;
+use super::selection::{FamilySet, Selection, Table};
+
+/// What is asked.
+pub(super) struct Plan<'a> {
+    pub(super) filter: Filter,
+    selection: Selection,
+    want: Want,
+    bytecode: Vec<Vec<u8>>,
+    candidates: Option<Vec<InetId>>,
+    port_range: (u16, u16),
+    hints: Hints<'a>,
+    now: BootNs,
+}
+
+impl<'a> Plan<'a> {
+    /// For the calling thread's namespace: names of devices are its own.
+    pub(super) fn new(options: &Options, names: &Directory, hints: Hints<'a>) -> Result<Self, Error> {
+        let filter = read_filter(options, names)?;
+        let selection = narrowed(&options.selection, &filter)?;
+        let port_range = names.port_range();
+        // The kernel would answer a mark's question for us, who may ask.
+        let secret = hints.viewer.is_limited() && filter.needs().mark;
+        let bytecode = if secret { Vec::new() } else { bytecode(&filter, port_range) };
+        let candidates = candidates(&hints, &filter, &selection);
+        let want = want(options, &filter);
+        let now = if filter.needs().age { boot_now() } else { 0 };
+        Ok(Self { filter, selection, want, bytecode, candidates, port_range, hints, now })
+    }
+
+    pub(super) fn request<'r>(&'r self, places: &'r Places) -> Request<'r> {
+        Request {
+            selection: self.selection,
+            want: self.want,
+            bytecode: &self.bytecode,
+            places,
+            candidates: self.candidates.as_deref(),
+            viewer: self.hints.viewer,
+        }
+    }
+
+    /// Whether the filter lets it pass, given who holds it.
+    pub(super) fn passes(&self, socket: &Socket, processes: Processes<'_>) -> bool {
+        if self.filter.is_empty() {
+            return true;
+        }
+        let opened = if self.now == 0 { None } else { self.opened(socket.cookie) };
+        let age_us = opened.map(|opened| self.now.saturating_sub(opened) / 1000);
+        let port_range = self.port_range;
+        self.filter.matches(&Facts { processes, port_range, age_us, ..Facts::of_socket(socket) })
+    }
+
+    fn opened(&self, cookie: Cookie) -> Option<BootNs> {
+        self.hints.opened.and_then(|opened| opened(cookie))
+    }
+}
+
+/// Nanoseconds since boot.
+fn boot_now() -> BootNs {
+    nix::time::clock_gettime(nix::time::ClockId::CLOCK_BOOTTIME).map_or(0, |now| {
+        let (seconds, nanos) = (now.tv_sec().unsigned_abs(), now.tv_nsec().unsigned_abs());
+        seconds * 1_000_000_000 + nanos
+    })
+}
+
+/// The filter's meaning.
+fn read_filter(options: &Options, names: &Directory) -> Result<Filter, Error> {
+    let context = Context {
+        dialect: Dialect::Ss,
+        family: options.selection.last_family,
+        tcp: options.selection.tables.contains(Table::Tcp),
+        udp: options.selection.tables.contains(Table::Udp),
+    };
+    query::parse(&options.filter, &context, names)
+        .map_err(|error| Error::Filter { error, words: options.filter.clone() })
+}
+
+/// What of the filter the kernel can do: all that newer kernels can, then what every kernel can.
+fn bytecode(filter: &Filter, port_range: (u16, u16)) -> Vec<Vec<u8>> {
+    let mut programs = Vec::new();
+    for able in [Able::ALL, Able::LEAST] {
+        programs.extend(filter.bytecode(&Target { able, port_range }));
+    }
+    programs.dedup();
+    programs
+}
+
+/// The sockets that can pass, if the asker knows them and they can be looked up.
+fn candidates(hints: &Hints<'_>, filter: &Filter, selection: &Selection) -> Option<Vec<InetId>> {
+    let only_dumped = StateSet::of(State::TimeWait).union(StateSet::of(State::SynRecv));
+    if filter.is_empty() || !selection.states.intersection(only_dumped).is_empty() {
+        return None;
+    }
+    hints.candidates?(filter.hints())
+}
+
+/// The selection that the filter leaves.
+fn narrowed(selection: &Selection, filter: &Filter) -> Result<Selection, Error> {
+    let mut selection = *selection;
+    if let Some(family) = filter.narrows_to() {
+        selection.families = FamilySet::of(family);
+    }
+    if filter.needs().state && !selection.states_said {
+        selection.states = filter.states().intersection(StateSet::ALL);
+    }
+    let Selection { tables, families, states, .. } = selection;
+    if tables.is_empty() {
+        return Err(Error::Nothing("no socket tables to show with these options"));
+    }
+    if families.is_empty() {
+        return Err(Error::Nothing("no families to show with these options"));
+    }
+    if states.is_empty() {
+        return Err(Error::Nothing("no socket states to show with these options"));
+    }
+    Ok(selection)
+}
+
+/// What the kernel is to tell of each socket.
+fn want(options: &Options, filter: &Filter) -> Want {
+    let (show, needs) = (&options.show, filter.needs());
+    Want {
+        extended: show.timers
+            || show.extended
+            || show.cgroup
+            || show.sockopt
+            || show.tipcinfo
+            || needs.mark
+            || needs.cgroup,
+        memory: show.memory,
+        info: show.info || needs.info || options.key().is_some_and(|key| key.needs_info()),
+        tos: show.tos,
+        filter: show.bpf,
+    }
+}
