@@ -7,7 +7,7 @@ use anyhow::Result;
 
 use crate::build_ebpf::{self, Checked};
 use crate::toolchain::{self, Route};
-use crate::{setup, sh, tidy};
+use crate::{fetch_ss, setup, sh, tidy};
 
 /// Every step in turn; the first that fails ends it. The tests come last, so that their summary is what one sees.
 pub(crate) fn run() -> Result<()> {
@@ -17,6 +17,7 @@ pub(crate) fn run() -> Result<()> {
     sh::step("lints", host_lints)?;
     sh::step("lints of the kernel programs", kernel_lints)?;
     let checked = sh::step("kernel object", || build_ebpf::check(&toolchain::find_or_install()?))?;
+    sh::step("the real ss", || fetch_ss::fetch(&sh::root()).map(drop))?;
     sh::step("tests", || tests(&checked))
 }
 

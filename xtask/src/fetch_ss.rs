@@ -25,6 +25,13 @@ pub(crate) fn fetch(root: &Path) -> Result<PathBuf> {
     if let Some(ss) = unpacked(&folder) {
         return Ok(ss);
     }
+    fs::create_dir_all(&folder)?;
+    // Several tests may want it at once: one fetches, the others wait and find it there.
+    let lock = fs::File::create(folder.join("lock"))?;
+    lock.lock()?;
+    if let Some(ss) = unpacked(&folder) {
+        return Ok(ss);
+    }
     fs::create_dir_all(folder.join("lists/partial"))?;
     fs::create_dir_all(folder.join("cache/archives/partial"))?;
     let sources = folder.join("sources.list");
