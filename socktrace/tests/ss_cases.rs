@@ -327,6 +327,7 @@ fn what_is_wrong_is_pointed_at() {
         ("-A !tcp -A !udp", 1, "socktrace: no socket tables to show"),
         ("-N nonexistent", 1, "socktrace: cannot open network namespace "),
         ("-F /nonexistent", 1, "socktrace: cannot read the filter file: "),
+        ("-taZ", 1, "socktrace: SELinux is not enabled here"),
         ("-E -x", 1, "socktrace: only TCP and UDP sockets can be watched"),
         ("--direct --agent /x -t", 2, "socktrace: --direct and --agent exclude each other"),
     ] {

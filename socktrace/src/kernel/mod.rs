@@ -1,5 +1,6 @@
 //! The only room with doors to Linux: everything that the other rooms know of the kernel comes through here.
 
+pub mod bpf_maps;
 pub mod ebpf;
 pub mod netlink;
 pub mod netns;
@@ -7,4 +8,5 @@ pub mod owners;
 pub mod procfs_net;
 mod reason;
 pub mod resolver;
+pub mod selinux;
 pub mod sock_diag;

@@ -6,6 +6,7 @@
 
 use std::fs;
 use std::ops::ControlFlow;
+use std::os::fd::RawFd;
 use std::path::PathBuf;
 
 use crate::kernel::procfs_net::{self, ProcTable};
@@ -31,6 +32,8 @@ pub(super) struct Request<'a> {
     /// All TCP and UDP sockets that can pass, if the asker knows them.
     pub(super) candidates: Option<&'a [InetId]>,
     pub(super) viewer: Viewer,
+    /// BPF maps whose storages are wanted; all of them for none in the list.
+    pub(super) bpf_maps: Option<&'a [RawFd]>,
 }
 
 /// The tables in the order in which ss lists them.
@@ -156,7 +159,9 @@ impl Dump<'_> {
             }
             Part::Inet(table, inet) => {
                 for ip in IpVersion::BOTH {
-                    let query = InetQuery { want, ..InetQuery::new(inet, ip, selection.states) };
+                    let bpf_storages = self.request.bpf_maps;
+                    let query =
+                        InetQuery { want, bpf_storages, ..InetQuery::new(inet, ip, selection.states) };
                     if selection.covers(table, ip.family())
                         && inet_dump(diag, query, bytecode, &mut listed)?.is_break()
                     {

@@ -3,6 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 
+use crate::kernel::bpf_maps::MapError;
 use crate::kernel::netns::NetnsError;
 use crate::kernel::procfs_net::ProcNetError;
 use crate::kernel::sock_diag::DiagError;
@@ -22,6 +23,9 @@ pub enum Error {
     /// The kernel could not be asked, or broke off.
     #[error(transparent)]
     Kernel(#[from] DiagError),
+    /// A BPF map could not be opened.
+    #[error(transparent)]
+    BpfMap(#[from] MapError),
     /// A table of procfs could not be read.
     #[error(transparent)]
     Procfs(#[from] ProcNetError),

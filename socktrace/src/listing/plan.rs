@@ -1,5 +1,8 @@
 //! What is asked of the kernel in one network namespace: the options, and the filter as that namespace reads it.
 
+use std::os::fd::{AsRawFd, OwnedFd, RawFd};
+
+use crate::kernel::bpf_maps;
 use crate::kernel::sock_diag::{InetId, Want};
 use crate::query::bytecode::{Able, Target};
 use crate::query::{self, Context, Dialect, Facts, Filter, Processes};
@@ -10,7 +13,7 @@ use super::dump::Request;
 use super::error::Error;
 use super::hints::Hints;
 use super::names::Directory;
-use super::options::Options;
+use super::options::{BpfMaps, Options};
 use super::selection::{FamilySet, Selection, Table};
 
 /// What is asked.
@@ -23,6 +26,9 @@ pub(super) struct Plan<'a> {
     port_range: (u16, u16),
     hints: Hints<'a>,
     now: BootNs,
+    /// Kept open as long as they are asked about.
+    _maps: Vec<OwnedFd>,
+    map_fds: Option<Vec<RawFd>>,
 }
 
 impl<'a> Plan<'a> {
@@ -37,7 +43,24 @@ impl<'a> Plan<'a> {
         let candidates = candidates(&hints, &filter, &selection);
         let want = want(options, &filter);
         let now = if filter.needs().age { boot_now() } else { 0 };
-        Ok(Self { filter, selection, want, bytecode, candidates, port_range, hints, now })
+        let maps = match &options.bpf_maps {
+            BpfMaps::Ids(ids) => ids.iter().map(|&id| bpf_maps::open(id)).collect::<Result<_, _>>()?,
+            BpfMaps::None | BpfMaps::All => Vec::new(),
+        };
+        let map_fds =
+            (options.bpf_maps != BpfMaps::None).then(|| maps.iter().map(AsRawFd::as_raw_fd).collect());
+        Ok(Self {
+            filter,
+            selection,
+            want,
+            bytecode,
+            candidates,
+            port_range,
+            hints,
+            now,
+            _maps: maps,
+            map_fds,
+        })
     }
 
     pub(super) fn request<'r>(&'r self, places: &'r Places) -> Request<'r> {
@@ -48,6 +71,7 @@ impl<'a> Plan<'a> {
             places,
             candidates: self.candidates.as_deref(),
             viewer: self.hints.viewer,
+            bpf_maps: self.map_fds.as_deref(),
         }
     }
 
@@ -137,6 +161,7 @@ fn want(options: &Options, filter: &Filter) -> Want {
             || show.cgroup
             || show.sockopt
             || show.tipcinfo
+            || options.bpf_maps != BpfMaps::None
             || needs.mark
             || needs.cgroup,
         memory: show.memory,

@@ -4,6 +4,7 @@ use std::io::Write;
 use std::path::Path;
 
 use crate::kernel::netns::Netns;
+use crate::kernel::selinux;
 use crate::query::Processes;
 use crate::render::ss::Row;
 
@@ -70,6 +71,9 @@ pub fn run_round(
     rounds: Option<&mut Rounds>,
     out: &mut (impl Write + Send),
 ) -> Result<Report, Error> {
+    if options.show.users.is_some_and(|users| users.process_context) && !selinux::is_enabled() {
+        return Err(Error::Nothing("SELinux is not enabled here, so there are no contexts to show"));
+    }
     match &options.netns {
         NetnsChoice::Own | NetnsChoice::All => run_here(options, places, *hints, rounds, out),
         NetnsChoice::One(name) => {

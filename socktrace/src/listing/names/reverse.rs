@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use crate::kernel::resolver;
+use crate::kernel::{resolver, selinux};
 use crate::render::names::{Named, Names};
 use crate::socket::Proto;
 
@@ -38,8 +38,8 @@ impl Directory {
                 Some(user.name.into_bytes().into())
             }
             Named::Cgroup(id) => self.cgroups().path(id).map(Into::into),
-            Named::ProcessContext(pid) => read_trimmed(&self.proc.join(format!("{pid}/attr/current"))),
-            Named::FileContext { .. } => None,
+            Named::ProcessContext(pid) => selinux::of_process(&self.proc, pid).map(Into::into),
+            Named::FileContext { pid, fd } => selinux::of_descriptor(&self.proc, pid, fd).map(Into::into),
         }
     }
 

@@ -1,7 +1,8 @@
 //! What only IP sockets have.
 
 use crate::render::nested::{attribute, attributes, sockaddr_ip, u16_at, u32_at, u64_at};
-use crate::render::units::push_ip;
+use crate::render::ss::storage;
+use crate::render::units::{push_hex_padded, push_ip};
 use crate::socket::info::{Member, mptcp, sctp, tcp};
 use crate::socket::{Detail, Proto, Socket, TimerKind};
 
@@ -45,6 +46,15 @@ pub(super) fn options(object: &mut Object<'_>, detail: &Detail) {
     let bits = u16::from_le_bytes(options);
     let set = WORDS.iter().enumerate().filter(|(bit, _)| bits & (1 << bit) != 0);
     object.words("inet_sockopt", set.map(|(_, word)| *word));
+}
+
+/// What BPF programs stored beside the socket: ids of maps, and values in hexadecimal.
+pub(super) fn storages(object: &mut Object<'_>, detail: &Detail) {
+    let Some(block) = &detail.bpf_storages else { return };
+    object.objects("bpf_storages", storage::entries(block), |object, (id, value)| {
+        object.number("map_id", id);
+        object.ascii("value", |out| value.iter().for_each(|byte| push_hex_padded(out, (*byte).into(), 2)));
+    });
 }
 
 /// Every member of the protocol's info struct that the kernel sent, and the blocks beside it.

@@ -218,6 +218,7 @@ fn details(object: &mut Object<'_>, socket: &Socket, detail: &Detail, show: &Sho
     if show.info {
         inet::info(object, socket, detail);
     }
+    inet::storages(object, detail);
     local::details(object, socket, detail, show);
 }
 

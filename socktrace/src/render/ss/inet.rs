@@ -4,7 +4,7 @@ use crate::render::units::{push_hex, push_timer, push_u32, push_u64};
 use crate::socket::info::mptcp;
 use crate::socket::{Detail, Family, Proto, Timer, TimerKind};
 
-use super::{Cell, details, push, push_line, sctp, tcp};
+use super::{Cell, details, push, push_line, sctp, storage, tcp};
 use crate::render::nested::u32_at;
 
 /// `INET_DIAG_MEMINFO`: what kernels before 3.6 sent instead of skmem.
@@ -54,6 +54,9 @@ pub(super) fn details(out: &mut Vec<u8>, cell: &mut Cell<'_>) {
     }
     if !from_proc && (cell.show.memory || (cell.show.info && socket.proto != Proto::Udp)) {
         second_line(out, cell, detail);
+    }
+    if let Some(block) = detail.and_then(|detail| detail.bpf_storages.as_ref()) {
+        storage::storages(out, cell.show, block);
     }
 }
 

@@ -13,6 +13,7 @@ mod layout;
 mod netlink;
 mod packet;
 mod sctp;
+pub(in crate::render) mod storage;
 mod table;
 mod tcp;
 #[cfg(test)]

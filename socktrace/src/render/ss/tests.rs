@@ -477,6 +477,25 @@ fn keys_and_upper_layers() {
 }
 
 #[test]
+fn what_bpf_programs_stored() {
+    let attribute = |kind: u16, payload: &[u8]| {
+        let mut bytes = ((payload.len() + 4) as u16).to_ne_bytes().to_vec();
+        bytes.extend(kind.to_ne_bytes());
+        bytes.extend(payload);
+        bytes.resize(bytes.len().next_multiple_of(4), 0);
+        bytes
+    };
+    let entry = [attribute(2, &7u32.to_ne_bytes()), attribute(3, &[1, 0xab])].concat();
+    let block = attribute(1 | 0x8000, &entry).into();
+    let row = with(
+        tcp(("127.0.0.1", 1), ("127.0.0.1", 2)),
+        Detail { bpf_storages: Some(block), ..Detail::default() },
+    );
+    assert_eq!(details(&row, Show::default()), "\n\tmap_id:7 [ 01 ab ]");
+    assert_eq!(details(&row, Show { oneline: true, ..Show::default() }), " map_id:7 [ 01 ab ]");
+}
+
+#[test]
 fn sctp_associations_stand_under_their_endpoint() {
     use info::sctp as s;
     let row = |state, inode| Socket {
