@@ -213,6 +213,9 @@ const fn wanted_states() -> StateSet {
 fn is_gone(error: &DiagError) -> bool {
     match error {
         DiagError::Namespace(error) => error.is_gone(),
-        DiagError::Unsupported(_) | DiagError::CannotClose(_) | DiagError::Netlink { .. } => false,
+        DiagError::Unsupported(_)
+        | DiagError::CannotClose(_)
+        | DiagError::Shadowed
+        | DiagError::Netlink { .. } => false,
     }
 }

@@ -1,13 +1,15 @@
 //! Closing sockets, and hearing of those that are destroyed.
 
 use std::net::UdpSocket;
+use std::ops::ControlFlow;
 use std::os::fd::{AsFd, AsRawFd};
 
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, poll};
 use nix::sys::socket::{setsockopt, sockopt};
 use socktrace::kernel::sock_diag::{
-    DestroyEvents, Destroyed, DiagError, Groups, InetId, InetTable, Received, SockDiag, Want,
+    DestroyEvents, Destroyed, DiagError, Groups, InetId, InetQuery, InetTable, IpVersion, Received, SockDiag,
+    Want,
 };
 use socktrace::socket::{Proto, Socket, State, StateSet};
 
@@ -121,6 +123,24 @@ fn what_can_never_be_closed_is_told_from_what_may_not() {
         let mut diag = SockDiag::open().expect("netlink");
         let error = diag.destroy(&InetId::of(&row).expect("an IP socket")).expect_err("it never can");
         assert!(matches!(error, DiagError::CannotClose("mptcp")), "{error}");
+    });
+}
+
+#[test]
+fn a_kind_that_has_no_handler_is_not_gone() {
+    in_own_netns(|| {
+        // A name that nobody has, in a table that this kernel may or may not have.
+        let name = (std::net::Ipv4Addr::LOCALHOST.into(), 1);
+        let mut diag = SockDiag::open().expect("netlink");
+        for table in [InetTable::Tcp, InetTable::Udp, InetTable::Dccp] {
+            let id = InetId { table, ip: IpVersion::V4, local: name, peer: name, ifindex: 0, cookie: 0 };
+            let query = InetQuery::new(table, IpVersion::V4, StateSet::EMPTY);
+            let listed = diag.inet(&query, |_| ControlFlow::Continue(())).is_ok();
+            match diag.destroy(&id) {
+                Ok(destroyed) => assert_eq!((destroyed, listed), (Destroyed::Gone, true)),
+                Err(error) => assert!(!listed && matches!(error, DiagError::CannotClose(_)), "{error}"),
+            }
+        }
     });
 }
 

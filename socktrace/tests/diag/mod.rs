@@ -6,6 +6,7 @@ mod inet;
 mod local;
 mod namespaces;
 mod procfs;
+mod rare;
 
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::ops::ControlFlow;

@@ -50,6 +50,9 @@ pub enum DiagError {
     /// The kernel cannot close this kind of socket (`CONFIG_INET_DIAG_DESTROY` is off, or it never can).
     #[error("this kernel cannot close {0} sockets")]
     CannotClose(&'static str),
+    /// The kernel would close another socket in its place: it tells raw sockets apart by their addresses only.
+    #[error("another raw socket with the same addresses is in the way")]
+    Shadowed,
     /// It was asked and did not answer.
     #[error("cannot {action} {table} sockets: {source}")]
     Netlink {
@@ -71,7 +74,11 @@ impl DiagError {
     pub const fn refused(&self) -> Option<Errno> {
         match self {
             Self::Netlink { source: NetlinkError::Refused(errno), .. } => Some(*errno),
-            Self::Unsupported(_) | Self::CannotClose(_) | Self::Netlink { .. } | Self::Namespace(_) => None,
+            Self::Unsupported(_)
+            | Self::CannotClose(_)
+            | Self::Shadowed
+            | Self::Netlink { .. }
+            | Self::Namespace(_) => None,
         }
     }
 }

@@ -44,9 +44,17 @@ impl SockDiag {
     /// Looks one IP socket up; none if there is no socket of that name and cookie any more, or none that the
     /// kernel finds by name (a TCP socket that is bound and nothing else), or no handler for its kind.
     pub fn find(&mut self, id: &InetId, want: Want) -> Result<Option<Socket>, DiagError> {
-        if id.table == InetTable::Mptcp {
+        match id.table {
             // The kernel finds these by token only (net/mptcp/mptcp_diag.c, `mptcp_diag_dump_one`).
-            return self.find_in_dump(id, want);
+            InetTable::Mptcp => return self.find_in_dump(id, want),
+            // Of these it takes the first with the addresses, whatever its cookie.
+            InetTable::Raw if id.cookie != 0 => return self.find_in_dump(id, want),
+            InetTable::Raw
+            | InetTable::Tcp
+            | InetTable::Udp
+            | InetTable::UdpLite
+            | InetTable::Sctp
+            | InetTable::Dccp => {}
         }
         let netns = self.netns;
         self.one("look up", id.table.name(), id.find(want), |message| {
@@ -68,11 +76,33 @@ impl SockDiag {
             NetlinkError::Refused(Errno::EOPNOTSUPP) => DiagError::CannotClose(table),
             source => DiagError::Netlink { action: "close", table, source },
         };
+        if id.table == InetTable::Raw && self.is_shadowed(id)? {
+            return Err(DiagError::Shadowed);
+        }
         let request = id.destroy().map_err(|error| failed(error.into()))?;
         match self.netlink.ask(request, |_| ControlFlow::Continue(())) {
             Ok(_) => Ok(Destroyed::Closed),
-            Err(NetlinkError::Refused(Errno::ENOENT | Errno::ESTALE)) => Ok(Destroyed::Gone),
+            Err(NetlinkError::Refused(Errno::ESTALE)) => Ok(Destroyed::Gone),
+            Err(NetlinkError::Refused(Errno::ENOENT)) if self.lists(id)? => Ok(Destroyed::Gone),
+            Err(NetlinkError::Refused(Errno::ENOENT)) => Err(DiagError::CannotClose(table)),
             Err(source) => Err(failed(source)),
+        }
+    }
+
+    /// Whether a request for this raw socket would hit another one: the kernel takes the first with these addresses
+    /// and does not compare cookies (net/ipv4/raw_diag.c, `raw_sock_get`).
+    fn is_shadowed(&mut self, id: &InetId) -> Result<bool, DiagError> {
+        let first = self.find(&InetId { cookie: 0, ..*id }, Want::NONE)?;
+        Ok(id.cookie != 0 && first.is_some_and(|first| first.cookie != id.cookie))
+    }
+
+    /// Whether the kernel has a handler for this kind of socket: without one, everything is "not found".
+    fn lists(&mut self, id: &InetId) -> Result<bool, DiagError> {
+        let query = InetQuery::new(id.table, id.ip, StateSet::EMPTY);
+        match self.inet(&query, |_| ControlFlow::Break(())) {
+            Ok(_) => Ok(true),
+            Err(DiagError::Unsupported(_)) => Ok(false),
+            Err(error) => Err(error),
         }
     }
 
