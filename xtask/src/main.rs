@@ -2,6 +2,7 @@
 //!
 //! Everything here is for people who change socktrace; a user needs none of it.
 
+mod bench;
 mod build_ebpf;
 mod ci;
 mod fetch_ss;
@@ -40,6 +41,14 @@ enum Task {
     Oracle(oracle::Args),
     /// Boot other kernels under QEMU and run the kernel tests there.
     Vm(vm::Options),
+    /// Measure speed and cost, beside others and beside what the kernel allows.
+    Bench(bench::Options),
+    /// Part of bench: hold sockets.
+    #[command(hide = true)]
+    Hold(bench::Hold),
+    /// Part of bench: what a program takes.
+    #[command(hide = true)]
+    Measure(bench::Measured),
     /// Install what the build of the kernel object and the tests need (Debian, as root), or name it.
     Setup,
 }
@@ -52,6 +61,9 @@ fn main() -> ExitCode {
         Task::FetchSs => fetch_ss::fetch(&sh::root()).map(|ss| println!("{}", ss.display())),
         Task::Oracle(args) => oracle::run(&args),
         Task::Vm(options) => vm::run(&options),
+        Task::Bench(options) => bench::run(&options),
+        Task::Hold(hold) => hold.run(),
+        Task::Measure(measured) => measured.run(),
         Task::Setup => setup::everything(),
     };
     match result {

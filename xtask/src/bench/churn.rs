@@ -1,0 +1,96 @@
+//! Connections at full speed, untraced and traced in turn; what the agent spends on each event; whether any was lost.
+
+use std::time::{Duration, Instant};
+
+use anyhow::Result;
+
+use super::Bench;
+use super::agent::{Agent, Told};
+use super::load::{Background, Churn, Traffic, note};
+use super::measure::{cpu_ns, median};
+use super::row::Row;
+
+const CONNECTIONS: u32 = 200_000;
+/// How long nothing may be lost.
+const LONG: Duration = Duration::from_secs(60);
+/// How long the idle agent is watched.
+const IDLE: Duration = Duration::from_secs(10);
+
+/// Rates, costs and losses.
+pub(super) fn run(bench: &Bench) -> Result<Vec<Row>> {
+    let mut rows = Vec::new();
+    for (name, traffic, threads) in [
+        ("TCP, 1 thread", Traffic::Tcp, 1),
+        ("TCP, 2 threads", Traffic::Tcp, 2),
+        ("UDP, 1 thread", Traffic::Udp, 1),
+    ] {
+        // One thread of load leaves the other processor to the agent and the reader; two threads share with them.
+        let first_core = (threads == 1).then_some(0);
+        let churn = Churn { traffic, count: bench.scaled(CONNECTIONS), threads, first_core };
+        rows.extend(traced(bench, name, churn)?);
+    }
+    let agent = Agent::start(bench, None)?;
+    agent.settled()?;
+    let (cpu, begun) = (cpu_ns(agent.pid())?, Instant::now());
+    std::thread::sleep(IDLE);
+    let share = (cpu_ns(agent.pid())? - cpu) / begun.elapsed().as_nanos() as f64 * 100.0;
+    rows.push(Row::new("idle agent", "% of a core", share).at_most(0.1));
+    drop(agent);
+    rows.push(long(bench)?);
+    Ok(rows)
+}
+
+/// One kind of traffic.
+fn traced(bench: &Bench, name: &str, churn: Churn) -> Result<Vec<Row>> {
+    let (mut untraced, mut alone, mut subscribed) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut cost_alone, mut cost_subscribed) = (Vec::new(), Vec::new());
+    let mut lost = 0.0;
+    let reader = churn.first_core.map(|core| core + 1);
+    for _ in 0..bench.runs {
+        untraced.push(churn.run()?);
+        let agent = Agent::start(bench, reader)?;
+        let (rate, cost) = cost_of(&agent, churn)?;
+        alone.push(rate);
+        cost_alone.push(cost);
+        let subscriber = agent.subscribe("", reader)?;
+        let (rate, cost) = cost_of(&agent, churn)?;
+        subscribed.push(rate);
+        cost_subscribed.push(cost);
+        lost += agent.status("events_lost")? + subscriber.stop()?.lost as f64;
+    }
+    let untraced = median(untraced);
+    let row = |what: &str, unit, value| Row::new(format!("{name}: {what}"), unit, value);
+    Ok(vec![
+        row("rate with agent", "/s", median(alone)).peer("untraced", untraced),
+        row("rate with agent and subscriber", "/s", median(subscribed)).peer("untraced", untraced).keeps(0.9),
+        row("agent, processor time for each event", "ns", median(cost_alone)).at_most(1500.0),
+        row("the same with a subscriber", "ns", median(cost_subscribed)).at_most(3000.0),
+        row("lost", "events", lost).at_most(0.0),
+    ])
+}
+
+/// Rate of the load, and the agent's nanoseconds for each event that it saw of it.
+fn cost_of(agent: &Agent, churn: Churn) -> Result<(f64, f64)> {
+    let (seen, cpu) = (agent.settled()?, cpu_ns(agent.pid())?);
+    let rate = churn.run()?;
+    let now = agent.settled()?;
+    Ok((rate, (cpu_ns(agent.pid())? - cpu) / (now - seen)))
+}
+
+/// A minute of connections: every record arrives, and the subscriber gets a line for every event.
+fn long(bench: &Bench) -> Result<Row> {
+    let agent = Agent::start(bench, Some(1))?;
+    let subscriber = agent.subscribe("proto=tcp&kinds=connect,accept,close", Some(1))?;
+    let most = LONG / bench.divide.max(1);
+    let load = Background::tcp(most);
+    std::thread::sleep(most);
+    let connections = load.stop()?;
+    agent.settled()?;
+    let lost = agent.status("events_lost")?;
+    let Told { lines, lost: untold } = subscriber.stop()?;
+    note(&format!("{connections} connections in {} s, {lines} lines", most.as_secs()));
+    // connect, accept, and a close on each side; the subscriber may be told of others' as well.
+    let missing = (4.0 * connections as f64 - lines as f64).max(0.0);
+    let what = format!("{} s at full speed, {connections} connections: lost or untold", most.as_secs());
+    Ok(Row::new(what, "events", lost.max(untold as f64).max(missing)).at_most(0.0))
+}

@@ -1,0 +1,233 @@
+//! Loads of our own making: connections that come and go, sockets that are held. Bounded, over loopback, in our namespace.
+
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream, UdpSocket};
+use std::os::fd::AsFd;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result, bail};
+use nix::fcntl::{FcntlArg, FdFlag, fcntl};
+use nix::sched::{CloneFlags, CpuSet, sched_setaffinity, unshare};
+use nix::sys::socket::{setsockopt, sockopt};
+use nix::unistd::Pid;
+
+use crate::sh;
+
+/// Leave the network of the machine for one of our own, with loopback up and many ports.
+pub(super) fn own_namespace() -> Result<()> {
+    unshare(CloneFlags::CLONE_NEWNET).context("cannot make a network namespace: run as root")?;
+    sh::run(Command::new("ip").args(["link", "set", "lo", "up"]))?;
+    std::fs::write("/proc/sys/net/ipv4/ip_local_port_range", "10000 65535")
+        .context("cannot set the range of ports")
+}
+
+/// Keep the calling thread, and what it starts, on one processor.
+pub(super) fn pin(core: usize) -> Result<()> {
+    let mut set = CpuSet::new();
+    set.set(core)?;
+    sched_setaffinity(Pid::from_raw(0), &set).context("cannot choose a processor")
+}
+
+/// What comes and goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Traffic {
+    /// connect, accept, reset, close.
+    Tcp,
+    /// socket, sendto, close.
+    Udp,
+}
+
+/// How much of it.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Churn {
+    pub(super) traffic: Traffic,
+    /// By each thread.
+    pub(super) count: u32,
+    pub(super) threads: usize,
+    /// The processor of the first thread, and so on from there; none to leave it to the kernel.
+    pub(super) first_core: Option<usize>,
+}
+
+impl Churn {
+    /// Do it as fast as it goes; connections (or sockets) per second over all threads.
+    pub(super) fn run(self) -> Result<f64> {
+        let begun = Instant::now();
+        std::thread::scope(|scope| {
+            let work = |thread: usize| {
+                move || {
+                    if let Some(core) = self.first_core {
+                        pin(core + thread)?;
+                    }
+                    match self.traffic {
+                        Traffic::Tcp => tcp(self.count),
+                        Traffic::Udp => udp(self.count),
+                    }
+                }
+            };
+            let threads: Vec<_> = (0..self.threads).map(|thread| scope.spawn(work(thread))).collect();
+            threads
+                .into_iter()
+                .try_for_each(|thread| thread.join().map_err(|_| anyhow::anyhow!("a load thread died"))?)
+        })?;
+        Ok(f64::from(self.count) * self.threads as f64 / begun.elapsed().as_secs_f64())
+    }
+}
+
+fn tcp(count: u32) -> Result<()> {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
+    let address = listener.local_addr()?;
+    for _ in 0..count {
+        let client = TcpStream::connect(address)?;
+        let (server, _) = listener.accept()?;
+        // A reset leaves no TIME-WAIT behind, of which loopback would have no room for so many.
+        setsockopt(&client, sockopt::Linger, &nix::libc::linger { l_onoff: 1, l_linger: 0 })?;
+        drop(client);
+        drop(server);
+    }
+    Ok(())
+}
+
+fn udp(count: u32) -> Result<()> {
+    let sink = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0))?;
+    let address = sink.local_addr()?;
+    for _ in 0..count {
+        UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0))?.send_to(b"x", address)?;
+    }
+    Ok(())
+}
+
+/// The hidden task `hold`: open sockets, say so, keep them until stdin ends.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Hold {
+    /// Connections; each is two sockets
+    #[arg(long, default_value_t = 0)]
+    pairs: u32,
+    /// Which server address, 127.0.0.N, and port 7000 + N
+    #[arg(long, default_value_t = 11)]
+    server: u8,
+    /// Processes that inherit every socket
+    #[arg(long, default_value_t = 0)]
+    heirs: u32,
+}
+
+impl Hold {
+    /// Open, say `ready`, wait for the end of stdin.
+    pub(crate) fn run(&self) -> Result<()> {
+        let address =
+            SocketAddr::from((Ipv4Addr::new(127, 0, 0, self.server), 7000 + u16::from(self.server)));
+        let listener = TcpListener::bind(address)?;
+        let mut held = Vec::new();
+        for _ in 0..self.pairs {
+            held.push(TcpStream::connect(address)?);
+            held.push(listener.accept()?.0);
+        }
+        let mut heirs = Vec::new();
+        if self.heirs > 0 {
+            for socket in &held {
+                fcntl(socket.as_fd(), FcntlArg::F_SETFD(FdFlag::empty()))?;
+            }
+            for _ in 0..self.heirs {
+                heirs.push(Command::new("cat").stdin(Stdio::piped()).stdout(Stdio::null()).spawn()?);
+            }
+        }
+        println!("ready");
+        let _ = std::io::stdin().read(&mut [0; 1]);
+        for mut heir in heirs {
+            drop(heir.stdin.take());
+            heir.wait()?;
+        }
+        Ok(())
+    }
+}
+
+/// Sockets held by processes of ours, until dropped.
+pub(super) struct Held(Vec<Child>);
+
+impl Held {
+    /// So many TCP sockets, all established, in four processes.
+    pub(super) fn sockets(count: u32) -> Result<Held> {
+        let pairs = (count / 8).max(1).to_string();
+        Held::start((11..15).map(|server: u8| {
+            vec!["--pairs".to_owned(), pairs.clone(), "--server".to_owned(), server.to_string()]
+        }))
+    }
+
+    /// So many descriptors of sockets in 101 processes: a hundred that inherited theirs.
+    pub(super) fn descriptors(count: u32) -> Result<Held> {
+        let pairs = (count / 202).max(1).to_string();
+        let words = ["--pairs", &pairs, "--server", "20", "--heirs", "100"].map(str::to_owned).to_vec();
+        Held::start(std::iter::once(words))
+    }
+
+    fn start(processes: impl Iterator<Item = Vec<String>>) -> Result<Held> {
+        let mut held = Held(Vec::new());
+        for words in processes {
+            let mut command = Command::new(std::env::current_exe()?);
+            command.arg("hold").args(words).stdin(Stdio::piped()).stdout(Stdio::piped());
+            held.0.push(command.spawn().context("cannot start a holder")?);
+        }
+        for child in &mut held.0 {
+            let mut line = String::new();
+            BufReader::new(child.stdout.take().context("no stdout")?).read_line(&mut line)?;
+            if line != "ready\n" {
+                bail!("a holder of sockets failed");
+            }
+        }
+        Ok(held)
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        for child in &mut self.0 {
+            drop(child.stdin.take());
+            let _ = child.wait();
+        }
+    }
+}
+
+/// A load in the background, until dropped or for so long at most.
+pub(super) struct Background {
+    stop: std::sync::Arc<std::sync::atomic::AtomicBool>,
+    thread: Option<std::thread::JoinHandle<Result<u64>>>,
+}
+
+impl Background {
+    /// TCP connections at full speed.
+    pub(super) fn tcp(most: Duration) -> Background {
+        let stop = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(false));
+        let stopped = std::sync::Arc::clone(&stop);
+        let thread = std::thread::spawn(move || {
+            let (begun, mut count) = (Instant::now(), 0);
+            while !stopped.load(std::sync::atomic::Ordering::Relaxed) && begun.elapsed() < most {
+                tcp(1000)?;
+                count += 1000;
+            }
+            Ok(count)
+        });
+        Background { stop, thread: Some(thread) }
+    }
+
+    /// End it; how many connections there were.
+    pub(super) fn stop(mut self) -> Result<u64> {
+        self.end().context("the load was stopped twice")?
+    }
+
+    fn end(&mut self) -> Option<Result<u64>> {
+        self.stop.store(true, std::sync::atomic::Ordering::Relaxed);
+        let joined = self.thread.take()?.join();
+        Some(joined.unwrap_or_else(|_| Err(anyhow::anyhow!("the load died"))))
+    }
+}
+
+impl Drop for Background {
+    fn drop(&mut self) {
+        self.end();
+    }
+}
+
+/// Write a line to stderr while something takes its time.
+pub(super) fn note(text: &str) {
+    let _ = writeln!(std::io::stderr(), "    {text}");
+}

@@ -1,0 +1,57 @@
+//! Questions while everything happens at once: none may be slow, and none may cost an event.
+
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result};
+
+use super::agent::Agent;
+use super::load::{Background, Held, note};
+use super::measure::{median, quantile};
+use super::row::Row;
+use super::{Bench, Peers};
+use crate::sh;
+
+const SOCKETS: u32 = 100_000;
+const QUESTIONS: u32 = 500;
+
+/// One socket many times, everything a few times.
+pub(super) fn run(bench: &Bench, peers: &Peers) -> Result<Vec<Row>> {
+    let sockets = bench.scaled(SOCKETS);
+    note(&format!("opening {sockets} sockets"));
+    let held = Held::sockets(sockets)?;
+    let rows = sh::read(Command::new(&peers.ss).args(["-tnH", "dst", "127.0.0.12:7012"]))?;
+    let port = rows.lines().next().and_then(|row| row.split_whitespace().nth(3)?.rsplit_once(':'));
+    let port = port.context("no socket to ask for")?.1;
+
+    let agent = Agent::start(bench, None)?;
+    let load = Background::tcp(Duration::from_secs(120));
+    let mut one = Vec::new();
+    for _ in 0..bench.scaled(QUESTIONS) {
+        one.push(asked(&agent, &format!("/v1/sockets?arg=-tan&arg=sport&arg=%3D&arg=:{port}"))?);
+    }
+    let mut all = Vec::new();
+    for _ in 0..bench.runs {
+        all.push(asked(&agent, "/v1/sockets?arg=-tan")?);
+    }
+    let connections = load.stop()?;
+    agent.settled()?;
+    let lost = agent.status("events_lost")?;
+    drop(held);
+    note(&format!("{connections} connections meanwhile"));
+    Ok(vec![
+        Row::new("one socket under churn, median", "ms", median(one.clone())),
+        Row::new("one socket under churn, 99 of 100", "ms", quantile(one, 0.99)).at_most(10.0),
+        Row::new(format!("{sockets} sockets as JSON under churn"), "ms", median(all)).at_most(250.0),
+        Row::new("lost meanwhile", "events", lost).at_most(0.0),
+    ])
+}
+
+fn asked(agent: &Agent, path: &str) -> Result<f64> {
+    let begun = Instant::now();
+    let body = agent.get(path)?;
+    if body.is_empty() {
+        anyhow::bail!("{path}: an empty answer");
+    }
+    Ok(begun.elapsed().as_secs_f64() * 1e3)
+}
