@@ -15,8 +15,10 @@ const RETRY_AFTER: BootNs = 1_000_000_000;
 
 /// While nothing is heard of UNIX sockets, they are looked through ever more seldom: up to so many times.
 const UNIX_SLOWEST: u32 = 16;
-/// Looking through them may take one part in so many of the time.
+/// Looking through them may take one part in so many of the time; but where it took long once (we were stopped),
+/// the next one must not be put off for ever: so many times `unix_every` is the most.
 const UNIX_SHARE: BootNs = 20;
+const UNIX_LONGEST: BootNs = 8;
 
 /// Why a dump is made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -119,7 +121,7 @@ impl Dumps {
         let pace = if unix { 1 } else { self.unix_pace };
         let unix_every = match self.config.unix_every {
             0 => 0,
-            every => (every * BootNs::from(pace)).max(self.unix_took * UNIX_SHARE),
+            every => (self.unix_took * UNIX_SHARE).min(every * UNIX_LONGEST).max(every * BootNs::from(pace)),
         };
         let is_due = |every: BootNs, last: BootNs| every != 0 && now.saturating_sub(last) >= every;
         match self.phase {

@@ -337,6 +337,20 @@ fn unix_sockets_are_looked_through_more_often_the_more_is_heard_of_them() {
 }
 
 #[test]
+fn a_look_through_unix_sockets_that_took_long_does_not_put_off_the_next_for_ever() {
+    let mut bench = Bench::with(Config { audit_every: 0, ..Config::default() });
+    bench.subscribe(1, KindSet::CLOSE, "");
+    bench.begin();
+    bench.dump(&[], Outcome::Complete);
+    bench.now += 500 * MS;
+    assert_eq!(bench.lost(0), ["dump unix"]);
+    // Stopped for ten seconds: one part in twenty would be more than three minutes.
+    bench.now += 10_000 * MS;
+    bench.dump(&[], Outcome::Complete);
+    assert_eq!(bench.unix_dumps(60), [40, 46, 52, 58]);
+}
+
+#[test]
 fn holders_wait_for_the_rows_they_belong_to() {
     let mut bench = Bench::new();
     bench.begin();
