@@ -11,14 +11,14 @@ use serde_json::Value;
 use std::path::{Path, PathBuf};
 
 /// An agent on a socket of its own.
-struct Agent {
+pub(crate) struct Agent {
     process: Running,
-    path: PathBuf,
+    pub(crate) path: PathBuf,
     _directory: tempfile::TempDir,
 }
 
 impl Agent {
-    fn start(options: &[&str]) -> Self {
+    pub(crate) fn start(options: &[&str]) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("agent.sock");
         let process = Self::start_on(&path, options);
@@ -35,11 +35,11 @@ impl Agent {
         process
     }
 
-    fn path(&self) -> &str {
+    pub(crate) fn path(&self) -> &str {
         self.path.to_str().unwrap()
     }
 
-    fn events(&self, options: &[&str]) -> Running {
+    pub(crate) fn events(&self, options: &[&str]) -> Running {
         let mut args = vec!["--agent", self.path(), "--json"];
         args.extend_from_slice(options);
         Running::events(&args)
@@ -53,7 +53,7 @@ impl Agent {
 }
 
 /// An HTTP request over a Unix socket, by hand.
-fn get(path: &Path, target: &str) -> (String, String) {
+pub(crate) fn get(path: &Path, target: &str) -> (String, String) {
     use std::io::{Read as _, Write as _};
     let mut stream = std::os::unix::net::UnixStream::connect(path).unwrap();
     write!(stream, "GET {target} HTTP/1.0\r\n\r\n").unwrap();

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "clippy takes only the test functions themselves for tests")]
 
 mod agent;
+mod cgroups;
 mod cli;
 mod diag;
 mod events;

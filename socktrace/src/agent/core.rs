@@ -11,6 +11,7 @@ use super::status::{HookState, Status, rss_bytes};
 use super::time;
 use super::unix::Identities;
 use crate::engine::{self, Engine, Input, Output, Reach};
+use crate::kernel::cgroups::Cgroups;
 use crate::kernel::ebpf::EbpfError;
 use crate::kernel::sock_diag::InetId;
 use crate::query::Hints;
@@ -21,6 +22,7 @@ use crate::table::SETTLE;
 use bytes::Bytes;
 use rustc_hash::FxHashMap;
 use std::io;
+use std::path::Path;
 use std::time::{Duration, Instant};
 use tokio::sync::{mpsc, oneshot, watch};
 
@@ -61,6 +63,7 @@ pub struct Core {
     source: Source,
     engine: Engine,
     identities: Identities,
+    cgroups: Cgroups,
     readers: FxHashMap<u64, Reader>,
     next_reader: u64,
     written: Written,
@@ -98,6 +101,7 @@ impl Core {
             source,
             engine: Engine::new(engine_config()),
             identities: Identities::new(),
+            cgroups: Cgroups::new(Path::new("/proc")),
             readers: FxHashMap::default(),
             next_reader: 0,
             written: Written::default(),
@@ -151,9 +155,10 @@ impl Core {
     /// Takes what is in the ring, at most a batch; how many records there were.
     fn drain(&mut self) -> usize {
         let now = time::boot_now();
-        let Self { source, engine, identities, outputs, .. } = self;
+        let Self { source, engine, identities, cgroups, outputs, .. } = self;
         let count = source.drain(BATCH, |mut change| {
             identities.complete(&mut change);
+            name_cgroup(change.cgroup, cgroups, engine, outputs);
             engine.input(now, Input::Change(change), outputs);
         });
         if count < BATCH {
@@ -167,7 +172,12 @@ impl Core {
     fn part(&mut self, part: Option<Part>) {
         let now = time::boot_now();
         match part {
-            Some(Part::Rows(rows)) => rows.into_iter().for_each(|row| self.input(now, Input::Row(row))),
+            Some(Part::Rows(rows)) => rows.into_iter().for_each(|row| {
+                let cgroup = row.detail.as_ref().and_then(|detail| detail.cgroup_id);
+                let Self { engine, cgroups, outputs, .. } = self;
+                name_cgroup(cgroup.unwrap_or(0), cgroups, engine, outputs);
+                self.input(now, Input::Row(row));
+            }),
             Some(Part::Ended(scope, outcome)) => self.input(now, Input::Scope(scope, outcome)),
             Some(Part::Holders(holders)) => self.input(now, Input::Holders(holders)),
             None => {
@@ -278,7 +288,7 @@ impl Core {
         let mut pieces = Vec::new();
         let mut piece = Vec::with_capacity(PIECE);
         for socket in self.engine.table().iter() {
-            event_json::encode_socket(&socket.subject(), &self.clock, &mut piece);
+            event_json::encode_socket(&self.engine.subject(socket), &self.clock, &mut piece);
             if piece.len() > PIECE - 512 {
                 pieces.push(std::mem::replace(&mut piece, Vec::with_capacity(PIECE)).into());
             }
@@ -299,6 +309,13 @@ impl Core {
             uptime_s: self.started.elapsed().as_secs(),
             rss_bytes: rss_bytes(),
         }
+    }
+}
+
+/// Tells the engine what a cgroup is, once, and at once: it may be gone when somebody asks.
+fn name_cgroup(id: u64, cgroups: &Cgroups, engine: &mut Engine, outputs: &mut Vec<Output>) {
+    if id != 0 && !engine.knows_cgroup(id) {
+        engine.input(0, Input::Cgroup(id, cgroups.get(id)), outputs);
     }
 }
 

@@ -140,7 +140,7 @@ impl<F: FnMut(Part) -> Result<(), Unwanted>> Dump<'_, F> {
                     let query = InetQuery::new(table, ip, wanted_states());
                     // A row that cannot be understood is as good as missing.
                     let mut whole = true;
-                    let answer = diag.inet(&query, |row| match row.to_socket(Want::NONE) {
+                    let answer = diag.inet(&query, |row| match row.to_socket(Want::CGROUP) {
                         _ if is_mini(&row) => ControlFlow::Continue(()),
                         Ok(socket) => each(socket),
                         Err(error) => {

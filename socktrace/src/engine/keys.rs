@@ -133,6 +133,7 @@ fn of_test(test: &Test, want: bool) -> Option<Vec<Key>> {
         }
         Test::Host { .. }
         | Test::Comm(_)
+        | Test::Place(..)
         | Test::Mark { .. }
         | Test::Cgroup { .. }
         | Test::State(_)

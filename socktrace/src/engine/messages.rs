@@ -1,9 +1,11 @@
 //! What goes into the engine, and what comes out.
 
+use std::sync::Arc;
+
 use rustc_hash::FxHashMap;
 
 use super::Interest;
-use crate::socket::{BootNs, Change, Counters, Event, Owner, Process, Socket};
+use crate::socket::{BootNs, Cgroup, Change, Counters, Event, Owner, Process, Socket};
 use crate::table::{Outcome, Scope};
 
 /// Who reads events: a number that the caller chooses.
@@ -22,6 +24,8 @@ pub enum Input {
     Row(Socket),
     /// A part of the dump has ended.
     Scope(Scope, Outcome),
+    /// What the cgroup with that id is, if it could be found.
+    Cgroup(u64, Option<Arc<Cgroup>>),
     /// Who holds the sockets, by inode. While a dump is running it waits for the dump's end.
     Holders(FxHashMap<u32, Process>),
     /// The dump has been read to its end, however that came.

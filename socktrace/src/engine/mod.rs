@@ -16,13 +16,18 @@ mod tests;
 pub use interest::Interest;
 pub use messages::{Input, Opener, Output, Reach, ReaderId, Stats};
 
+use std::sync::Arc;
+
 use dumps::{Cause, Dumps};
 use readers::Readers;
 use rustc_hash::FxHashMap;
 
 use crate::query::Hints;
-use crate::socket::{BootNs, Cookie, Counters, Event, EventKind, KindSet, Process};
+use crate::socket::{BootNs, Cgroup, Cookie, Counters, Event, EventKind, KindSet, Process, Subject};
 use crate::table::{Outcome, SETTLE, Table, View};
+
+/// How many cgroups are remembered; then they are told again, one by one.
+const CGROUPS: usize = 1 << 16;
 
 /// What can be set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -49,6 +54,8 @@ pub struct Engine {
     dumps: Dumps,
     readers: Readers,
     counters: Counters,
+    /// What the cgroups of sockets are, by their ids.
+    cgroups: FxHashMap<u64, Option<Arc<Cgroup>>>,
     /// Who holds which socket; waits for the rows of the dump that came with it.
     holders: FxHashMap<u32, Process>,
     stats: Stats,
@@ -65,6 +72,7 @@ impl Engine {
             dumps: Dumps::new(config),
             readers: Readers::default(),
             counters: Counters::default(),
+            cgroups: FxHashMap::default(),
             holders: FxHashMap::default(),
             stats: Stats::default(),
             events: Vec::new(),
@@ -97,6 +105,12 @@ impl Engine {
                 self.dumps.scope(outcome == Outcome::Partial);
                 self.table.scope(scope, outcome);
             }
+            Input::Cgroup(id, cgroup) => {
+                if self.cgroups.len() >= CGROUPS {
+                    self.cgroups.clear();
+                }
+                self.cgroups.insert(id, cgroup);
+            }
             Input::Holders(holders) if self.dumps.is_idle() => self.table.hold(&holders),
             Input::Holders(holders) => self.holders = holders,
             Input::DumpRead => {
@@ -110,6 +124,24 @@ impl Engine {
             self.tell(event, out);
         }
         self.events = events;
+    }
+
+    /// Whether what that cgroup is has been told; one that is not found will never be.
+    #[must_use]
+    pub fn knows_cgroup(&self, id: u64) -> bool {
+        self.cgroups.contains_key(&id)
+    }
+
+    /// Everything that is known of a socket of the table.
+    #[must_use]
+    pub fn subject(&self, view: View<'_>) -> Subject {
+        let mut subject = view.subject();
+        self.place(&mut subject);
+        subject
+    }
+
+    fn place(&self, subject: &mut Subject) {
+        subject.place = self.cgroups.get(&subject.cgroup).cloned().flatten();
     }
 
     /// The table, to look at.
@@ -214,7 +246,10 @@ impl Engine {
         }
     }
 
-    fn tell(&mut self, event: Event, out: &mut Vec<Output>) {
+    fn tell(&mut self, mut event: Event, out: &mut Vec<Output>) {
+        if let Some(subject) = event.subject.as_deref_mut() {
+            self.place(subject);
+        }
         let readers = self.readers.of(&event);
         if !readers.is_empty() {
             out.push(Output::Event(event, readers));

@@ -30,6 +30,7 @@ pub(super) fn event(kind: EventKind, cookie: Cookie, local: Endpoint, peer: Endp
         mark: 0,
         inode: 0,
         cgroup: 0,
+        place: None,
         owner,
         opened: None,
     };

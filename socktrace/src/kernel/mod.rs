@@ -1,6 +1,7 @@
 //! The only room with doors to Linux: everything that the other rooms know of the kernel comes through here.
 
 pub mod bpf_maps;
+pub mod cgroups;
 pub mod ebpf;
 pub mod netlink;
 pub mod netns;

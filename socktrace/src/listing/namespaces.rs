@@ -7,7 +7,7 @@ use std::path::Path;
 
 use crate::kernel::netns::{self, Netns};
 use crate::render::ss::NetnsLabel;
-use crate::socket::NetnsId;
+use crate::socket::{Cgroup, Container, NetnsId, Runtime};
 
 use super::run::Report;
 
@@ -53,29 +53,14 @@ pub(super) fn label(netns: &Netns, own: NetnsId, proc: &Path) -> Label {
 /// The container that a process is in, from the text of `/proc/PID/cgroup`: the engine's name and the beginning of the
 /// id, as the engines themselves shorten it.
 fn container(cgroups: &str) -> Option<String> {
-    const ENGINES: [(&str, &str); 6] = [
-        ("docker-", "docker"),
-        ("libpod-", "podman"),
-        ("cri-containerd-", "containerd"),
-        ("crio-", "crio"),
-        ("docker/", "docker"),
-        ("lxc/", "lxc"),
-    ];
-    for line in cgroups.lines() {
-        let path = line.splitn(3, ':').nth(2)?;
-        for (mark, engine) in ENGINES {
-            let Some((_, rest)) = path.rsplit_once(mark) else { continue };
-            let id = rest.split(['.', '/']).next().unwrap_or_default();
-            let hex = id.len() >= 32 && id.bytes().all(|byte| byte.is_ascii_hexdigit());
-            if hex {
-                return Some(format!("{engine}:{}", id.get(..12).unwrap_or(id)));
-            }
-            if engine == "lxc" && !id.is_empty() {
-                return Some(format!("lxc:{id}"));
-            }
+    cgroups.lines().filter_map(|line| line.splitn(3, ':').nth(2)).find_map(|path| {
+        if let Some(Container { id, runtime }) = Cgroup::new(path.as_bytes()).container {
+            let runtime = runtime.map_or("container", Runtime::name);
+            return Some(format!("{runtime}:{}", id.get(..12).unwrap_or(&id)));
         }
-    }
-    None
+        let name = path.strip_prefix("/lxc/").or_else(|| path.strip_prefix("/lxc.payload."))?;
+        name.split('/').next().filter(|name| !name.is_empty()).map(|name| format!("lxc:{name}"))
+    })
 }
 
 #[cfg(test)]
@@ -95,7 +80,10 @@ mod tests {
             &format!("0::/kubepods.slice/kubepods-pod1.slice/cri-containerd-{id}.scope"),
             Some("containerd:0123456789ab"),
         );
+        check(&format!("0::/kubepods/burstable/pod1/crio-{id}"), Some("cri-o:0123456789ab"));
+        check(&format!("0::/kubepods/burstable/pod1/{id}"), Some("container:0123456789ab"));
         check("0::/lxc/web", Some("lxc:web"));
+        check("0::/lxc.payload.web/system.slice", Some("lxc:web"));
         check("0::/system.slice/docker-proxy.service", None);
         check("0::/user.slice", None);
         check("garbage", None);

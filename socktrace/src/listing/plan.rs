@@ -1,11 +1,13 @@
 //! What is asked of the kernel in one network namespace: the options, and the filter as that namespace reads it.
 
 use std::os::fd::{AsRawFd, OwnedFd, RawFd};
+use std::sync::Arc;
 
 use crate::kernel::bpf_maps;
+use crate::kernel::cgroups::Cgroups;
 use crate::kernel::sock_diag::{InetId, Want};
 use crate::query::bytecode::{Able, Target};
-use crate::query::{self, Context, Dialect, Facts, Filter, Processes};
+use crate::query::{self, Context, Dialect, Facts, Filter, InCgroup, Processes};
 use crate::socket::{BootNs, Cookie, Socket, State, StateSet};
 
 use super::Places;
@@ -26,6 +28,8 @@ pub(super) struct Plan<'a> {
     port_range: (u16, u16),
     hints: Hints<'a>,
     now: BootNs,
+    /// Where the filter asks what a cgroup is.
+    cgroups: Option<Arc<Cgroups>>,
     /// Kept open as long as they are asked about.
     _maps: Vec<OwnedFd>,
     map_fds: Option<Vec<RawFd>>,
@@ -43,6 +47,7 @@ impl<'a> Plan<'a> {
         let candidates = candidates(&hints, &filter, &selection);
         let want = want(options, &filter);
         let now = if filter.needs().age { boot_now() } else { 0 };
+        let cgroups = filter.needs().place.then(|| names.cgroups().clone());
         let maps = match &options.bpf_maps {
             BpfMaps::Ids(ids) => ids.iter().map(|&id| bpf_maps::open(id)).collect::<Result<_, _>>()?,
             BpfMaps::None | BpfMaps::All => Vec::new(),
@@ -58,6 +63,7 @@ impl<'a> Plan<'a> {
             port_range,
             hints,
             now,
+            cgroups,
             _maps: maps,
             map_fds,
         })
@@ -83,7 +89,15 @@ impl<'a> Plan<'a> {
         let opened = if self.now == 0 { None } else { self.opened(socket.cookie) };
         let age_us = opened.map(|opened| self.now.saturating_sub(opened) / 1000);
         let port_range = self.port_range;
-        self.filter.matches(&Facts { processes, port_range, age_us, ..Facts::of_socket(socket) })
+        let mut facts = Facts { processes, port_range, age_us, ..Facts::of_socket(socket) };
+        let cgroup = match (&self.cgroups, facts.cgroup_id) {
+            (Some(cgroups), Some(id @ 1..)) => cgroups.get(id),
+            (Some(_) | None, _) => None,
+        };
+        if let Some(cgroup) = &cgroup {
+            facts.cgroup = InCgroup::Known(cgroup);
+        }
+        self.filter.matches(&facts)
     }
 
     fn opened(&self, cookie: Cookie) -> Option<BootNs> {
@@ -164,6 +178,7 @@ fn want(options: &Options, filter: &Filter) -> Want {
             || options.bpf_maps != BpfMaps::None
             || needs.mark
             || needs.cgroup,
+        cgroup: false,
         memory: show.memory,
         info: show.info || needs.info || options.key().is_some_and(|key| key.needs_info()),
         tos: show.tos,

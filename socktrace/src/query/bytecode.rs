@@ -125,7 +125,8 @@ fn narrow_check(check: &Check, want: bool, target: &Target) -> Option<Tree<Wante
         | Check::Cgroup(_)
         | Check::State(_)
         | Check::Pid(_)
-        | Check::Comm(_) => None,
+        | Check::Comm(_)
+        | Check::Place(..) => None,
     }
 }
 

@@ -2,10 +2,10 @@
 
 use std::net::IpAddr;
 
-use super::facts::{Facts, Processes};
+use super::facts::{Facts, InCgroup, Processes};
 use super::glob::Glob;
 use super::states::holds;
-use super::tree::{Address, Compare, Expr, Field, Op, Side, Test};
+use super::tree::{Address, Compare, Expr, Field, Op, Place, Side, Test};
 use crate::socket::{Endpoint, Family, StateSet, UnixName};
 
 /// `and` and `or` over leaves. `All` of nothing is true, `Any` of nothing is false.
@@ -29,6 +29,7 @@ pub(super) enum Check {
     Number(Number, Set),
     Pid(Set),
     Comm(Glob),
+    Place(Place, Glob),
     Inet4 { end: End, net: u32, mask: u32 },
     Inet6 { end: End, prefix: Box<(u128, u128)> },
     Unix(End, Glob),
@@ -144,6 +145,7 @@ fn lower_test(test: &Test, want: bool) -> Tree<Literal> {
         Test::Mark { value, mask } => leaf(Check::Mark { value: *value, mask: *mask }),
         Test::Cgroup { id, .. } => leaf(Check::Cgroup(*id)),
         Test::Comm(glob) => leaf(Check::Comm(glob.clone())),
+        Test::Place(place, glob) => leaf(Check::Place(*place, glob.clone())),
         Test::State(set) => leaf(Check::State(*set)),
         Test::Autobound => leaf(Check::Autobound),
     }
@@ -226,6 +228,18 @@ impl Check {
             Self::Number(number, set) => number.of(facts).map(|value| set.contains(value)),
             Self::Pid(set) => any_process(facts, |pid, _| set.contains(i64::from(pid))),
             Self::Comm(glob) => any_process(facts, |_, comm| glob.matches(comm)),
+            Self::Place(place, glob) => match facts.cgroup {
+                InCgroup::Unknown => None,
+                InCgroup::None => Some(false),
+                InCgroup::Known(cgroup) => {
+                    let name = match place {
+                        Place::Unit => cgroup.unit.as_deref(),
+                        Place::Container => cgroup.container.as_ref().map(|it| it.id.as_bytes()),
+                        Place::Pod => cgroup.pod.as_ref().map(|uid| uid.as_bytes()),
+                    };
+                    Some(name.is_some_and(|name| glob.matches(name)))
+                }
+            },
             Self::Inet4 { end, net, mask } => Some(match end.of(facts) {
                 Endpoint::Inet { addr: IpAddr::V4(addr), .. } => u32::from(*addr) & mask == *net,
                 Endpoint::Inet { addr: IpAddr::V6(addr), .. } => {

@@ -1,7 +1,7 @@
 //! What the evaluator may look at.
 
 use crate::socket::{
-    Closing, Cookie, Endpoint, Event, EventKind, Family, Holder, NetnsId, Owner, Process, Proto,
+    Cgroup, Closing, Cookie, Endpoint, Event, EventKind, Family, Holder, NetnsId, Owner, Process, Proto,
 };
 use crate::socket::{Socket, State, Subject, TimerKind, info};
 
@@ -32,6 +32,8 @@ pub struct Facts<'a> {
     pub mark: Option<u32>,
     /// Cgroup id (v2), 0 for none.
     pub cgroup_id: Option<u64>,
+    /// What that cgroup is.
+    pub cgroup: InCgroup<'a>,
     /// Inode of the socket, 0 if no file refers to it.
     pub inode: Option<u32>,
     /// Identity, 0 where it is not known.
@@ -68,11 +70,23 @@ pub enum Processes<'a> {
     One(&'a Process),
 }
 
+/// The cgroup of a socket.
+#[derive(Debug, Clone, Copy, Default)]
+pub enum InCgroup<'a> {
+    /// Not known.
+    #[default]
+    Unknown,
+    /// It can have none.
+    None,
+    /// This one.
+    Known(&'a Cgroup),
+}
+
 /// Linux's default for `ip_local_port_range`.
 const DEFAULT_PORT_RANGE: (u16, u16) = (32768, 60999);
 
 impl<'a> Facts<'a> {
-    /// Of a listed socket. `processes` and `age_us` stay unknown, `port_range` is Linux's default.
+    /// Of a listed socket. `processes`, `age_us` and what the cgroup is stay unknown, `port_range` is Linux's default.
     #[must_use]
     pub fn of_socket(socket: &'a Socket) -> Self {
         let detail = socket.detail.as_deref();
@@ -81,6 +95,9 @@ impl<'a> Facts<'a> {
             (Proto::Tcp, Some(bytes)) => (word(info::tcp::RTT, bytes), word(info::tcp::TOTAL_RETRANS, bytes)),
             _ => (None, None),
         };
+        // Other families have no mark and no cgroup in sock_diag; to ss both are 0 there.
+        let cgroup_id = detail.and_then(|detail| detail.cgroup_id);
+        let cgroup_id = cgroup_id.or(if inet && is_full(socket) { None } else { Some(0) });
         Self {
             proto: socket.proto,
             family: socket.family,
@@ -90,13 +107,13 @@ impl<'a> Facts<'a> {
             local_port: Some(column(&socket.local)),
             peer_port: Some(peer_column(socket)),
             ifindex: socket.ifindex,
-            // Other families have no mark and no cgroup in sock_diag; to ss both are 0 there.
             mark: detail.and_then(|detail| detail.mark).or(if inet { None } else { Some(0) }),
-            cgroup_id: detail.and_then(|detail| detail.cgroup_id).or(if inet && is_full(socket) {
-                None
-            } else {
-                Some(0)
-            }),
+            cgroup_id,
+            // A UNIX socket has one, of which sock_diag does not tell.
+            cgroup: match cgroup_id {
+                Some(0) if inet => InCgroup::None,
+                Some(_) | None => InCgroup::Unknown,
+            },
             inode: Some(socket.inode),
             cookie: socket.cookie,
             netns: socket.netns,
@@ -141,6 +158,7 @@ impl<'a> Facts<'a> {
             ifindex: subject.ifindex,
             mark: Some(subject.mark),
             cgroup_id: Some(subject.cgroup).filter(|&id| id != 0),
+            cgroup: subject.place.as_deref().map_or(InCgroup::Unknown, InCgroup::Known),
             inode: Some(subject.inode).filter(|&inode| inode != 0),
             cookie: subject.cookie,
             netns: subject.netns,

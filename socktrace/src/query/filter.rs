@@ -38,6 +38,8 @@ pub struct Needs {
     pub mark: bool,
     /// Cgroup id.
     pub cgroup: bool,
+    /// What that cgroup is.
+    pub place: bool,
     /// `ip_local_port_range` (`autobound`).
     pub port_range: bool,
     /// The state is looked at: sockets of every state are wanted, not only of those that are shown by default.
@@ -148,6 +150,7 @@ impl Filter {
             Test::Comm(_) => needs.processes = true,
             Test::Mark { .. } => needs.mark = true,
             Test::Cgroup { .. } => needs.cgroup = true,
+            Test::Place(..) => (needs.cgroup, needs.place) = (true, true),
             Test::Autobound => needs.port_range = true,
             Test::State(_) => needs.state = true,
             Test::Host { .. } | Test::Port { .. } => {}

@@ -26,10 +26,10 @@ mod value;
 mod words;
 
 pub use error::{ParseError, Problem};
-pub use facts::{Facts, Processes};
+pub use facts::{Facts, InCgroup, Processes};
 pub use filter::{Filter, Hints, Needs};
 pub use glob::Glob;
 pub use names::{Names, NoNames};
 pub use parse::{Context, Dialect, file_words, parse};
 pub use states::{StateWords, parse_states};
-pub use tree::{Address, Compare, Expr, Field, Op, Side, Test};
+pub use tree::{Address, Compare, Expr, Field, Op, Place, Side, Test};

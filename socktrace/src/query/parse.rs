@@ -213,9 +213,11 @@ fn opens_list(predicate: Predicate, text: &str) -> bool {
     match predicate {
         Predicate::Port(_) => split_family(text).1.trim_start_matches(':').starts_with('{'),
         Predicate::Cgroup | Predicate::Mark | Predicate::Autobound => false,
-        Predicate::Host(_) | Predicate::Number(_) | Predicate::Comm | Predicate::State => {
-            text.starts_with('{')
-        }
+        Predicate::Host(_)
+        | Predicate::Number(_)
+        | Predicate::Comm
+        | Predicate::Place(_)
+        | Predicate::State => text.starts_with('{'),
     }
 }
 
@@ -235,9 +237,12 @@ const fn allows(predicate: Predicate, op: Op) -> bool {
             | Field::Retrans
             | Field::Age => true,
         },
-        Predicate::Host(_) | Predicate::Mark | Predicate::Cgroup | Predicate::Comm | Predicate::State => {
-            matches!(op, Op::Eq | Op::Ne)
-        }
+        Predicate::Host(_)
+        | Predicate::Mark
+        | Predicate::Cgroup
+        | Predicate::Comm
+        | Predicate::Place(_)
+        | Predicate::State => matches!(op, Op::Eq | Op::Ne),
         Predicate::Autobound => false,
     }
 }

@@ -7,7 +7,7 @@ use super::address::family_prefix;
 use super::lex::quote;
 use super::number::print_duration;
 use super::states::names_of;
-use super::tree::{Address, Compare, Expr, Field, Op, Side, Test};
+use super::tree::{Address, Compare, Expr, Field, Op, Place, Side, Test};
 use super::words::reserved;
 
 /// The expression as one text; parsing it with the same names gives the same tree. `and` and `or` are never
@@ -92,6 +92,14 @@ impl Display for Test {
             Self::Mark { value, mask: u32::MAX } => write!(f, "fwmark = {value:#x}"),
             Self::Mark { value, mask } => write!(f, "fwmark = {value:#x}/{mask:#x}"),
             Self::Cgroup { path, .. } => write!(f, "cgroup = {}", quote(path, reserved(path))),
+            Self::Place(place, glob) => {
+                let name = match place {
+                    Place::Unit => "unit",
+                    Place::Container => "container",
+                    Place::Pod => "pod",
+                };
+                write!(f, "{name} = {}", quote(glob.pattern(), reserved(glob.pattern())))
+            }
             Self::Comm(glob) => write!(f, "comm = {}", quote(glob.pattern(), reserved(glob.pattern()))),
             Self::State(set) => match names_of(*set).as_slice() {
                 [name] => write!(f, "state = {name}"),

@@ -64,10 +64,23 @@ pub enum Test {
     },
     /// `comm pattern`.
     Comm(Glob),
+    /// `unit`, `container`, `pod`: what the path of its cgroup says.
+    Place(Place, Glob),
     /// `state name`.
     State(StateSet),
     /// `autobound`.
     Autobound,
+}
+
+/// What the path of a cgroup can say.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Place {
+    /// `unit`: the systemd unit.
+    Unit,
+    /// `container`: the container's id.
+    Container,
+    /// `pod`: the uid of the Kubernetes pod.
+    Pod,
 }
 
 /// Which end of a socket.

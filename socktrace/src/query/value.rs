@@ -3,7 +3,7 @@
 use super::lex::Token;
 use super::number::{c_number, cookie, duration, plain_number, size};
 use super::states::{named, public};
-use super::tree::{Compare, Expr, Field, Op, Test};
+use super::tree::{Compare, Expr, Field, Op, Place, Test};
 use super::words::{Predicate, Word};
 use super::{Context, Names, ParseError, Problem, glob::Glob};
 use crate::socket::StateSet;
@@ -86,6 +86,10 @@ impl Reader<'_> {
             }
             Predicate::Comm => {
                 items(tokens, Commas::Inside)?.iter().map(|item| Test::Comm(Glob::new(item.text))).collect()
+            }
+            Predicate::Place(place) => {
+                let test = |item: &Item<'_>| Test::Place(place, place_pattern(place, item.text));
+                items(tokens, Commas::Inside)?.iter().map(test).collect()
             }
             Predicate::State => vec![Test::State(states(&items(tokens, Commas::Anywhere)?)?)],
             Predicate::Autobound => vec![Test::Autobound],
@@ -254,6 +258,15 @@ fn mark(item: Item<'_>) -> Result<Test, ParseError> {
         None => (number(item)?, u32::MAX),
     };
     Ok(Test::Mark { value, mask })
+}
+
+/// A container may be named by the beginning of its id, as its engine prints it: twelve digits.
+fn place_pattern(place: Place, text: &str) -> Glob {
+    let digits = text.bytes().all(|byte| byte.is_ascii_hexdigit());
+    match place {
+        Place::Container if digits && (12..64).contains(&text.len()) => Glob::new(&format!("{text}*")),
+        Place::Unit | Place::Container | Place::Pod => Glob::new(text),
+    }
 }
 
 /// One set of several states.

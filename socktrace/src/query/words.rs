@@ -1,7 +1,7 @@
 //! The words of the language: operators, predicates, and which of them can stand as a value.
 
 use super::error::Problem;
-use super::tree::{Field, Op, Side};
+use super::tree::{Field, Op, Place, Side};
 
 /// A joining word.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,6 +47,7 @@ pub(super) enum Predicate {
     Mark,
     Cgroup,
     Comm,
+    Place(Place),
     State,
     Autobound,
 }
@@ -71,7 +72,7 @@ const fn ours(name: &'static str, predicate: Predicate, example: &'static str) -
 }
 
 /// Every predicate.
-pub(super) const WORDS: [Word; 23] = [
+pub(super) const WORDS: [Word; 26] = [
     ss("src", Predicate::Host(Side::Local), "src 10.0.0.0/8, src [::1]:443"),
     ss("dst", Predicate::Host(Side::Peer), "dst 10.0.0.0/8, dst [::1]:443"),
     ours("host", Predicate::Host(Side::Either), "host 10.0.0.0/8, host [::1]:443"),
@@ -85,6 +86,9 @@ pub(super) const WORDS: [Word; 23] = [
     ours("state", Predicate::State, "state established, state = {time-wait,close-wait}"),
     ours("pid", Predicate::Number(Field::Pid), "pid 4242"),
     ours("comm", Predicate::Comm, "comm nginx, comm = 'python3*'"),
+    ours("unit", Predicate::Place(Place::Unit), "unit nginx.service, unit = 'getty@*'"),
+    ours("container", Predicate::Place(Place::Container), "container 4f2a8e5b0d1c, container = 4f2a*"),
+    ours("pod", Predicate::Place(Place::Pod), "pod 3c1b9a7e-5d42-4f6a-9e0b-1a2b3c4d5e6f"),
     ours("user", Predicate::Number(Field::Uid), "user www-data"),
     ours("uid", Predicate::Number(Field::Uid), "uid 0, uid >= 1000"),
     ours("netns", Predicate::Number(Field::Netns), "netns 4026531840, netns = blue"),

@@ -1,8 +1,15 @@
 //! Events for tests: one of each kind, everything known.
 
+use std::sync::Arc;
+
 use crate::socket::{
-    Closing, Comm, Endpoint, Event, EventKind, Family, Owner, Process, Proto, State, Subject, UnixName,
+    Cgroup, Closing, Comm, Endpoint, Event, EventKind, Family, Owner, Process, Proto, State, Subject,
+    UnixName,
 };
+
+/// A container of a pod.
+const PATH: &[u8] = b"/kubepods.slice/kubepods-pod3c1b9a7e_5d42_4f6a_9e0b_1a2b3c4d5e6f.slice/\
+    crio-4f2a8e5b0d1c9a7e6f3b2c1d0e9f8a7b6c5d4e3f2a1b0c9d8e7f6a5b4c3d2e1f.scope";
 
 /// A TCP socket of `curl` with every field set.
 pub(super) fn subject() -> Subject {
@@ -19,6 +26,7 @@ pub(super) fn subject() -> Subject {
         mark: 0,
         inode: 99,
         cgroup: 12,
+        place: Some(Arc::new(Cgroup::new(PATH))),
         owner: Owner::Exact(Process { pid: 1234, comm: Comm::from_bytes(b"curl") }),
         opened: Some(1),
     }

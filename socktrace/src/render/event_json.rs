@@ -4,6 +4,7 @@
 use super::clock::Clock;
 use super::errno::errno_name;
 use super::escape::push_json;
+use super::places::fields;
 use super::units::{push_ip, push_u64};
 use crate::socket::{BootNs, Closing, Endpoint, Event, EventKind, Owner, State, Subject, UnixName};
 use std::io::Write as _;
@@ -82,6 +83,10 @@ fn socket(subject: &Subject, old_state: Option<State>, out: &mut Vec<u8>) {
     }
     owner(&subject.owner, out);
     known(out, "cgroup", subject.cgroup);
+    for (name, value) in subject.place.iter().flat_map(|cgroup| fields(cgroup)) {
+        key(out, name);
+        push_json(out, value);
+    }
 }
 
 fn owner(owner: &Owner, out: &mut Vec<u8>) {

@@ -10,5 +10,6 @@ pub mod event_line;
 pub mod json;
 pub mod names;
 mod nested;
+mod places;
 pub mod ss;
 pub mod units;

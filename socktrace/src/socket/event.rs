@@ -1,7 +1,9 @@
 //! Event: what people are told, in the words of the JSON schema (docs/events.md).
 
+use std::sync::Arc;
+
 use super::Family;
-use super::{BootNs, Closing, Cookie, Endpoint, NetnsId, Owner, Proto, State};
+use super::{BootNs, Cgroup, Closing, Cookie, Endpoint, NetnsId, Owner, Proto, State};
 
 /// One event of the live stream.
 #[derive(Debug, Clone, PartialEq)]
@@ -41,6 +43,8 @@ pub struct Subject {
     pub inode: u32,
     /// Cgroup id, 0 where not known.
     pub cgroup: u64,
+    /// What that cgroup is, where it was found.
+    pub place: Option<Arc<Cgroup>>,
     /// Who opened it.
     pub owner: Owner,
     /// When it opened, where that was seen.

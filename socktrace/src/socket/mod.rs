@@ -3,6 +3,7 @@
 //! Floor 1: every other room speaks in these types.
 
 mod address;
+mod cgroup;
 mod change;
 mod counters;
 mod detail;
@@ -16,6 +17,7 @@ mod state;
 mod tests;
 
 pub use address::{Endpoint, UnixName};
+pub use cgroup::{Cgroup, Container, Runtime};
 pub use change::{Change, ChangeKind, Closing};
 pub use counters::{Counters, FamilyCount};
 pub use detail::{Detail, Shutdown, Timer, TimerKind};

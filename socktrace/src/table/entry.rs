@@ -248,6 +248,7 @@ impl Entry {
             mark: self.mark,
             inode: self.inode,
             cgroup: self.cgroup,
+            place: None,
             owner: self.owner,
             opened: self.opened(),
         }

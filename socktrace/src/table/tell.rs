@@ -57,6 +57,7 @@ fn subject(kind: &EventKind, change: &Change, entry: Option<&Entry>, state: Stat
             0 => known.map_or(0, |known| known.cgroup),
             id => id,
         },
+        place: None,
         owner: match (kind, change.process, known.map_or(Owner::Unknown, |known| known.owner)) {
             (EventKind::Close { .. }, _, owner @ (Owner::Exact(_) | Owner::Holder(_))) => owner,
             (_, Some(process), _) => Owner::Exact(process),

@@ -36,7 +36,7 @@ fn keep(detail: &mut Detail, attribute: &Attribute<'_>, want: Want) {
         (18, Want { info: true, .. }) => detail.md5 = bytes(),
         (19, Want { info: true, .. }) => detail.ulp = bytes(),
         (20, _) => detail.bpf_storages = bytes(),
-        (21, Want { extended: true, .. }) => detail.cgroup_id = attribute.u64(),
+        (21, Want { extended: true, .. } | Want { cgroup: true, .. }) => detail.cgroup_id = attribute.u64(),
         (22, Want { extended: true, .. }) => detail.sockopt = attribute.payload.first_chunk().copied(),
         // Named, but not wanted; MEMINFO (1) is a part of SKMEMINFO, PROTOCOL (10) and SKV6ONLY (11) of the row, PAD (14) nothing.
         (0..=22, _) => {}

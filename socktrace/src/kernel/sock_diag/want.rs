@@ -7,6 +7,8 @@ pub struct Want {
     /// Timer, mark, cgroup, v6only, shutdown, socket options, the bound path's inode, the accept queue, rings:
     /// what ss shows with `-e`, `-o`, `--cgroup` and `--inet-sockopt`.
     pub extended: bool,
+    /// The cgroup's id, also without the rest of `extended`.
+    pub cgroup: bool,
     /// `SK_MEMINFO_*`, ss's `-m`.
     pub memory: bool,
     /// tcp_info and its like, congestion control, ULP and MD5 keys: ss's `-i`.
@@ -19,13 +21,17 @@ pub struct Want {
 
 impl Want {
     /// Only the rows.
-    pub const NONE: Self = Self { extended: false, memory: false, info: false, tos: false, filter: false };
+    pub const NONE: Self =
+        Self { extended: false, cgroup: false, memory: false, info: false, tos: false, filter: false };
+    /// The rows and the cgroups' ids.
+    pub const CGROUP: Self = Self { cgroup: true, ..Self::NONE };
     /// Everything.
-    pub const ALL: Self = Self { extended: true, memory: true, info: true, tos: true, filter: true };
+    pub const ALL: Self =
+        Self { extended: true, cgroup: true, memory: true, info: true, tos: true, filter: true };
 
     /// Whether only the rows are wanted.
     #[must_use]
     pub const fn is_none(self) -> bool {
-        !(self.extended || self.memory || self.info || self.tos || self.filter)
+        !(self.extended || self.cgroup || self.memory || self.info || self.tos || self.filter)
     }
 }

@@ -4,19 +4,19 @@
 //!
 //! I/O: /etc/services, /etc/protocols, /etc/iproute2, procfs, the cgroup mount, the resolver.
 
-mod cgroups;
 mod files;
 mod forward;
 mod reverse;
 
 use std::cell::OnceCell;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
 
+use crate::kernel::cgroups::Cgroups;
 use crate::render::names::Named;
 
-use cgroups::Cgroups;
 use files::{Protocols, Services};
 
 /// The names that this machine knows.
@@ -27,7 +27,7 @@ pub struct Directory {
     services: OnceCell<Services>,
     protocols: OnceCell<Protocols>,
     netlink: OnceCell<Vec<(u8, Box<[u8]>)>>,
-    cgroups: OnceCell<Cgroups>,
+    cgroups: OnceCell<Arc<Cgroups>>,
     known: FxHashMap<Named, Option<Box<[u8]>>>,
 }
 
@@ -60,7 +60,8 @@ impl Directory {
         self.protocols.get_or_init(|| Protocols::parse(&std::fs::read("/etc/protocols").unwrap_or_default()))
     }
 
-    fn cgroups(&self) -> &Cgroups {
-        self.cgroups.get_or_init(|| Cgroups::read(&self.proc))
+    /// The cgroups of this machine.
+    pub(super) fn cgroups(&self) -> &Arc<Cgroups> {
+        self.cgroups.get_or_init(|| Arc::new(Cgroups::new(&self.proc)))
     }
 }

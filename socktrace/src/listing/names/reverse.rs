@@ -37,7 +37,7 @@ impl Directory {
                 let user = nix::unistd::User::from_uid(uid.into()).ok().flatten()?;
                 Some(user.name.into_bytes().into())
             }
-            Named::Cgroup(id) => self.cgroups().path(id).map(Into::into),
+            Named::Cgroup(id) => self.cgroups().get(id).map(|cgroup| cgroup.path.clone()),
             Named::ProcessContext(pid) => selinux::of_process(&self.proc, pid).map(Into::into),
             Named::FileContext { pid, fd } => selinux::of_descriptor(&self.proc, pid, fd).map(Into::into),
         }

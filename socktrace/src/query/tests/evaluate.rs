@@ -1,10 +1,12 @@
 //! Which sockets of the zoo pass.
 
+use std::sync::Arc;
+
 use super::super::{Context, Dialect, Facts, Filter, Hints, Needs};
 use super::zoo::zoo;
 use super::{read, read_as};
 use crate::socket::{
-    Comm, Endpoint, Event, EventKind, Family, Owner, Process, Proto, State, StateSet, Subject,
+    Cgroup, Comm, Endpoint, Event, EventKind, Family, Owner, Process, Proto, State, StateSet, Subject,
 };
 
 fn passing(filter: &Filter) -> String {
@@ -226,6 +228,24 @@ fn processes_by_pid_and_name() {
 }
 
 #[test]
+fn places_by_the_path_of_the_cgroup() {
+    // `client` is in a pod's container, `web` in a unit, `waiting` can be nowhere, nothing is known of the others.
+    check("unit nginx.service", "web");
+    check("unit = *.service", "web");
+    check("unit {nginx.service,sshd.service}", "web");
+    check("unit != nginx.service", "client waiting");
+    check("container *", "client");
+    check("not container *", "web waiting");
+    check("container 4f2a*", "client");
+    check("container 4f2a8e5b0d1c", "client");
+    check("container 4f2a8e5b0d1d", "");
+    check("container 4f2a8e5b0d1", "");
+    check("pod 3c1b9a7e-5d42-4f6a-9e0b-1a2b3c4d5e6f", "client");
+    check("pod != 3c1b* and unit *", "web");
+    check(r"unit = cri\\*", "");
+}
+
+#[test]
 fn what_is_not_known_passes_neither_way() {
     // Nobody looked for the processes of `mapped` and `linklocal`; `waiting` is known to have none.
     check("comm != sshd and src inet6:*", "web");
@@ -282,6 +302,7 @@ fn needs_are_what_is_looked_at() {
         ("pid 1 or comm x", Needs { processes: true, ..Needs::default() }),
         ("not rtt > 5ms", Needs { info: true, ..Needs::default() }),
         ("( retrans > 0 and age > 5s )", Needs { info: true, age: true, ..Needs::default() }),
+        ("unit x", Needs { cgroup: true, place: true, ..Needs::default() }),
         ("fwmark 1 cgroup /user.slice", Needs { mark: true, cgroup: true, ..Needs::default() }),
         ("autobound state listening", Needs { port_range: true, state: true, ..Needs::default() }),
     ] {
@@ -350,7 +371,8 @@ fn events_are_asked_the_same_questions() {
         uid: None,
         mark: 0,
         inode: 0,
-        cgroup: 0,
+        cgroup: 5,
+        place: Some(Arc::new(Cgroup::new(b"/system.slice/curl.service"))),
         owner: Owner::Exact(Process { pid: 9, comm: Comm::from_bytes(b"curl") }),
         opened: Some(1_000_000),
     };
@@ -366,7 +388,8 @@ fn events_are_asked_the_same_questions() {
         ("recvq >= 0", false),
         ("inode != 7", false),
         ("netns != 7", false),
-        ("cgroup != /user.slice", false),
+        ("cgroup != /user.slice", true),
+        ("unit curl.service and not container * and not pod *", true),
     ] {
         assert_eq!(read(text).unwrap().matches(&facts), expected, "{text}");
     }

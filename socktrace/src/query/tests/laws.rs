@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 
-use super::super::{Compare, Expr, Field, Filter, Op, Side, Test};
+use super::super::{Compare, Expr, Field, Filter, Op, Place, Side, Test};
 use super::zoo::zoo;
 use super::{TableNames, read};
 use crate::query::tree::Address;
@@ -93,9 +93,14 @@ fn test() -> impl Strategy<Value = Test> {
         1 => any::<(u32, u32)>().prop_map(|(value, mask)| Test::Mark { value, mask }),
         1 => Just(Test::Cgroup { path: "/a b".into(), id: 78 }),
         1 => text().prop_map(|text| Test::Comm(Glob::new(&text))),
+        1 => (place(), text()).prop_map(|(place, text)| Test::Place(place, Glob::new(&text))),
         1 => (1u32..1 << 14).prop_map(|bits| Test::State(StateSet::from_bits(bits & !(1 << 12) | 2))),
         1 => Just(Test::Autobound),
     ]
+}
+
+fn place() -> impl Strategy<Value = Place> {
+    prop_oneof![Just(Place::Unit), Just(Place::Container), Just(Place::Pod)]
 }
 
 /// Any tree that the parser can make.
@@ -218,6 +223,9 @@ fn word() -> impl Strategy<Value = String> {
         "state",
         "pid",
         "comm",
+        "unit",
+        "container",
+        "pod",
         "user",
         "netns",
         "inode",

@@ -2,8 +2,10 @@
 
 use std::net::IpAddr;
 
-use super::super::{Facts, Processes};
-use crate::socket::{Comm, Detail, Endpoint, Family, Holder, Process, Proto, Socket, State, UnixName};
+use super::super::{Facts, InCgroup, Processes};
+use crate::socket::{
+    Cgroup, Comm, Detail, Endpoint, Family, Holder, Process, Proto, Socket, State, UnixName,
+};
 
 /// One socket of the zoo with those who hold it.
 pub(super) struct Animal {
@@ -11,12 +13,16 @@ pub(super) struct Animal {
     pub(super) socket: Socket,
     pub(super) holders: Option<Vec<Holder>>,
     pub(super) age_us: Option<u64>,
+    pub(super) cgroup: Option<Cgroup>,
 }
 
 impl Animal {
     pub(super) fn facts(&self) -> Facts<'_> {
         let mut facts = Facts::of_socket(&self.socket);
         facts.age_us = self.age_us;
+        if let Some(cgroup) = &self.cgroup {
+            facts.cgroup = InCgroup::Known(cgroup);
+        }
         if let Some(holders) = &self.holders {
             facts.processes = Processes::Holders(holders);
         }
@@ -62,7 +68,7 @@ fn animal(name: &'static str, proto: Proto, state: State, local: Endpoint, peer:
         v6only: None,
         detail: None,
     };
-    Animal { name, socket, holders: None, age_us: None }
+    Animal { name, socket, holders: None, age_us: None, cgroup: None }
 }
 
 /// `struct tcp_info` with a round-trip time and retransmissions.
@@ -84,6 +90,7 @@ pub(super) fn zoo() -> Vec<Animal> {
     web.socket.uid = Some(33);
     web.socket.ifindex = 2;
     web.socket.inode = 412;
+    web.cgroup = Some(Cgroup::new(b"/system.slice/nginx.service"));
     web.holders = Some(vec![holder(500, "nginx")]);
 
     let mut client =
@@ -92,6 +99,10 @@ pub(super) fn zoo() -> Vec<Animal> {
     client.socket.recv_q = 70000;
     client.socket.cookie = u64::MAX;
     client.age_us = Some(12_000_000);
+    client.cgroup = Some(Cgroup::new(
+        b"/kubepods.slice/kubepods-pod3c1b9a7e_5d42_4f6a_9e0b_1a2b3c4d5e6f.slice/\
+        cri-containerd-4f2a8e5b0d1c9a7e6f3b2c1d0e9f8a7b6c5d4e3f2a1b0c9d8e7f6a5b4c3d2e1f.scope",
+    ));
     client.holders = Some(vec![holder(600, "curl")]);
     client.socket.detail = Some(Box::new(Detail {
         mark: Some(0x15),

@@ -29,6 +29,11 @@ fn a_connect_has_everything() {
             "local_addr": "127.0.0.1", "local_port": 43210, "peer_addr": "127.0.0.1", "peer_port": 443,
             "state": "ESTAB", "cookie": 4711, "netns": 4_026_531_840_u32, "ifindex": 3, "uid": 1000,
             "pid": 1234, "comm": "curl", "attribution": "exact", "cgroup": 12, "latency_us": 117,
+            "cgroup_path": "/kubepods.slice/kubepods-pod3c1b9a7e_5d42_4f6a_9e0b_1a2b3c4d5e6f.slice/\
+                crio-4f2a8e5b0d1c9a7e6f3b2c1d0e9f8a7b6c5d4e3f2a1b0c9d8e7f6a5b4c3d2e1f.scope",
+            "unit": "crio-4f2a8e5b0d1c9a7e6f3b2c1d0e9f8a7b6c5d4e3f2a1b0c9d8e7f6a5b4c3d2e1f.scope",
+            "container": "4f2a8e5b0d1c9a7e6f3b2c1d0e9f8a7b6c5d4e3f2a1b0c9d8e7f6a5b4c3d2e1f",
+            "container_runtime": "cri-o", "pod": "3c1b9a7e-5d42-4f6a-9e0b-1a2b3c4d5e6f",
         })
     );
 }
@@ -48,6 +53,7 @@ fn what_is_not_known_is_absent_and_an_unknown_owner_is_null() {
         mark: 0,
         inode: 0,
         cgroup: 0,
+        place: None,
         owner: Owner::Unknown,
         opened: None,
     };
@@ -118,6 +124,11 @@ fn a_socket_of_the_table() {
             "peer_addr": "127.0.0.1", "peer_port": 443, "state": "ESTAB", "cookie": 4711,
             "netns": 4_026_531_840_u32, "ifindex": 3, "uid": 1000, "pid": 1234, "comm": "curl",
             "attribution": "exact", "cgroup": 12, "inode": 99, "opened": "1970-01-01T00:00:00.000000001Z",
+            "cgroup_path": "/kubepods.slice/kubepods-pod3c1b9a7e_5d42_4f6a_9e0b_1a2b3c4d5e6f.slice/\
+                crio-4f2a8e5b0d1c9a7e6f3b2c1d0e9f8a7b6c5d4e3f2a1b0c9d8e7f6a5b4c3d2e1f.scope",
+            "unit": "crio-4f2a8e5b0d1c9a7e6f3b2c1d0e9f8a7b6c5d4e3f2a1b0c9d8e7f6a5b4c3d2e1f.scope",
+            "container": "4f2a8e5b0d1c9a7e6f3b2c1d0e9f8a7b6c5d4e3f2a1b0c9d8e7f6a5b4c3d2e1f",
+            "container_runtime": "cri-o", "pod": "3c1b9a7e-5d42-4f6a-9e0b-1a2b3c4d5e6f",
         })
     );
 }
@@ -156,7 +167,7 @@ fn fields_and_kinds_are_those_of_the_document() {
 fn the_example_of_the_document_is_ours() {
     let example = include_str!("../../../../docs/events.md").lines().find(|l| l.starts_with('{')).unwrap();
     let clock = Clock { unix_minus_boot_ns: 1_785_251_045_000_000_000, local_offset_s: 0 };
-    let subject = Subject { ifindex: 0, cgroup: 0, ..subject() };
+    let subject = Subject { ifindex: 0, cgroup: 0, place: None, ..subject() };
     let mut out = Vec::new();
     encode(&event(EventKind::Connect { latency_us: Some(117) }, subject), &clock, &mut out);
     assert_eq!(std::str::from_utf8(&out), Ok(format!("{example}\n").as_str()));

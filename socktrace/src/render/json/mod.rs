@@ -10,10 +10,11 @@ mod tests;
 
 pub use object::Object;
 
-use crate::socket::{Detail, Endpoint, Holder, Socket, UnixName};
+use crate::socket::{Cgroup, Detail, Endpoint, Holder, Socket, UnixName};
 
 use super::clock::Clock;
 use super::names::{Named, Names};
+use super::places::fields;
 use super::ss::{Delta, Row, Show};
 use super::units::push_ip;
 
@@ -226,6 +227,8 @@ fn cgroup(object: &mut Object<'_>, detail: &Detail, names: &mut dyn Names) {
     let Some(id @ 1..) = detail.cgroup_id else { return };
     object.number("cgroup_id", id);
     if let Some(path) = names.name(Named::Cgroup(id)) {
-        object.text("cgroup", path);
+        for (name, value) in fields(&Cgroup::new(path)) {
+            object.text(name, value);
+        }
     }
 }

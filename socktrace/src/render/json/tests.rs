@@ -164,6 +164,29 @@ fn what_options_add() {
 }
 
 #[test]
+fn a_cgroup_is_told_with_what_its_path_says() {
+    struct Path;
+    impl Names for Path {
+        fn name(&mut self, of: Named) -> Option<&[u8]> {
+            (of == Named::Cgroup(7)).then_some(b"/system.slice/web.service")
+        }
+    }
+    let detail = |id| Some(Box::new(Detail { cgroup_id: Some(id), ..Detail::default() }));
+    let path = [("cgroup_path", "/system.slice/web.service"), ("unit", "web.service")];
+    for (id, expected) in [(7, &path[..]), (8, &[]), (0, &[])] {
+        let mut out = Vec::new();
+        let socket = Socket { detail: detail(id), ..tcp() };
+        encode(&mut out, &Row::of(&socket), &Show { cgroup: true, ..Show::default() }, &mut Path, None);
+        let object: Value = serde_json::from_slice(&out).unwrap();
+        check_documented(&object);
+        let keys = ["cgroup_path", "unit", "container", "container_runtime", "pod"];
+        let told: Vec<_> = keys.iter().filter_map(|key| Some((*key, object.get(key)?.as_str()?))).collect();
+        assert_eq!(told, expected, "{id}");
+        assert_eq!(object.get("cgroup_id").is_some(), id != 0);
+    }
+}
+
+#[test]
 fn other_families_have_other_ends() {
     fn check(socket: &Socket, peer: Option<UnixPeer<'_>>, expected: Value) {
         let object = object(&Row { peer, ..Row::of(socket) }, &ALL);
