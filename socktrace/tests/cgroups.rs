@@ -147,3 +147,50 @@ fn an_agent_and_ss_tell_the_container_and_filters_ask_for_it() {
         }
     }
 }
+
+#[test]
+fn columns_are_those_that_were_asked_for() {
+    const TEST: &str = "columns_are_those_that_were_asked_for";
+    if !may_trace(TEST) {
+        return;
+    }
+    let leaf = format!("docker-{ID}.scope");
+    let Some(group) = Group::new("columns", &leaf) else { return };
+    let mut actor = Actor::alone("columns");
+    group.take(&actor);
+    let agent = Agent::start(&[]);
+    let events = ["--direct", "--agent"].map(|source| {
+        let mut args = vec![source];
+        args.extend(Some(agent.path()).filter(|_| source == "--agent"));
+        args.extend(["--columns", "event,container,pid,unit,local", "--count", "1", "--comm", "columns"]);
+        Running::events(&args)
+    });
+    let port = actor.does("listen 127.0.0.1");
+    let pid = actor.pid().to_string();
+    let (id, end) = (&ID[..12], format!("127.0.0.1:{port}"));
+    for events in events {
+        let lines: Vec<_> = std::iter::from_fn(|| events.line()).collect();
+        let words = lines.iter().map(|line| line.split_whitespace().collect::<Vec<_>>()).collect::<Vec<_>>();
+        let expected =
+            [vec!["Event", "Container", "PID", "Unit", "Local"], vec!["bind", id, &pid, &leaf, &end]];
+        assert_eq!(words, expected);
+    }
+    for source in [&["--direct"][..], &["--agent", agent.path()]] {
+        let columns = ["-N", &pid, "-tlnH", "--columns", "container,local,state,pod,process,uid"];
+        let said = run(&[&["ss"], source, &columns].concat());
+        let words: Vec<_> = said.stdout.split_whitespace().collect();
+        let [container, local, state, pod, process, uid] = words[..] else { panic!("{}", said.stdout) };
+        assert_eq!((container, local), (id, &*end));
+        assert_eq!((state, pod, uid), ("LISTEN", "-", "0"));
+        assert!(process.starts_with(&format!("users:((\"columns\",pid={pid},")), "{process}");
+    }
+    for (command, expected) in [
+        (&["events", "--columns", "time,lcal"][..], "socktrace: lcal: expected time, event, proto"),
+        (&["ss", "--columns", "state,lcal"], "socktrace: --columns: \"lcal\" is not netns, netid, state"),
+        (&["ss", "--columns", "state", "--json"], "socktrace: --columns is for tables"),
+    ] {
+        let said = run(command);
+        assert_eq!(said.code, Some(2), "{command:?}");
+        assert!(said.stderr.starts_with(expected), "{}", said.stderr);
+    }
+}

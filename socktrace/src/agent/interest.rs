@@ -5,6 +5,7 @@ use crate::engine::Interest;
 use crate::listing::Places;
 use crate::listing::names::Directory;
 use crate::query::{Context, Dialect, ParseError, parse};
+use crate::render::event_line::{Column, Columns};
 use crate::socket::{Comm, Family, KindSet};
 
 /// A choice of events that makes no sense.
@@ -71,6 +72,21 @@ pub fn interest(selection: &Selection) -> Result<Interest, SelectionError> {
         comms: selection.comms.iter().map(|name| Comm::from_bytes(name.as_bytes())).collect(),
         filter,
     })
+}
+
+/// The columns of these words; the usual ones if there is none.
+///
+/// # Errors
+/// The first word that names no column.
+pub fn columns(words: &[String]) -> Result<Columns, SelectionError> {
+    if words.is_empty() {
+        return Ok(Columns::default());
+    }
+    let column = |word: &String| {
+        Column::from_word(word)
+            .ok_or_else(|| SelectionError::Word { word: word.clone(), expected: Column::words() })
+    };
+    words.iter().map(column).collect()
 }
 
 fn family(word: &str) -> Result<Family, SelectionError> {

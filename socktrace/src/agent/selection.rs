@@ -1,6 +1,6 @@
 //! What a client of the event stream asks for, and how it is written in a URL.
 
-use crate::render::event_line::{Layout, Style};
+use crate::render::event_line::{Column, Columns, Layout, Style};
 use std::num::NonZeroU64;
 
 /// Which events a client wants, in words. The words are checked where they are given a meaning.
@@ -99,7 +99,7 @@ impl Selection {
                 "count" => {
                     selection.count = Some(value.parse().map_err(|_| bad("expected a positive number"))?);
                 }
-                "columns" | "colour" | "utc_offset" => {}
+                "columns" | "colour" | "utc_offset" | "show" => {}
                 _ => {
                     return Err(bad("expected kinds, states, proto, family, pid, comm, filter, count"));
                 }
@@ -121,7 +121,9 @@ impl Format {
                     Layout::Wide => 160,
                 };
                 let colour = u8::from(style.colour);
-                (format!("columns={columns}&colour={colour}&utc_offset={utc_offset_s}"), TEXT)
+                let shown: Vec<_> = style.columns.iter().map(Column::word).collect();
+                let shown = shown.join(",");
+                (format!("columns={columns}&colour={colour}&utc_offset={utc_offset_s}&show={shown}"), TEXT)
             }
         }
     }
@@ -129,12 +131,13 @@ impl Format {
     /// From the `Accept` header and the query part of a URL: JSON unless text is asked for.
     ///
     /// # Errors
-    /// A parameter that is no number.
+    /// A parameter that is no number, or no column.
     pub fn from_request(accept: &str, query: &str) -> Result<Self, BadParameter> {
         if !prefers_text(accept) {
             return Ok(Self::Json);
         }
-        let (mut columns, mut colour, mut utc_offset_s) = (None, false, 0);
+        let (mut width, mut colour, mut utc_offset_s) = (None, false, 0);
+        let mut columns = Columns::default();
         for (key, value) in form_urlencoded::parse(query.as_bytes()) {
             let bad = |_| BadParameter {
                 key: key.to_string(),
@@ -142,13 +145,24 @@ impl Format {
                 expected: "expected a number",
             };
             match &*key {
-                "columns" => columns = Some(value.parse().map_err(bad)?),
+                "columns" => width = Some(value.parse().map_err(bad)?),
                 "colour" => colour = value == "1",
                 "utc_offset" => utc_offset_s = value.parse().map_err(bad)?,
+                "show" => {
+                    let column = |word| {
+                        Column::from_word(word).ok_or_else(|| BadParameter {
+                            key: key.to_string(),
+                            value: word.to_owned(),
+                            expected: "expected columns: time, event, proto, local …",
+                        })
+                    };
+                    columns = value.split(',').map(column).collect::<Result<_, _>>()?;
+                }
                 _ => {}
             }
         }
-        Ok(Self::Lines { style: Style { layout: Layout::for_width(columns), colour }, utc_offset_s })
+        let style = Style { layout: Layout::for_width(width), colour, columns };
+        Ok(Self::Lines { style, utc_offset_s })
     }
 }
 
@@ -240,7 +254,9 @@ mod tests {
         #[test]
         fn a_format_survives_its_request(wide: bool, colour: bool, utc_offset_s: i32) {
             let layout = if wide { Layout::Wide } else { Layout::Narrow };
-            for format in [Format::Json, Format::Lines { style: Style { layout, colour }, utc_offset_s }] {
+            let columns = if wide { Columns::default() } else { [Column::Unit, Column::Time].into_iter().collect() };
+            let style = Style { layout, colour, columns };
+            for format in [Format::Json, Format::Lines { style, utc_offset_s }] {
                 let (query, accept) = format.to_query();
                 prop_assert_eq!(Format::from_request(accept, &query), Ok(format));
             }

@@ -123,6 +123,11 @@ pub(super) struct EventsArgs {
     /// One JSON object per line instead of a table [default: off]
     #[arg(long)]
     pub(super) json: bool,
+    /// Show these columns, separated by commas: time, event, proto, local, peer, state, pid, command, attribution,
+    /// uid, netns, cookie, cgroup, unit, container, pod, details [default: time, event, proto, local, peer, pid,
+    /// command, details]
+    #[arg(long, value_name = "LIST", value_delimiter = ',', conflicts_with = "json")]
+    pub(super) columns: Vec<String>,
     /// Size of the ring buffer between the kernel and socktrace, bytes, without an agent [default: 16 MiB]
     #[arg(long, value_name = "BYTES")]
     pub(super) ring_size: Option<NonZeroU32>,

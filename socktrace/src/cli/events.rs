@@ -5,7 +5,7 @@ use super::error::Error;
 use super::source::Source;
 use super::{output, ring_size, runtime};
 use crate::agent::client::{self, Answer, ClientError};
-use crate::agent::interest::interest;
+use crate::agent::interest::{columns, interest};
 use crate::agent::local::Local;
 use crate::agent::selection::{Format, Selection};
 use crate::agent::shutdown::Shutdown;
@@ -23,10 +23,11 @@ pub(super) fn run(args: EventsArgs) -> Result<(), Error> {
     let selection = selection(&args);
     // Said here and not by an agent, so that the words of a bad filter are ours to point at.
     interest(&selection).map_err(Error::Selection)?;
+    let columns = columns(&args.columns).map_err(Error::Selection)?;
     let format = if args.json {
         Format::Json
     } else {
-        Format::Lines { style: output::style(), utc_offset_s: time::local_offset_s() }
+        Format::Lines { style: output::style(columns), utc_offset_s: time::local_offset_s() }
     };
     runtime()?.block_on(async {
         let mut shutdown = Shutdown::listen().map_err(|error| Error::Io("catch signals", error))?;

@@ -3,7 +3,7 @@
 //! I/O: stdout, the terminal's size, the environment.
 
 use super::error::Error;
-use crate::render::event_line::{Layout, Style};
+use crate::render::event_line::{Columns, Layout, Style};
 use std::fmt;
 use std::fs::File;
 use std::io::{self, IsTerminal as _, Write as _};
@@ -13,7 +13,7 @@ use tokio::io::Interest;
 use tokio::net::unix::pipe;
 
 /// The width of the terminal that standard output is; none if it is no terminal.
-pub(super) fn columns() -> Option<u16> {
+pub(super) fn width() -> Option<u16> {
     let stdout = io::stdout();
     if !stdout.is_terminal() {
         return None;
@@ -22,11 +22,11 @@ pub(super) fn columns() -> Option<u16> {
 }
 
 /// How event lines are to look there: colour only on a terminal that has it, unless `NO_COLOR` is set.
-pub(super) fn style() -> Style {
+pub(super) fn style(columns: Columns) -> Style {
     let set = |name| std::env::var_os(name).filter(|value| !value.is_empty());
     let colour =
         io::stdout().is_terminal() && set("NO_COLOR").is_none() && set("TERM").is_none_or(|t| t != "dumb");
-    Style { layout: Layout::for_width(columns()), colour }
+    Style { layout: Layout::for_width(width()), colour, columns }
 }
 
 /// Writes a piece and sends it off.

@@ -193,5 +193,5 @@ fn variables() -> impl Iterator<Item = (String, String)> {
 /// The width of the terminal, or what `COLUMNS` says it is.
 fn screen() -> Option<usize> {
     let said = || std::env::var("COLUMNS").ok()?.parse().ok().filter(|&columns| columns > 0);
-    output::columns().map(usize::from).or_else(said)
+    output::width().map(usize::from).or_else(said)
 }

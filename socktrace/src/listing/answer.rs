@@ -38,7 +38,10 @@ impl<'a, W: Write> Answer<'a, W> {
         if let Some(rounds) = &mut rounds {
             rounds.begin();
         }
-        let mut table = Table::new(options.show);
+        let mut table = match &*options.columns {
+            [] => Table::new(options.show),
+            choices => Table::of(options.show, choices),
+        };
         if options.header {
             table.header();
         }

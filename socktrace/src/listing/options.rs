@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use crate::render::ss::Show;
+use crate::render::ss::{Pick, Show, Takes};
 
 use super::selection::Selection;
 
@@ -15,6 +15,8 @@ pub struct Options {
     pub filter: Vec<String>,
     /// What to show of each.
     pub show: Show,
+    /// The columns to show; those of ss if there is none.
+    pub columns: Vec<Pick>,
     /// Whether the columns are named.
     pub header: bool,
     /// How it is written.
@@ -43,6 +45,12 @@ impl Options {
             Order::By(key) => Some(key),
             Order::Kernel => self.count_by,
         }
+    }
+
+    /// Whether a chosen column takes that.
+    #[must_use]
+    pub fn has_column_of(&self, takes: Takes) -> bool {
+        self.columns.iter().any(|choice| choice.takes() == takes)
     }
 
     /// Whether it must be known who holds the sockets, to show it or to arrange by it.

@@ -8,6 +8,7 @@ use crate::kernel::cgroups::Cgroups;
 use crate::kernel::sock_diag::{InetId, Want};
 use crate::query::bytecode::{Able, Target};
 use crate::query::{self, Context, Dialect, Facts, Filter, InCgroup, Processes};
+use crate::render::ss::Takes;
 use crate::socket::{BootNs, Cookie, Socket, State, StateSet};
 
 use super::Places;
@@ -178,7 +179,7 @@ fn want(options: &Options, filter: &Filter) -> Want {
             || options.bpf_maps != BpfMaps::None
             || needs.mark
             || needs.cgroup,
-        cgroup: false,
+        cgroup: options.has_column_of(Takes::Cgroup),
         memory: show.memory,
         info: show.info || needs.info || options.key().is_some_and(|key| key.needs_info()),
         tos: show.tos,

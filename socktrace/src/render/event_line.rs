@@ -1,12 +1,16 @@
 //! One event as one line for people. Columns start at fixed places; a long value pushes the next ones along
 //! and is never cut.
 
+mod columns;
+
+pub use columns::{Column, Columns};
+
 use super::clock::Clock;
 use super::errno::errno_name;
 use super::escape::push_text;
 use super::event_json::is_wildcard;
 use super::units::push_ip;
-use crate::socket::{BootNs, Closing, Endpoint, Event, EventKind, Owner, Subject};
+use crate::socket::{BootNs, Closing, Endpoint, Event, EventKind, Subject};
 use std::io::Write as _;
 use std::net::IpAddr;
 
@@ -17,6 +21,8 @@ pub struct Style {
     pub layout: Layout,
     /// Whether to colour by kind.
     pub colour: bool,
+    /// What is shown.
+    pub columns: Columns,
 }
 
 /// How much room there is.
@@ -37,83 +43,65 @@ impl Layout {
             Some(_) | None => Self::Wide,
         }
     }
-
-    const fn columns(self) -> &'static Columns {
-        match self {
-            Self::Narrow => &NARROW,
-            Self::Wide => &WIDE,
-        }
-    }
 }
-
-/// Where each column starts.
-struct Columns {
-    kind: usize,
-    proto: usize,
-    local: usize,
-    peer: usize,
-    pid: usize,
-    command: usize,
-    details: usize,
-}
-
-const NARROW: Columns = Columns { kind: 9, proto: 17, local: 22, peer: 38, pid: 55, command: 62, details: 0 };
-const WIDE: Columns =
-    Columns { kind: 16, proto: 31, local: 36, peer: 58, pid: 80, command: 88, details: 104 };
 
 /// The line of column names.
 pub fn header(style: Style, out: &mut Vec<u8>) {
-    let columns = style.layout.columns();
     let mut line = Line::new(out);
-    line.text(b"Time");
-    for (start, name) in [
-        (columns.kind, "Event"),
-        (columns.proto, "Prot"),
-        (columns.local, "Local"),
-        (columns.peer, "Peer"),
-        (columns.pid, "PID"),
-        (columns.command, "Command"),
-        (columns.details, "Details"),
-    ] {
+    for (column, start) in style.columns.places(style.layout) {
         line.column(start);
-        line.text(name.as_bytes());
+        line.text(column.header().as_bytes());
     }
     line.end();
 }
 
 /// Appends the event's line and a newline.
 pub fn line(event: &Event, clock: &Clock, style: Style, out: &mut Vec<u8>) {
-    let columns = style.layout.columns();
     let mut line = Line::new(out);
-    begin(event.at, &event.kind, clock, style, &mut line);
-    line.column(columns.proto);
-    if let Some(subject) = &event.subject {
-        socket(subject, columns, &mut line);
-        line.column(columns.details);
+    match &event.subject {
+        Some(subject) => {
+            for (column, start) in style.columns.places(style.layout) {
+                line.column(start);
+                cell(column, event, subject, clock, style, &mut line);
+            }
+        }
+        None => {
+            begin(event.at, &event.kind, clock, style, &mut line);
+            details(event, style.layout, &mut line);
+        }
     }
-    details(event, style.layout, &mut line);
     line.end();
 }
 
 /// Appends the line that tells a reader how many events it lost itself, being too slow, and a newline.
 pub fn gap(at: BootNs, lost: u64, clock: &Clock, style: Style, out: &mut Vec<u8>) {
     let kind = EventKind::Lost { records: lost };
-    let columns = style.layout.columns();
     let mut line = Line::new(out);
     begin(at, &kind, clock, style, &mut line);
-    line.column(columns.proto);
     line.field(format_args!("{lost} events, this reader was too slow"));
     line.end();
 }
 
-/// Time and kind.
+/// Time, if that is a column, and kind, which is always told of what has no socket; then there is room for more.
 fn begin(at: BootNs, kind: &EventKind, clock: &Clock, style: Style, line: &mut Line<'_>) {
+    if style.columns.iter().any(|column| column == Column::Time) {
+        time(at, clock, style.layout, line);
+    }
+    let mut places = style.columns.places(style.layout).skip_while(|(column, _)| *column != Column::Event);
+    line.column(places.next().map_or(0, |(_, start)| start));
+    name(kind, style, line);
+    line.column(places.next().map_or(0, |(_, start)| start));
+}
+
+fn time(at: BootNs, clock: &Clock, layout: Layout, line: &mut Line<'_>) {
     let time = clock.local_time(at);
-    line.text(match style.layout {
+    line.text(match layout {
         Layout::Narrow => time.get(..8).unwrap_or_default(),
         Layout::Wide => &time,
     });
-    line.column(style.layout.columns().kind);
+}
+
+fn name(kind: &EventKind, style: Style, line: &mut Line<'_>) {
     if style.colour {
         line.invisible(colour(kind));
     }
@@ -133,28 +121,34 @@ const fn colour(kind: &EventKind) -> &'static str {
     }
 }
 
-fn socket(subject: &Subject, columns: &Columns, line: &mut Line<'_>) {
-    line.text(subject.proto.name().as_bytes());
-    line.column(columns.local);
-    endpoint(&subject.local, line);
-    line.column(columns.peer);
-    if is_wildcard(&subject.peer) {
-        line.text(b"*");
-    } else {
-        endpoint(&subject.peer, line);
-    }
-    line.column(columns.pid);
-    match &subject.owner {
-        Owner::Exact(process) | Owner::Holder(process) => {
-            line.print(format_args!("{}", process.pid));
-            line.column(columns.command);
-            line.escaped(process.comm.as_bytes());
+/// One column of an event that has a socket. What is not known is `-`.
+fn cell(column: Column, event: &Event, subject: &Subject, clock: &Clock, style: Style, line: &mut Line<'_>) {
+    let process = subject.owner.process();
+    let place = subject.place.as_deref();
+    let known = |number: u64| Some(number).filter(|&number| number != 0);
+    match column {
+        Column::Time => time(event.at, clock, style.layout, line),
+        Column::Event => name(&event.kind, style, line),
+        Column::Proto => line.text(subject.proto.name().as_bytes()),
+        Column::Local => endpoint(&subject.local, line),
+        Column::Peer if is_wildcard(&subject.peer) => line.text(b"*"),
+        Column::Peer => endpoint(&subject.peer, line),
+        Column::State => line.text(subject.state.word().as_bytes()),
+        Column::Pid => line.number(process.map(|process| process.pid.into())),
+        Column::Command => line.maybe(process.map(|process| process.comm.as_bytes())),
+        Column::Attribution => line.text(subject.owner.attribution().name().as_bytes()),
+        Column::User => line.number(subject.uid.map(u64::from)),
+        Column::Netns => line.number(known(subject.netns.into())),
+        Column::Cookie => line.number(known(subject.cookie)),
+        Column::Cgroup => line.maybe(place.map(|place| &*place.path)),
+        Column::Unit => line.maybe(place.and_then(|place| place.unit.as_deref())),
+        Column::Container => {
+            // As the engines shorten it.
+            let id = place.and_then(|place| place.container.as_ref()).map(|it| it.id.as_bytes());
+            line.maybe(id.map(|id| id.get(..12).unwrap_or(id)));
         }
-        Owner::Unknown => {
-            line.text(b"-");
-            line.column(columns.command);
-            line.text(b"-");
-        }
+        Column::Pod => line.maybe(place.and_then(|place| place.pod.as_ref()).map(|uid| uid.as_bytes())),
+        Column::Details => details(event, style.layout, line),
     }
 }
 
@@ -244,17 +238,19 @@ fn error(errno: u16, line: &mut Line<'_>) {
 /// A line being written: knows its width so far.
 struct Line<'a> {
     out: &'a mut Vec<u8>,
+    /// Where it begins.
+    start: usize,
     width: usize,
 }
 
 impl<'a> Line<'a> {
     const fn new(out: &'a mut Vec<u8>) -> Self {
-        Self { out, width: 0 }
+        Self { start: out.len(), out, width: 0 }
     }
 
-    /// At least one blank, and on to the column's place.
+    /// At least one blank, unless it is the first, and on to the column's place.
     fn column(&mut self, start: usize) {
-        let blanks = start.saturating_sub(self.width).max(1);
+        let blanks = start.saturating_sub(self.width).max(usize::from(self.width > 0));
         self.out.resize(self.out.len() + blanks, b' ');
         self.width += blanks;
     }
@@ -268,6 +264,22 @@ impl<'a> Line<'a> {
         let before = self.out.len();
         push_text(self.out, text);
         self.count(self.out.len() - before);
+    }
+
+    /// A text of somebody else's, if it is known.
+    fn maybe(&mut self, text: Option<&[u8]>) {
+        match text {
+            Some(text) => self.escaped(text),
+            None => self.text(b"-"),
+        }
+    }
+
+    /// A number, if it is known.
+    fn number(&mut self, number: Option<u64>) {
+        match number {
+            Some(number) => self.print(format_args!("{number}")),
+            None => self.text(b"-"),
+        }
     }
 
     /// An address, in brackets if it has colons of its own.
@@ -292,7 +304,7 @@ impl<'a> Line<'a> {
 
     /// One of the details, which are set apart by a blank.
     fn field(&mut self, text: std::fmt::Arguments<'_>) {
-        if self.out.last() != Some(&b' ') {
+        if self.width > 0 && self.out.last() != Some(&b' ') {
             self.column(0);
         }
         self.print(text);
@@ -310,8 +322,8 @@ impl<'a> Line<'a> {
     }
 
     fn end(self) {
-        let kept = self.out.trim_ascii_end().len();
-        self.out.truncate(kept);
+        let written = self.out.get(self.start..).unwrap_or_default().trim_ascii_end().len();
+        self.out.truncate(self.start + written);
         self.out.push(b'\n');
     }
 }

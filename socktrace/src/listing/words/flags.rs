@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::listing::options::{BpfMaps, Key, NetnsChoice, Order};
 use crate::listing::selection::{LISTENING, Table};
-use crate::render::ss::Users;
+use crate::render::ss::{Pick, Users};
 use crate::socket::{Family, State, StateSet};
 
 use super::{Asked, Draft, UsageError};
@@ -43,7 +43,7 @@ const fn ours(flag: Flag) -> Flag {
 }
 
 /// Every option.
-pub(super) static FLAGS: [Flag; 57] = [
+pub(super) static FLAGS: [Flag; 58] = [
     flag("n", "numeric", |d| d.show.numeric = true),
     flag("r", "resolve", |d| d.show.resolve = true),
     flag("o", "options", |d| d.show.timers = true),
@@ -123,6 +123,17 @@ pub(super) static FLAGS: [Flag; 57] = [
     ours(flag("", "all-netns", |d| {
         d.netns = NetnsChoice::All;
         d.show.netns = true;
+    })),
+    ours(value("", "columns", |d, list| {
+        let column = |word: &str| {
+            Pick::from_word(word).ok_or_else(|| UsageError::BadValue {
+                option: "--columns",
+                value: word.to_owned(),
+                expected: Pick::WORDS,
+            })
+        };
+        d.columns = list.split(',').map(column).collect::<Result<_, _>>()?;
+        Ok(())
     })),
     ours(value("", "sort", |d, word| {
         d.order = Order::By(key("--sort", word)?);

@@ -12,7 +12,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::query::{self, ParseError};
-use crate::render::ss::Show;
+use crate::render::ss::{Pick, Show, Takes};
 
 use super::options::{Action, BpfMaps, Format, Key, NetnsChoice, Options, Order};
 use super::selection::Choice;
@@ -110,6 +110,7 @@ struct Draft {
     instead: Option<Asked>,
     choice: Choice,
     show: Show,
+    columns: Vec<Pick>,
     header: bool,
     json: bool,
     summary: bool,
@@ -138,7 +139,14 @@ impl Draft {
         }
         let filter = rest.get(states.taken..).unwrap_or_default().to_vec();
         let only_summary = self.summary && !self.choice.any() && rest.is_empty();
+        let action = self.action(only_summary)?;
         let selection = self.choice.finish();
+        if self.json && !self.columns.is_empty() {
+            return Err(UsageError::Clash("--columns is for tables; --json tells every field"));
+        }
+        if self.columns.iter().any(|choice| choice.takes() == Takes::Processes) {
+            self.show.users.get_or_insert_default();
+        }
         self.show.netid = selection.tables.len() != 1;
         self.show.state = selection.states.len() != 1;
         Ok(Question {
@@ -146,10 +154,11 @@ impl Draft {
                 selection,
                 filter,
                 show: self.show,
+                columns: self.columns,
                 header: self.header,
                 format: if self.json { Format::Json } else { Format::Text { screen } },
                 summary: self.summary,
-                action: self.action(only_summary)?,
+                action,
                 netns: self.netns,
                 order: self.order,
                 top: self.top,

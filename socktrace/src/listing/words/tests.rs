@@ -17,6 +17,24 @@ fn try_parse(line: &str) -> Result<Asked, UsageError> {
 }
 
 #[test]
+fn columns_are_chosen_by_their_words() {
+    let chosen = question("-t --columns local,unit,process");
+    assert_eq!(
+        chosen.options.columns,
+        ["local", "unit", "process"].map(|word| Pick::from_word(word).unwrap())
+    );
+    assert!(chosen.options.show.users.is_some());
+    for (line, expected) in [
+        ("--columns state,lcal", "--columns: \"lcal\" is not netns, netid, state, recvq, "),
+        ("--columns state,", "--columns: \"\" is not netns, "),
+        ("--columns state --json", "--columns is for tables; --json tells every field"),
+    ] {
+        let error = try_parse(line).unwrap_err().to_string();
+        assert!(error.starts_with(expected), "{line}: {error}");
+    }
+}
+
+#[test]
 fn clusters_long_names_and_abbreviations_mean_the_same() {
     fn check(line: &str, same: &str) {
         assert_eq!(question(line), question(same), "{line}");

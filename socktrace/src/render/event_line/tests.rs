@@ -2,10 +2,15 @@
 
 use super::*;
 use crate::render::event_fixtures::{closed, closing, event, inet, one_of_each, subject, unix};
-use crate::socket::{Comm, Process, State};
+use crate::socket::{Comm, Owner, Process, State};
 
-const WIDE: Style = Style { layout: Layout::Wide, colour: false };
-const NARROW: Style = Style { layout: Layout::Narrow, colour: false };
+fn wide() -> Style {
+    Style { layout: Layout::Wide, colour: false, columns: Columns::default() }
+}
+
+fn narrow() -> Style {
+    Style { layout: Layout::Narrow, ..wide() }
+}
 
 fn lines(events: &[Event], style: Style) -> String {
     let mut out = Vec::new();
@@ -35,7 +40,7 @@ Time            Event          Prot Local                 Peer                  
 00:00:00.000000 lost           17 events, the kernel's buffer was full
 00:00:00.000000 resync         1 added, 2 removed, 3 changed
 ";
-    assert_eq!(lines(&one_of_each(), WIDE), expected);
+    assert_eq!(lines(&one_of_each(), wide()), expected);
 }
 
 #[test]
@@ -53,7 +58,7 @@ Time     Event   Prot Local           Peer             PID    Command Details
 00:00:00 lost    17 events, the kernel's buffer was full
 00:00:00 resync  1 added, 2 removed, 3 changed
 ";
-    assert_eq!(lines(&one_of_each(), NARROW), expected);
+    assert_eq!(lines(&one_of_each(), narrow()), expected);
 }
 
 #[test]
@@ -89,7 +94,7 @@ fn ends_and_owners() {
         (owned(Owner::Unknown), "tcp  127.0.0.1:43210 127.0.0.1:443    -      -"),
         (owned(Owner::Holder(rude)), "tcp  127.0.0.1:43210 127.0.0.1:443    7      a\\033[2Jb"),
     ] {
-        let line = shown(&event(EventKind::Accept, subject), NARROW);
+        let line = shown(&event(EventKind::Accept, subject), narrow());
         assert_eq!(line.strip_prefix("00:00:00 accept  "), Some(expected));
     }
 }
@@ -103,15 +108,15 @@ fn an_unfinished_close_says_what_it_knows() {
         (close(Some(999), None), "curl            999us"),
         (close(None, Some(Box::new(quiet))), "curl            sent 512B received 12.3kB"),
     ] {
-        assert_eq!(shown(&event, WIDE).get(88..), Some(expected));
+        assert_eq!(shown(&event, wide()).get(88..), Some(expected));
     }
 }
 
 #[test]
 fn colour_takes_no_room_and_only_comes_when_asked_for() {
     for event in one_of_each() {
-        let plain = shown(&event, WIDE);
-        let coloured = shown(&event, Style { colour: true, ..WIDE });
+        let plain = shown(&event, wide());
+        let coloured = shown(&event, Style { colour: true, ..wide() });
         assert!(!plain.contains('\x1b'));
         let mut stripped = String::new();
         for (i, part) in coloured.split('\x1b').enumerate() {
@@ -122,9 +127,46 @@ fn colour_takes_no_room_and_only_comes_when_asked_for() {
 }
 
 #[test]
+fn chosen_columns() {
+    let of = |words: &str| words.split(' ').map(|word| Column::from_word(word).unwrap()).collect();
+    let unplaced = event(EventKind::Accept, Subject { place: None, owner: Owner::Unknown, ..subject() });
+    let lost = Event { at: 5, kind: EventKind::Lost { records: 17 }, subject: None };
+    for (words, expected) in [
+        (
+            "event container pod",
+            [
+                "Event          Container    Pod",
+                "accept         4f2a8e5b0d1c 3c1b9a7e-5d42-4f6a-9e0b-1a2b3c4d5e6f",
+                "accept         -            -",
+                "lost           17 events, the kernel's buffer was full",
+            ],
+        ),
+        (
+            "pid attribution uid state cookie netns",
+            [
+                "PID     Attribution UID     State       Cookie   Netns",
+                "1234    exact       1000    ESTAB       4711     4026531840",
+                "-       unknown     1000    ESTAB       4711     4026531840",
+                "lost 17 events, the kernel's buffer was full",
+            ],
+        ),
+        ("details", ["Details", "", "", "lost 17 events, the kernel's buffer was full"]),
+    ] {
+        let style = Style { columns: of(words), ..wide() };
+        let events = [event(EventKind::Accept, subject()), unplaced.clone(), lost.clone()];
+        assert_eq!(lines(&events, style).lines().collect::<Vec<_>>(), expected, "{words}");
+    }
+    for column in Column::words() {
+        // None of them is longer than what it says: no column swallows the line's end.
+        let style = Style { columns: of(column), ..wide() };
+        assert_eq!(lines(&one_of_each(), style).lines().count(), 11, "{column}");
+    }
+}
+
+#[test]
 fn what_a_reader_lost_itself() {
     let mut out = Vec::new();
-    gap(0, 12, &Clock::default(), NARROW, &mut out);
+    gap(0, 12, &Clock::default(), narrow(), &mut out);
     assert_eq!(std::str::from_utf8(&out), Ok("00:00:00 lost    12 events, this reader was too slow\n"));
 }
 
@@ -142,8 +184,8 @@ fn layouts() {
         EventKind::Close { duration_us: Some(5_000), closing: Some(Box::new(Closing::default())) },
         Subject { state: State::Close, ..subject() },
     );
-    assert!(shown(&typical, NARROW).len() <= 80);
-    assert!(shown(&typical, WIDE).len() <= 160);
+    assert!(shown(&typical, narrow()).len() <= 80);
+    assert!(shown(&typical, wide()).len() <= 160);
 }
 
 #[test]

@@ -51,13 +51,13 @@ fn netns(out: &mut Vec<u8>, cell: &mut Cell<'_>) {
     }
 }
 
-fn netid(out: &mut Vec<u8>, cell: &mut Cell<'_>) {
+pub(super) fn netid(out: &mut Vec<u8>, cell: &mut Cell<'_>) {
     if !cell.association {
         push(out, cell.socket().proto.netid());
     }
 }
 
-fn state(out: &mut Vec<u8>, cell: &mut Cell<'_>) {
+pub(super) fn state(out: &mut Vec<u8>, cell: &mut Cell<'_>) {
     let state = cell.socket().state;
     if cell.association {
         push(out, "`- ");
@@ -82,7 +82,7 @@ fn queue(out: &mut Vec<u8>, bytes: u32) {
     out.resize(out.len().max(start + 6), b' ');
 }
 
-fn local(out: &mut Vec<u8>, cell: &mut Cell<'_>) {
+pub(super) fn local(out: &mut Vec<u8>, cell: &mut Cell<'_>) {
     let socket = cell.socket();
     match socket.proto {
         // A packet socket's interface is its port.
@@ -91,11 +91,11 @@ fn local(out: &mut Vec<u8>, cell: &mut Cell<'_>) {
     }
 }
 
-fn local_port(out: &mut Vec<u8>, cell: &mut Cell<'_>) {
+pub(super) fn local_port(out: &mut Vec<u8>, cell: &mut Cell<'_>) {
     address::port(out, cell, &cell.socket().local);
 }
 
-fn peer(out: &mut Vec<u8>, cell: &mut Cell<'_>) {
+pub(super) fn peer(out: &mut Vec<u8>, cell: &mut Cell<'_>) {
     let socket = cell.socket();
     match (&socket.peer, socket.proto) {
         // Families without a peer: one sign for the whole address.
@@ -106,6 +106,6 @@ fn peer(out: &mut Vec<u8>, cell: &mut Cell<'_>) {
     }
 }
 
-fn peer_port(out: &mut Vec<u8>, cell: &mut Cell<'_>) {
+pub(super) fn peer_port(out: &mut Vec<u8>, cell: &mut Cell<'_>) {
     address::port(out, cell, &cell.socket().peer);
 }

@@ -5,6 +5,7 @@
 //! width and word here.
 
 mod address;
+mod chosen;
 mod columns;
 mod details;
 mod ethertype;
@@ -24,6 +25,7 @@ mod unix;
 mod users;
 mod xdp;
 
+pub use chosen::{Pick, Takes};
 pub use table::Table;
 
 use crate::socket::{BootNs, Holder, Socket, State, UnixName};

@@ -6,7 +6,7 @@ use crate::render::names::Names;
 use crate::socket::Proto;
 
 use super::columns::{Align, COLUMNS, Column};
-use super::{Cell, Row, Show, layout};
+use super::{Cell, Pick, Row, Show, chosen, layout};
 
 /// Rows on their way to a writer.
 ///
@@ -14,6 +14,8 @@ use super::{Cell, Row, Show, layout};
 pub struct Table {
     show: Show,
     columns: Vec<&'static Column>,
+    /// Somebody chose the columns: then an empty cell is shown as `-`.
+    chosen: bool,
     /// All cells, one after the other.
     text: Vec<u8>,
     /// The length of each cell; `columns.len()` of them are a row.
@@ -29,8 +31,18 @@ impl Table {
     #[must_use]
     pub fn new(show: Show) -> Self {
         let columns: Vec<_> = COLUMNS.iter().filter(|column| (column.shown)(&show)).collect();
+        Self::with(show, columns, false)
+    }
+
+    /// An empty table with these columns.
+    #[must_use]
+    pub fn of(show: Show, choices: &[Pick]) -> Self {
+        Self::with(show, choices.iter().map(|choice| choice.column()).collect(), true)
+    }
+
+    fn with(show: Show, columns: Vec<&'static Column>, chosen: bool) -> Self {
         let widest = vec![0; columns.len()];
-        Self { show, columns, text: Vec::new(), lengths: Vec::new(), widest, last_inode: 0 }
+        Self { show, columns, chosen, text: Vec::new(), lengths: Vec::new(), widest, last_inode: 0 }
     }
 
     /// Adds the header row.
@@ -50,6 +62,9 @@ impl Table {
         for index in 0..self.columns.len() {
             let start = self.text.len();
             (self.columns[index].cell)(&mut self.text, &mut cell);
+            if self.chosen {
+                chosen::fill(&mut self.text, start);
+            }
             self.end_cell(index, start);
         }
     }

@@ -1,0 +1,156 @@
+//! The columns of event lines as data: their words, headers and widths, and which of them are shown.
+
+use super::Layout;
+
+/// A column.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the names say it")]
+pub enum Column {
+    Time,
+    Event,
+    Proto,
+    Local,
+    Peer,
+    State,
+    Pid,
+    Command,
+    Attribution,
+    User,
+    Netns,
+    Cookie,
+    Cgroup,
+    Unit,
+    Container,
+    Pod,
+    Details,
+}
+
+/// What is known of a column: its word, its header, and its width in narrow and wide lines.
+struct Facts {
+    column: Column,
+    word: &'static str,
+    header: &'static str,
+    widths: [usize; 2],
+}
+
+const fn facts(column: Column, word: &'static str, header: &'static str, widths: [usize; 2]) -> Facts {
+    Facts { column, word, header, widths }
+}
+
+const ALL: [Facts; 17] = [
+    facts(Column::Time, "time", "Time", [8, 15]),
+    facts(Column::Event, "event", "Event", [7, 14]),
+    facts(Column::Proto, "proto", "Prot", [4, 4]),
+    facts(Column::Local, "local", "Local", [15, 21]),
+    facts(Column::Peer, "peer", "Peer", [16, 21]),
+    facts(Column::State, "state", "State", [11, 11]),
+    facts(Column::Pid, "pid", "PID", [6, 7]),
+    facts(Column::Command, "command", "Command", [15, 15]),
+    facts(Column::Attribution, "attribution", "Attribution", [11, 11]),
+    facts(Column::User, "uid", "UID", [5, 7]),
+    facts(Column::Netns, "netns", "Netns", [10, 10]),
+    facts(Column::Cookie, "cookie", "Cookie", [8, 8]),
+    facts(Column::Cgroup, "cgroup", "Cgroup", [24, 32]),
+    facts(Column::Unit, "unit", "Unit", [16, 24]),
+    facts(Column::Container, "container", "Container", [12, 12]),
+    facts(Column::Pod, "pod", "Pod", [36, 36]),
+    facts(Column::Details, "details", "Details", [0, 0]),
+];
+
+impl Column {
+    /// The words of all of them.
+    #[must_use]
+    pub fn words() -> Vec<&'static str> {
+        ALL.iter().map(|facts| facts.word).collect()
+    }
+
+    /// The column of that word.
+    #[must_use]
+    pub fn from_word(word: &str) -> Option<Self> {
+        ALL.iter().find(|facts| facts.word == word).map(|facts| facts.column)
+    }
+
+    /// Its word.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        self.facts().word
+    }
+
+    pub(super) fn header(self) -> &'static str {
+        self.facts().header
+    }
+
+    fn facts(self) -> &'static Facts {
+        // In the order of the enum, as a test sees to.
+        &ALL[self as usize]
+    }
+}
+
+/// The columns of a line, from left to right; at most as many as there are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Columns([Option<Column>; ALL.len()]);
+
+impl Default for Columns {
+    /// Those that are shown unless others are chosen.
+    fn default() -> Self {
+        use Column::{Command, Details, Event, Local, Peer, Pid, Proto, Time};
+        [Time, Event, Proto, Local, Peer, Pid, Command, Details].into_iter().collect()
+    }
+}
+
+impl FromIterator<Column> for Columns {
+    /// What does not fit, or comes twice, is left out.
+    fn from_iter<T: IntoIterator<Item = Column>>(columns: T) -> Self {
+        let mut chosen = Self([None; ALL.len()]);
+        for column in columns {
+            if !chosen.0.contains(&Some(column))
+                && let Some(free) = chosen.0.iter_mut().find(|slot| slot.is_none())
+            {
+                *free = Some(column);
+            }
+        }
+        chosen
+    }
+}
+
+impl Columns {
+    /// The columns, from left to right.
+    pub fn iter(&self) -> impl Iterator<Item = Column> {
+        self.0.iter().flatten().copied()
+    }
+
+    /// The columns, each with where it starts. Narrow details follow at once.
+    pub(super) fn places(&self, layout: Layout) -> impl Iterator<Item = (Column, usize)> {
+        let mut next = 0;
+        self.iter().map(move |column| {
+            let start = next;
+            next += 1 + column.facts().widths[layout as usize];
+            match (column, layout) {
+                (Column::Details, Layout::Narrow) => (column, 0),
+                _ => (column, start),
+            }
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_and_columns_belong_together() {
+        for (index, facts) in ALL.iter().enumerate() {
+            assert_eq!(facts.column as usize, index);
+            assert_eq!(Column::from_word(facts.column.word()), Some(facts.column));
+        }
+        assert_eq!(Column::from_word("Time"), None);
+    }
+
+    #[test]
+    fn the_order_is_kept_and_nothing_comes_twice() {
+        use Column::{Peer, Time, Unit};
+        let columns: Columns = [Unit, Time, Unit, Peer].into_iter().collect();
+        assert_eq!(columns.iter().collect::<Vec<_>>(), [Unit, Time, Peer]);
+        assert_eq!(columns.places(Layout::Wide).collect::<Vec<_>>(), [(Unit, 0), (Time, 25), (Peer, 41)]);
+    }
+}

@@ -1,0 +1,170 @@
+//! The columns of `--columns`: ss's own, with address and port as one, and what ss has no column for.
+
+use crate::render::escape::push_text;
+use crate::render::names::Named;
+use crate::render::units::{push_hex, push_i64, push_u32, push_u64};
+use crate::socket::Cgroup;
+
+use super::columns::{self, Align, Column};
+use super::{Cell, push, users};
+
+/// A column that can be chosen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Pick(usize);
+
+/// What a column takes to be shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Takes {
+    /// Nothing beyond the row.
+    Nothing,
+    /// The processes that hold the socket.
+    Processes,
+    /// The cgroup.
+    Cgroup,
+}
+
+const fn column(header: &'static str, cell: fn(&mut Vec<u8>, &mut Cell<'_>)) -> Column {
+    Column { header, separator: " ", align: Align::Left, shown: |_| false, cell }
+}
+
+static CHOICES: [(&str, Takes, Column); 17] = [
+    ("netns", Takes::Nothing, column("Netns", netns)),
+    ("netid", Takes::Nothing, column("Netid", columns::netid)),
+    ("state", Takes::Nothing, column("State", columns::state)),
+    ("recvq", Takes::Nothing, column("Recv-Q", |out, cell| queue(out, cell.socket().recv_q))),
+    ("sendq", Takes::Nothing, column("Send-Q", |out, cell| queue(out, cell.socket().send_q))),
+    ("local", Takes::Nothing, column("Local Address:Port", local)),
+    ("peer", Takes::Nothing, column("Peer Address:Port", peer)),
+    ("process", Takes::Processes, column("Process", process)),
+    ("uid", Takes::Nothing, column("UID", uid)),
+    ("user", Takes::Nothing, column("User", user)),
+    ("inode", Takes::Nothing, column("Inode", |out, cell| push_u32(out, cell.socket().inode))),
+    ("cookie", Takes::Nothing, column("Cookie", |out, cell| push_hex(out, cell.socket().cookie))),
+    ("interface", Takes::Nothing, column("Interface", interface)),
+    ("cgroup", Takes::Cgroup, column("Cgroup", |out, cell| of_cgroup(out, cell, |it| Some(&it.path)))),
+    ("unit", Takes::Cgroup, column("Unit", |out, cell| of_cgroup(out, cell, |it| it.unit.as_deref()))),
+    ("container", Takes::Cgroup, column("Container", container)),
+    (
+        "pod",
+        Takes::Cgroup,
+        column("Pod", |out, cell| of_cgroup(out, cell, |it| it.pod.as_ref().map(|uid| uid.as_bytes()))),
+    ),
+];
+
+impl Pick {
+    /// The words of all of them, as `--columns` takes them.
+    pub const WORDS: &'static str = "netns, netid, state, recvq, sendq, local, peer, process, uid, user, inode, cookie, interface, cgroup, unit, \
+                                     container or pod";
+
+    /// The column of that word.
+    #[must_use]
+    pub fn from_word(word: &str) -> Option<Self> {
+        CHOICES.iter().position(|(known, ..)| *known == word).map(Self)
+    }
+
+    /// What it takes to be shown.
+    #[must_use]
+    pub fn takes(self) -> Takes {
+        self.row().1
+    }
+
+    pub(super) fn column(self) -> &'static Column {
+        &self.row().2
+    }
+
+    fn row(self) -> &'static (&'static str, Takes, Column) {
+        // Only made from places in the table.
+        &CHOICES[self.0]
+    }
+}
+
+fn netns(out: &mut Vec<u8>, cell: &mut Cell<'_>) {
+    match cell.row.netns {
+        Some(label) => push_text(out, label.text.as_bytes()),
+        None => push_u32(out, cell.socket().netns),
+    }
+}
+
+fn queue(out: &mut Vec<u8>, bytes: u32) {
+    push_i64(out, i64::from(bytes.cast_signed()));
+}
+
+fn local(out: &mut Vec<u8>, cell: &mut Cell<'_>) {
+    columns::local(out, cell);
+    columns::local_port(out, cell);
+}
+
+fn peer(out: &mut Vec<u8>, cell: &mut Cell<'_>) {
+    columns::peer(out, cell);
+    columns::peer_port(out, cell);
+}
+
+/// The cell of ss brings a blank of its own.
+fn process(out: &mut Vec<u8>, cell: &mut Cell<'_>) {
+    let start = out.len();
+    users::cell(out, cell);
+    if out.get(start) == Some(&b' ') {
+        out.remove(start);
+    }
+}
+
+fn uid(out: &mut Vec<u8>, cell: &mut Cell<'_>) {
+    if let Some(uid) = cell.socket().uid {
+        push_u32(out, uid);
+    }
+}
+
+fn user(out: &mut Vec<u8>, cell: &mut Cell<'_>) {
+    let Some(uid) = cell.socket().uid else { return };
+    match cell.names.name(Named::User(uid)) {
+        Some(name) => push_text(out, name),
+        None => push_u32(out, uid),
+    }
+}
+
+fn interface(out: &mut Vec<u8>, cell: &mut Cell<'_>) {
+    let index @ 1.. = cell.socket().ifindex else { return };
+    match cell.names.name(Named::Interface(index)) {
+        Some(name) => push_text(out, name),
+        None => push_u64(out, index.into()),
+    }
+}
+
+fn of_cgroup(out: &mut Vec<u8>, cell: &mut Cell<'_>, part: impl Fn(&Cgroup) -> Option<&[u8]>) {
+    let Some(id @ 1..) = cell.socket().detail.as_ref().and_then(|detail| detail.cgroup_id) else { return };
+    let Some(path) = cell.names.name(Named::Cgroup(id)) else { return };
+    if let Some(name) = part(&Cgroup::new(path)) {
+        push_text(out, name);
+    }
+}
+
+/// As the engines shorten it.
+fn container(out: &mut Vec<u8>, cell: &mut Cell<'_>) {
+    of_cgroup(out, cell, |cgroup| {
+        let id = cgroup.container.as_ref()?.id.as_bytes();
+        id.get(..12)
+    });
+}
+
+/// What stands where a cell is empty.
+pub(super) fn fill(out: &mut Vec<u8>, start: usize) {
+    if out.len() == start {
+        push(out, "-");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_are_told_and_found() {
+        let told: Vec<_> = Pick::WORDS.split([',', ' ']).filter(|it| !it.is_empty() && *it != "or").collect();
+        assert_eq!(told, CHOICES.each_ref().map(|(word, ..)| *word));
+        for word in told {
+            assert!(include_str!("../../cli/ss_help.txt").contains(word), "{word} is not in the help");
+            assert_eq!(Pick::from_word(word).map(|choice| choice.row().0), Some(word));
+        }
+        assert_eq!(Pick::from_word("Local"), None);
+    }
+}
