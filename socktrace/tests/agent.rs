@@ -9,6 +9,7 @@ use crate::support::actor::Actor;
 use crate::support::run::{Running, run};
 use serde_json::Value;
 use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
 
 /// An agent on a socket of its own.
 pub(crate) struct Agent {
@@ -22,6 +23,18 @@ impl Agent {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("agent.sock");
         let process = Self::start_on(&path, options);
+        Self { process, path, _directory: directory }
+    }
+
+    /// Starts that program, which may have any name, as an agent.
+    pub(crate) fn called(program: &Path) -> Self {
+        use std::os::unix::process::CommandExt as _;
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("agent.sock");
+        let mut command = Command::new(program);
+        command.arg0("socktrace").args(["agent", "--socket", path.to_str().unwrap()]).stdin(Stdio::null());
+        let process = Running::spawn(&mut command);
+        process.says("socktrace: agent ready on ");
         Self { process, path, _directory: directory }
     }
 

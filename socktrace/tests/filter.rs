@@ -6,6 +6,7 @@ use std::ops::ControlFlow;
 use std::os::fd::OwnedFd;
 use std::os::linux::net::SocketAddrExt as _;
 use std::os::unix::net::{SocketAddr as UnixAddr, UnixListener, UnixStream};
+use std::path::Path;
 use std::process::Command;
 
 use nix::sys::socket::{AddressFamily, SockFlag, SockProtocol, SockType, setsockopt, socket, sockopt};
@@ -216,8 +217,8 @@ fn the_kernel_runs_our_bytecode_as_we_read_the_filter() {
 }
 
 /// What the real ss prints.
-fn ss(arguments: &[&str]) -> String {
-    let output = Command::new(oracle()).args(arguments).output().expect("ss starts");
+fn ss(oracle: &Path, arguments: &[&str]) -> String {
+    let output = Command::new(oracle).args(arguments).output().expect("ss starts");
     let said = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success() && said.is_empty(), "{arguments:?}: {said}");
     String::from_utf8(output.stdout).expect("text")
@@ -225,6 +226,7 @@ fn ss(arguments: &[&str]) -> String {
 
 #[test]
 fn ss_reads_filters_as_we_do() {
+    let oracle = oracle();
     in_own_netns(|| {
         let open = sockets();
         let rows = dump(&[]);
@@ -233,10 +235,7 @@ fn ss_reads_filters_as_we_do() {
         for text in FILTERS.iter().chain(&OURS[..4]) {
             let filter = read(text, &world);
             let ours = cookies(rows.iter().filter(|row| filter.matches(&Facts::of_socket(row))));
-            let output =
-                Command::new("ss").args(["-Htuane", text]).output().expect("ss (iproute2) is installed");
-            assert!(output.status.success(), "{text}: {}", String::from_utf8_lossy(&output.stderr));
-            let listed = String::from_utf8(output.stdout).expect("text");
+            let listed = ss(&oracle, &["-Htuane", text]);
             let theirs = listed.split_whitespace().filter_map(|word| word.strip_prefix("sk:"));
             let theirs: BTreeSet<Cookie> =
                 theirs.map(|hex| Cookie::from_str_radix(hex, 16).expect("a cookie")).collect();
@@ -272,6 +271,7 @@ fn others(family: Family) -> Vec<(Socket, String)> {
 
 #[test]
 fn ss_reads_filters_of_other_families_as_we_do() {
+    let oracle = oracle();
     in_own_netns(|| {
         let folder = std::env::temp_dir().join(format!("socktrace-filter-{}", std::process::id()));
         std::fs::create_dir(&folder).expect("a folder of our own");
@@ -324,7 +324,7 @@ fn ss_reads_filters_of_other_families_as_we_do() {
                 let passes = |row: &Socket| filter.matches(&Facts::of_socket(row));
                 let mut ours: Vec<_> =
                     rows.iter().filter(|(row, _)| passes(row)).map(|(_, name)| name.clone()).collect();
-                let listed = ss(&[options, text]);
+                let listed = ss(&oracle, &[options, text]);
                 let mut theirs: Vec<_> = listed
                     .lines()
                     .map(|line| {

@@ -4,8 +4,9 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::LazyLock;
 
+use crate::agent::Agent;
 use crate::ss_zoo::Zoo;
-use crate::support::in_own_netns;
+use crate::support::{in_own_netns, may_trace};
 
 #[path = "../../xtask/src/fetch_ss.rs"]
 mod fetch_ss;
@@ -316,42 +317,89 @@ const QUESTIONS: &[&str] = &[
     "-lt sport = :8080",
     "-ltp sport = :https",
     "-ltn -4 sport = :22",
+    // Few sockets, in the states that an agent's table has.
+    "-t sport = :8080",
+    "-t dport = :8080",
+    "-tn sport = :8081",
+    "-tn dport = :8081",
+    "-tn6 sport = :8081",
+    "-t sport = :443 or dport = :443",
+    "-tp dport = :443",
+    "-tie sport = :8080",
+    "-t sport = :9000",
+    "-te dport = :40004",
+    "-tm src 127.0.0.1:8080",
+    "-t state established sport = :8080",
+    "-t state listening sport = :8083",
+    "-tu sport = :53 or sport = :8080",
+    "-u sport = :5353",
+    "-u dport = :53",
+    "-ua sport = :5355",
+    "-t sport = :8090",
+    "-t sport = :1",
 ];
 
 #[test]
 fn the_same_bytes_as_ss() {
     let theirs = oracle();
-    let ours = called_ss();
+    let ours = called_ss("direct");
     in_own_netns(|| {
         let zoo = Zoo::open();
-        let mut different = Vec::new();
-        let plain = QUESTIONS.iter().map(|question| (None, *question));
-        let on_a_screen = ON_A_SCREEN.iter().map(|(width, question)| (Some(*width), *question));
-        for (screen, question) in plain.chain(on_a_screen) {
-            let words: Vec<String> = question
-                .split(' ')
-                .filter(|word| !word.is_empty())
-                .map(|word| word.replace("ZOO", &zoo.folder().display().to_string()))
-                .collect();
-            let both = || (listing(&theirs, &words, screen), listing(&ours, &words, screen));
-            // A socket may change its state, or a timer its unit, between one and the other.
-            let same = (0..5).any(|_| {
-                let (theirs, ours) = both();
-                theirs == ours
-            });
-            if !same {
-                let (theirs, ours) = both();
-                different.push(format!("== ss {question} ({screen:?})\n{}", difference(&theirs, &ours)));
-            }
-        }
-        assert!(
-            different.is_empty(),
-            "{} of {} differ\n{}",
-            different.len(),
-            QUESTIONS.len(),
-            different.join("\n")
+        all_the_same(
+            &zoo,
+            &Listing { program: &theirs, agent: None },
+            &Listing { program: &ours, agent: None },
         );
     });
+}
+
+#[test]
+fn the_same_bytes_as_ss_through_an_agent() {
+    if !may_trace("the_same_bytes_as_ss_through_an_agent") {
+        return;
+    }
+    let theirs = oracle();
+    let ours = called_ss("agent");
+    in_own_netns(|| {
+        let zoo = Zoo::open();
+        let agent = Agent::called(&ours);
+        all_the_same(
+            &zoo,
+            &Listing { program: &theirs, agent: None },
+            &Listing { program: &ours, agent: Some(&agent.path) },
+        );
+    });
+}
+
+/// Asks both everything.
+fn all_the_same(zoo: &Zoo, theirs: &Listing<'_>, ours: &Listing<'_>) {
+    let mut different = Vec::new();
+    let plain = QUESTIONS.iter().map(|question| (None, *question));
+    let on_a_screen = ON_A_SCREEN.iter().map(|(width, question)| (Some(*width), *question));
+    for (screen, question) in plain.chain(on_a_screen) {
+        let words: Vec<String> = question
+            .split(' ')
+            .filter(|word| !word.is_empty())
+            .map(|word| word.replace("ZOO", &zoo.folder().display().to_string()))
+            .collect();
+        let both = || (theirs.of(&words, screen), ours.of(&words, screen));
+        // A socket may change its state, or a timer its unit, between one and the other.
+        let same = (0..5).any(|_| {
+            let (theirs, ours) = both();
+            theirs == ours
+        });
+        if !same {
+            let (theirs, ours) = both();
+            different.push(format!("== ss {question} ({screen:?})\n{}", difference(&theirs, &ours)));
+        }
+    }
+    assert!(
+        different.is_empty(),
+        "{} of {} differ\n{}",
+        different.len(),
+        QUESTIONS.len(),
+        different.join("\n")
+    );
 }
 
 /// The real ss. Several tests want it at once, and only one fetches it.
@@ -363,36 +411,48 @@ pub(crate) fn oracle() -> PathBuf {
     ORACLE.clone()
 }
 
-/// Our program under the name `ss`, so that its own sockets have an owner of the same name.
-fn called_ss() -> PathBuf {
-    let link = Path::new(env!("CARGO_TARGET_TMPDIR")).join("ss");
+/// Our program under the name `ss`, in a folder of that name, so that its own sockets have an owner of the same name.
+fn called_ss(folder: &str) -> PathBuf {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(folder);
+    std::fs::create_dir_all(&folder).expect("a folder");
+    let link = folder.join("ss");
     let _ = std::fs::remove_file(&link);
     std::os::unix::fs::symlink(env!("CARGO_BIN_EXE_socktrace"), &link).expect("a link");
     link
 }
 
-/// What it prints, without what cannot be the same twice.
-fn listing(program: &Path, words: &[String], screen: Option<&str>) -> String {
-    let mut command = Command::new(program);
-    command.args(words).env("SOCKTRACE_SOCKET", "/nonexistent").env_remove("COLUMNS");
-    if let Some(columns) = screen {
-        command.env("COLUMNS", columns);
-    }
-    let output = command.output().expect("it runs");
-    let text = String::from_utf8_lossy(&output.stdout);
-    assert!(
-        output.status.success(),
-        "{} {words:?}: {}",
-        program.display(),
-        String::from_utf8_lossy(&output.stderr)
-    );
-    let mut lines = Vec::new();
-    for line in text.lines() {
-        if !asks(line) {
-            lines.push(steady(without_lost_details(line)).trim_end_matches(' ').to_owned());
+/// Who is asked.
+struct Listing<'a> {
+    program: &'a Path,
+    agent: Option<&'a Path>,
+}
+
+impl Listing<'_> {
+    /// What it prints, without what cannot be the same twice.
+    fn of(&self, words: &[String], screen: Option<&str>) -> String {
+        let mut command = Command::new(self.program);
+        let agent = self.agent.unwrap_or(Path::new("/nonexistent"));
+        command.args(words).env("SOCKTRACE_SOCKET", agent).env_remove("COLUMNS");
+        if let Some(columns) = screen {
+            command.env("COLUMNS", columns);
         }
+        let output = command.output().expect("it runs");
+        let text = String::from_utf8_lossy(&output.stdout);
+        assert!(
+            output.status.success(),
+            "{} {words:?}: {}",
+            self.program.display(),
+            String::from_utf8_lossy(&output.stderr)
+        );
+        let mut lines = Vec::new();
+        let connections = connections(&text);
+        for line in text.lines() {
+            if !asks(line) && !line.split(' ').any(|word| connections.contains(&word)) {
+                lines.push(steady(without_lost_details(line)).trim_end_matches(' ').to_owned());
+            }
+        }
+        lines.join("\n")
     }
-    lines.join("\n")
 }
 
 /// Without the details of a netlink socket outside the Process column, which ss forgets (docs/ss-compat.md).
@@ -405,12 +465,27 @@ fn without_lost_details(line: &str) -> &str {
     end.map_or(line, |end| line.get(..end).unwrap_or(line))
 }
 
-/// Whether it is the netlink socket of the program that asks, with its process id.
+/// The inode numbers of the agent's ends of its connections, each of which stands in the rows of both ends.
+fn connections(text: &str) -> Vec<&str> {
+    fn of_row(line: &str) -> Option<&str> {
+        let (_, rest) = line.split_once("/agent.sock.new ")?;
+        let (inode, rest) = rest.split_once(' ')?;
+        (!rest.trim_start().starts_with("* 0")).then_some(inode)
+    }
+    text.lines().filter_map(of_row).collect()
+}
+
+/// Whether it is a netlink socket that something is asked by: of sock_diag, or with the process id of an ss.
 fn asks(line: &str) -> bool {
-    let port = |of: &str| {
-        line.split(of).nth(1).is_some_and(|rest| rest.starts_with(|c: char| ('1'..='9').contains(&c)))
+    let port = |of: &str, first: &[char]| {
+        line.split(of).nth(1).is_some_and(|rest| rest.starts_with(|c: char| first.contains(&c)))
     };
-    line.contains("tcpdiag:ss/") || line.contains("rtnl:ss/") || port(" 4:") || port(" 0:")
+    let digits: Vec<char> = ('1'..='9').collect();
+    let numbers = [&digits[..], &['-']].concat();
+    (line.contains(" tcpdiag:") && !line.contains("tcpdiag:kernel"))
+        || line.contains("rtnl:ss/")
+        || port(" 4:", &numbers)
+        || port(" 0:", &digits)
 }
 
 /// Numbers that run are made equal.

@@ -8,6 +8,7 @@ use std::os::linux::net::SocketAddrExt;
 use std::os::unix::net::{SocketAddr as UnixAddr, UnixDatagram, UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use crate::ss_ghost::Ghost;
 
@@ -26,7 +27,9 @@ impl Drop for Zoo {
 impl Zoo {
     /// Opens it in the calling thread's namespace, which has loopback up and nothing else.
     pub(crate) fn open() -> Self {
-        let folder = PathBuf::from(format!("/tmp/zoo{}", std::process::id()));
+        static ZOOS: AtomicU32 = AtomicU32::new(0);
+        let number = ZOOS.fetch_add(1, Ordering::Relaxed);
+        let folder = PathBuf::from(format!("/tmp/zoo{}-{number}", std::process::id()));
         let _ = fs::remove_dir_all(&folder);
         fs::create_dir_all(&folder).expect("a folder for UNIX sockets");
         let mut zoo = Self { kept: Vec::new(), folder };
@@ -269,11 +272,19 @@ impl Zoo {
     }
 
     fn netlink(&mut self) {
-        for (protocol, groups) in [(libc::NETLINK_ROUTE, 0x11), (libc::NETLINK_KOBJECT_UEVENT, 1), (2, 0)] {
+        // The widest port id keeps the columns as they are, whichever others the kernel chooses.
+        let widest = i32::MIN.cast_unsigned();
+        for (protocol, portid, groups) in [
+            (libc::NETLINK_ROUTE, 0, 0x11),
+            (libc::NETLINK_KOBJECT_UEVENT, 0, 1),
+            (libc::NETLINK_KOBJECT_UEVENT, widest, 0),
+            (2, 0, 0),
+        ] {
             let animal = socket(libc::AF_NETLINK, libc::SOCK_RAW, protocol);
-            // struct sockaddr_nl: family, padding, port id 0 (the kernel chooses), groups.
+            // struct sockaddr_nl: family, padding, port id (the kernel chooses for 0), groups.
             let mut address = vec![0; 12];
             address[..2].copy_from_slice(&(libc::AF_NETLINK as u16).to_ne_bytes());
+            address[4..8].copy_from_slice(&u32::to_ne_bytes(portid));
             address[8..].copy_from_slice(&u32::to_ne_bytes(groups));
             call(libc::bind, &animal, &address);
             if protocol == 2 {

@@ -5,25 +5,42 @@ use crate::socket::{Endpoint, Family, NetnsId, State};
 use crate::table::View;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-/// From so many on, a dump that the kernel filters is the quicker way.
-const MANY: usize = 64;
-
-/// The TCP and UDP sockets among these, of one namespace, in the order of a listing: IPv4 first, and listeners first
-/// in each. None if there are too many, or one that the kernel does not find by name.
-pub(super) fn candidates(views: &[View<'_>], netns: NetnsId) -> Option<Vec<InetId>> {
-    let mut found = Vec::new();
+/// The TCP and UDP sockets among these, of one namespace, in the order in which the kernel lists them. None if only
+/// the kernel knows that order, or does not find one of them by name.
+///
+/// The kernel walks IPv4 before IPv6, listeners before the rest, and each of these by hash, whose seed it tells
+/// nobody: there is an order of ours as long as there is one socket of each.
+pub(super) fn candidates<'a>(
+    views: impl IntoIterator<Item = View<'a>>,
+    netns: NetnsId,
+) -> Option<Vec<InetId>> {
+    let mut found: Vec<(Place, InetId)> = Vec::new();
     // Where its namespace is not known, it may be in this one.
-    for view in views.iter().filter(|view| view.netns() == netns || view.netns() == 0) {
+    for view in views.into_iter().filter(|view| view.netns() == netns || view.netns() == 0) {
         let Some(table @ (InetTable::Tcp | InetTable::Udp)) = InetTable::of(view.proto()) else { continue };
         // Only the walk of a whole table shows a TCP socket that is bound and nothing else.
         let nameless = table == InetTable::Tcp && matches!(view.state(), State::Close | State::BoundInactive);
-        if nameless || found.len() == MANY {
+        // Until it is connected, nothing tells the port that the kernel chose for it.
+        if nameless || view.local_port() == 0 {
             return None;
         }
-        found.push((view.state() != State::Listen, name(view, table)?));
+        let id = name(&view, table)?;
+        let place = Place { udp: table == InetTable::Udp, ip: id.ip, rest: view.state() != State::Listen };
+        if found.iter().any(|(taken, _)| *taken == place) {
+            return None;
+        }
+        found.push((place, id));
     }
-    found.sort_by_key(|&(rest, id)| (id.ip, rest, id.cookie));
+    found.sort_by_key(|&(place, _)| place);
     Some(found.into_iter().map(|(_, id)| id).collect())
+}
+
+/// Where in a listing a socket stands; the kernel alone knows the order of those that share a place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Place {
+    udp: bool,
+    ip: IpVersion,
+    rest: bool,
 }
 
 fn name(view: &View<'_>, table: InetTable) -> Option<InetId> {

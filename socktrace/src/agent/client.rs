@@ -12,9 +12,7 @@ use hyper::body::Incoming;
 use hyper::header::{ACCEPT, HOST};
 use hyper::{Request, StatusCode};
 use hyper_util::rt::TokioIo;
-use std::ffi::OsString;
 use std::io;
-use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 use tokio::net::UnixStream;
 
@@ -102,29 +100,6 @@ impl Answer {
 pub async fn events(path: &Path, selection: &Selection, format: Format) -> Result<Answer, ClientError> {
     let (look, accept) = format.to_query();
     get(path, &format!("/v1/events?{}&{look}", selection.to_query()), accept).await
-}
-
-/// The answer to an `ss` command line, its words in `args`, asked from the network namespace of that inode;
-/// `columns` is the width of the terminal, if there is one.
-///
-/// # Errors
-/// See [`ClientError`].
-pub async fn sockets(
-    path: &Path,
-    args: &[OsString],
-    netns: u32,
-    columns: Option<u16>,
-    accept: &str,
-) -> Result<Answer, ClientError> {
-    let mut target = format!("/v1/sockets?netns={netns}");
-    if let Some(columns) = columns {
-        target.push_str(&format!("&columns={columns}"));
-    }
-    for arg in args {
-        target.push_str("&arg=");
-        target.extend(form_urlencoded::byte_serialize(arg.as_bytes()));
-    }
-    get(path, &target, accept).await
 }
 
 /// How the agent is doing.

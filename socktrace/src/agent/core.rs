@@ -5,6 +5,7 @@
 use super::candidates::candidates;
 use super::dump::{self, Part, Unwanted};
 use super::feeds::{After, Reader, Written};
+use super::lingering::Lingering;
 use super::request::Request;
 use super::source::Source;
 use super::status::{HookState, Status, rss_bytes};
@@ -14,10 +15,10 @@ use crate::engine::{self, Engine, Input, Output, Reach};
 use crate::kernel::cgroups::Cgroups;
 use crate::kernel::ebpf::EbpfError;
 use crate::kernel::sock_diag::InetId;
-use crate::query::Hints;
+use crate::listing::Wanted;
 use crate::render::clock::Clock;
 use crate::render::event_json;
-use crate::socket::{BootNs, NetnsId};
+use crate::socket::{BootNs, NetnsId, State};
 use crate::table::SETTLE;
 use bytes::Bytes;
 use rustc_hash::FxHashMap;
@@ -64,6 +65,7 @@ pub struct Core {
     engine: Engine,
     identities: Identities,
     cgroups: Cgroups,
+    lingering: Lingering,
     readers: FxHashMap<u64, Reader>,
     next_reader: u64,
     written: Written,
@@ -102,6 +104,7 @@ impl Core {
             engine: Engine::new(engine_config()),
             identities: Identities::new(),
             cgroups: Cgroups::new(Path::new("/proc")),
+            lingering: Lingering::new(),
             readers: FxHashMap::default(),
             next_reader: 0,
             written: Written::default(),
@@ -155,9 +158,10 @@ impl Core {
     /// Takes what is in the ring, at most a batch; how many records there were.
     fn drain(&mut self) -> usize {
         let now = time::boot_now();
-        let Self { source, engine, identities, cgroups, outputs, .. } = self;
+        let Self { source, engine, identities, lingering, cgroups, outputs, .. } = self;
         let count = source.drain(BATCH, |mut change| {
             identities.complete(&mut change);
+            lingering.see(&change);
             name_cgroup(change.cgroup, cgroups, engine, outputs);
             engine.input(now, Input::Change(change), outputs);
         });
@@ -179,6 +183,9 @@ impl Core {
                 self.input(now, Input::Row(row));
             }),
             Some(Part::Ended(scope, outcome)) => self.input(now, Input::Scope(scope, outcome)),
+            Some(Part::Lingering(ends)) => {
+                ends.iter().for_each(|[local, peer]| self.lingering.note(now, local, peer));
+            }
             Some(Part::Holders(holders)) => self.input(now, Input::Holders(holders)),
             None => {
                 self.parts = None;
@@ -252,7 +259,7 @@ impl Core {
                 self.catch_up();
                 _ = reply.send(self.table());
             }
-            Request::Candidates { hints, netns, reply } => _ = reply.send(self.candidates(&hints, netns)),
+            Request::Candidates { wanted, netns, reply } => _ = reply.send(self.candidates(&wanted, netns)),
             Request::Openings { reply } => {
                 let sockets = self.engine.table().iter();
                 let opened = sockets.filter_map(|socket| Some((socket.cookie(), socket.opened()?)));
@@ -267,7 +274,8 @@ impl Core {
     }
 
     /// The few sockets that are worth looking up one by one.
-    fn candidates(&mut self, hints: &Hints, netns: NetnsId) -> Option<Vec<InetId>> {
+    fn candidates(&mut self, wanted: &Wanted, netns: NetnsId) -> Option<Vec<InetId>> {
+        let hints = &wanted.hints;
         let keys = hints.local_port.or(hints.peer_port).or(hints.either_port).is_some_and(|port| port != 0);
         if !(keys || hints.cookie.is_some()) {
             return None;
@@ -277,10 +285,15 @@ impl Core {
         let counters = self.source.counters();
         self.input(time::boot_now(), Input::Counters(counters));
         self.obey();
-        if self.engine.is_behind() {
+        let views = self.engine.candidates(hints);
+        // Whose cookie the table knows is no mini-socket yet.
+        let lingering = wanted.states.contains(State::FinWait2)
+            && (hints.cookie.is_none() || views.is_empty())
+            && self.lingering.may_have(hints, time::boot_now());
+        if self.engine.is_behind() || lingering {
             return None;
         }
-        candidates(&self.engine.candidates(hints), netns)
+        candidates(views, netns)
     }
 
     /// Every socket that a listing would show.

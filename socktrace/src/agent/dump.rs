@@ -9,7 +9,7 @@ use crate::kernel::owners;
 use crate::kernel::sock_diag::{
     DiagError, InetQuery, InetRow, InetTable, IpVersion, SockDiag, UnixQuery, Want,
 };
-use crate::socket::{Family, NetnsId, Process, Proto, Socket, State, StateSet, Timer, TimerKind};
+use crate::socket::{Endpoint, Family, NetnsId, Process, Proto, Socket, State, StateSet, Timer, TimerKind};
 use crate::table::{Outcome, Scope};
 use rustc_hash::{FxHashMap, FxHashSet};
 use std::ops::ControlFlow;
@@ -27,6 +27,8 @@ pub(super) enum Part {
     Rows(Vec<Socket>),
     /// One request has been answered, or not.
     Ended(Scope, Outcome),
+    /// Both ends of what is left of connections that were closed before their peers closed them.
+    Lingering(Vec<[Endpoint; 2]>),
     /// Who holds the sockets, by inode.
     Holders(FxHashMap<u32, Process>),
 }
@@ -136,12 +138,16 @@ impl<F: FnMut(Part) -> Result<(), Unwanted>> Dump<'_, F> {
         let netns = self.diag.netns();
         for &(table, proto) in tables(reach) {
             for ip in IpVersion::BOTH {
+                let mut lingering = Vec::new();
                 self.scope(scope(netns, ip.family(), proto), |diag, each| {
                     let query = InetQuery::new(table, ip, wanted_states());
                     // A row that cannot be understood is as good as missing.
                     let mut whole = true;
                     let answer = diag.inet(&query, |row| match row.to_socket(Want::CGROUP) {
-                        _ if is_mini(&row) => ControlFlow::Continue(()),
+                        Ok(socket) if is_mini(&row) => {
+                            lingering.push([socket.local, socket.peer]);
+                            ControlFlow::Continue(())
+                        }
                         Ok(socket) => each(socket),
                         Err(error) => {
                             log::debug!("a row that cannot be understood: {error}");
@@ -151,6 +157,9 @@ impl<F: FnMut(Part) -> Result<(), Unwanted>> Dump<'_, F> {
                     })?;
                     Ok(whole && !answer.interrupted && !answer.stopped)
                 })?;
+                if !lingering.is_empty() {
+                    (self.hand)(Part::Lingering(lingering))?;
+                }
             }
         }
         self.scope(scope(netns, Family::Unix, Proto::UnixStream), |diag, each| {
@@ -163,7 +172,7 @@ impl<F: FnMut(Part) -> Result<(), Unwanted>> Dump<'_, F> {
     fn scope(
         &mut self,
         scope: Scope,
-        ask: impl Fn(&mut SockDiag, &mut dyn FnMut(Socket) -> ControlFlow<()>) -> Result<bool, DiagError>,
+        mut ask: impl FnMut(&mut SockDiag, &mut dyn FnMut(Socket) -> ControlFlow<()>) -> Result<bool, DiagError>,
     ) -> Result<(), Unwanted> {
         let Self { diag, rows, hand } = self;
         let mut unwanted = false;

@@ -5,7 +5,7 @@ use super::status::Status;
 use super::stream::EventStream;
 use crate::engine::Interest;
 use crate::kernel::sock_diag::InetId;
-use crate::query::Hints;
+use crate::listing::Wanted;
 use crate::socket::{BootNs, Cookie, NetnsId};
 use bytes::Bytes;
 use rustc_hash::FxHashMap;
@@ -31,10 +31,10 @@ pub enum Request {
         /// Where it goes, in pieces.
         reply: oneshot::Sender<Vec<Bytes>>,
     },
-    /// The TCP and UDP sockets that can have what all matches of a filter have.
+    /// The TCP and UDP sockets that can be what is wanted, in the kernel's order.
     Candidates {
-        /// What they have.
-        hints: Hints,
+        /// What is wanted.
+        wanted: Wanted,
         /// In which namespace.
         netns: NetnsId,
         /// Where they go; none where the table cannot name them all, or has better things to do.
@@ -103,11 +103,11 @@ impl Asker {
         self.ask(|reply| Request::Ready { reply }).await
     }
 
-    /// The TCP and UDP sockets of a namespace that can have what all matches of a filter have, asked from a thread
+    /// The TCP and UDP sockets of a namespace that can be what is wanted, in the kernel's order, asked from a thread
     /// that may block; none where they cannot all be named.
     #[must_use]
-    pub fn candidates(&self, hints: Hints, netns: NetnsId) -> Option<Vec<InetId>> {
-        self.ask_blocking(|reply| Request::Candidates { hints, netns, reply })?
+    pub fn candidates(&self, wanted: Wanted, netns: NetnsId) -> Option<Vec<InetId>> {
+        self.ask_blocking(|reply| Request::Candidates { wanted, netns, reply })?
     }
 
     /// When sockets were opened, of those of which that is known, asked from a thread that may block.

@@ -6,7 +6,7 @@ use super::args::SourceArgs;
 use super::error::Error;
 use super::output;
 use super::source::Source;
-use crate::agent::client::{self, ClientError};
+use crate::agent::question::{self, Connection};
 use crate::agent::selection;
 use crate::kernel::netns;
 use crate::listing::options::{Action, Format, NetnsChoice};
@@ -17,7 +17,6 @@ use std::ffi::OsString;
 use std::fs::{self, File};
 use std::io::{self, BufWriter, IsTerminal as _, Read as _, Write as _};
 use std::os::fd::AsFd as _;
-use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -47,13 +46,12 @@ fn answer(mut question: Question, words: &[OsString]) -> Result<(), Error> {
     };
     match source {
         Source::Direct => {}
-        Source::Agent(path) => return ask(&path, words, &question),
-        // A look first: an event loop has sockets of its own, which a listing of ours would show.
-        Source::Either(path) if UnixStream::connect(&path).is_err() => {}
-        Source::Either(path) => match ask(&path, words, &question) {
-            Err(Error::Client(ClientError::Absent { .. })) => {}
-            asked => return asked,
-        },
+        Source::Agent(path) => return ask(Connection::open(&path)?, words, &question),
+        Source::Either(path) => {
+            if let Ok(agent) = Connection::open(&path) {
+                return ask(agent, words, &question);
+            }
+        }
     }
     if let Some(path) = &question.filter_file {
         let text = read_filter(path).map_err(|error| Error::Io("read the filter file", error))?;
@@ -111,20 +109,15 @@ fn own_work(question: &Question, places: &Places) -> Option<&'static str> {
 }
 
 /// Asks an agent and passes on what it says.
-fn ask(path: &Path, words: &[OsString], question: &Question) -> Result<(), Error> {
+fn ask(agent: Connection, words: &[OsString], question: &Question) -> Result<(), Error> {
     let accept = match question.options.format {
         Format::Text { .. } => selection::TEXT,
         Format::Json => selection::NDJSON,
     };
-    let columns = screen().and_then(|columns| u16::try_from(columns).ok());
     let netns = netns::current().unwrap_or(0);
-    super::runtime()?.block_on(async {
-        let mut answer = client::sockets(path, words, netns, columns, accept).await?;
-        while let Some(piece) = answer.next().await? {
-            output::write(&piece)?;
-        }
-        Ok(())
-    })
+    let mut reply = agent.ask(&question::Question { words, netns, columns: screen(), accept })?;
+    while reply.next(output::write)? {}
+    reply.into_report().map_or(Ok(()), |report| say(question, &report))
 }
 
 /// What is to be said beside the answer, on standard error.

@@ -36,7 +36,9 @@ impl Held {
     /// Orders the sockets; equal ones stay in the kernel's order.
     pub(super) fn sort(&mut self, key: Key, names: &mut Directory, hints: Hints<'_>) {
         let mut ranks = Vec::with_capacity(self.sockets.len());
-        let opened = |row: &Row<'_>| hints.opened.and_then(|opened| opened(row.socket.cookie));
+        // Asking costs something.
+        let known = hints.opened.filter(|_| key == Key::Age);
+        let opened = |row: &Row<'_>| known.and_then(|opened| opened(row.socket.cookie));
         // Writing nowhere cannot fail.
         let _ = self.each(|row| {
             let row = Row { opened: opened(row), ..*row };

@@ -147,17 +147,14 @@ impl Dump<'_> {
             Part::Vsock => diag.vsock(selection.states, want, listed)?,
             Part::Tipc => diag.tipc(selection.states, want, listed)?,
             Part::Xdp => diag.xdp(want, listed)?,
-            Part::Inet(Table::Tcp | Table::Udp, inet) if self.request.candidates.is_some() => {
-                let candidates = self.request.candidates.unwrap_or_default();
-                for id in candidates.iter().filter(|id| id.table == inet) {
-                    let Some(socket) = diag.find(id, want)? else { continue };
-                    if selection.states.contains(socket.state) && listed(socket).is_break() {
-                        return Ok(ControlFlow::Break(()));
-                    }
-                }
-                return Ok(ControlFlow::Continue(()));
-            }
             Part::Inet(table, inet) => {
+                if let Some(found) = look_up(diag, inet, want, self.request.candidates)? {
+                    let wanted = found.into_iter().filter(|socket| selection.states.contains(socket.state));
+                    return Ok(wanted
+                        .map(listed)
+                        .find(ControlFlow::is_break)
+                        .unwrap_or(ControlFlow::Continue(())));
+                }
                 for ip in IpVersion::BOTH {
                     let bpf_storages = self.request.bpf_maps;
                     let query =
@@ -246,6 +243,18 @@ impl Selection {
             Some(_) | None => ControlFlow::Continue(()),
         }
     }
+}
+
+/// The candidates of a table, looked up one by one. None where there are none to be had, or one is not found under its
+/// name: it may have changed, and a dump tells.
+fn look_up(
+    diag: &mut SockDiag,
+    table: InetTable,
+    want: Want,
+    candidates: Option<&[InetId]>,
+) -> Result<Option<Vec<Socket>>, DiagError> {
+    let (InetTable::Tcp | InetTable::Udp, Some(candidates)) = (table, candidates) else { return Ok(None) };
+    candidates.iter().filter(|id| id.table == table).map(|id| diag.find(id, want)).collect()
 }
 
 /// Asks with the first bytecode that the kernel takes, or without.

@@ -5,10 +5,19 @@ use std::fmt;
 use crate::kernel::sock_diag::InetId;
 use crate::query;
 use crate::render::clock::Clock;
-use crate::socket::{BootNs, Cookie};
+use crate::socket::{BootNs, Cookie, StateSet};
 
-/// The sockets that a filter with these traits can pass.
-pub type Candidates<'a> = &'a (dyn Fn(query::Hints) -> Option<Vec<InetId>> + Sync);
+/// What is wanted of the TCP and UDP sockets of a namespace.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Wanted {
+    /// What all of them have.
+    pub hints: query::Hints,
+    /// The states that they may be in.
+    pub states: StateSet,
+}
+
+/// The sockets that can be what is wanted, in the kernel's order.
+pub type Candidates<'a> = &'a (dyn Fn(Wanted) -> Option<Vec<InetId>> + Sync);
 
 /// When the socket with that cookie was opened.
 pub type Opened<'a> = &'a (dyn Fn(Cookie) -> Option<BootNs> + Sync);
@@ -16,10 +25,10 @@ pub type Opened<'a> = &'a (dyn Fn(Cookie) -> Option<BootNs> + Sync);
 /// What the asker knows. Nothing by default.
 #[derive(Clone, Copy, Default)]
 pub struct Hints<'a> {
-    /// The TCP and UDP sockets of the namespace that a filter with these traits can pass, so that each is looked up
-    /// and no table is dumped; none where they cannot all be named. Not asked about the states that only a dump
-    /// has (TIME-WAIT, SYN-RECV); a socket that is bound and nothing else cannot be looked up, so with one of those
-    /// among them the answer is none.
+    /// The TCP and UDP sockets of the namespace that can be what is wanted, in the order in which the kernel lists
+    /// them, so that each is looked up and no table is dumped; none where they cannot all be named, or only the
+    /// kernel knows their order. Not asked about the states that only a dump has (TIME-WAIT, SYN-RECV); a socket
+    /// that is bound and nothing else cannot be looked up, so with one of those among them the answer is none.
     pub candidates: Option<Candidates<'a>>,
     /// When sockets were opened.
     pub opened: Option<Opened<'a>>,

@@ -175,8 +175,8 @@ pub(super) fn dump_all(
         }
     };
     dump::dump(request, &mut guarded, &mut |table| {
-        if !report.missing.contains(&table) {
-            report.missing.push(table);
+        if !report.missing.iter().any(|known| known == table) {
+            report.missing.push(table.into());
         }
     })?;
     failed.map_or(Ok(()), Err)

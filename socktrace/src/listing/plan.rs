@@ -14,7 +14,7 @@ use crate::socket::{BootNs, Cookie, Socket, State, StateSet};
 use super::Places;
 use super::dump::Request;
 use super::error::Error;
-use super::hints::Hints;
+use super::hints::{Hints, Wanted};
 use super::names::Directory;
 use super::options::{BpfMaps, Options};
 use super::selection::{FamilySet, Selection, Table};
@@ -139,10 +139,12 @@ fn bytecode(filter: &Filter, port_range: (u16, u16)) -> Vec<Vec<u8>> {
 /// The sockets that can pass, if the asker knows them and they can be looked up.
 fn candidates(hints: &Hints<'_>, filter: &Filter, selection: &Selection) -> Option<Vec<InetId>> {
     let only_dumped = StateSet::of(State::TimeWait).union(StateSet::of(State::SynRecv));
-    if filter.is_empty() || !selection.states.intersection(only_dumped).is_empty() {
+    let states = selection.states;
+    let dumped = selection.tables.contains(Table::Tcp) && !states.intersection(only_dumped).is_empty();
+    if filter.is_empty() || dumped {
         return None;
     }
-    hints.candidates?(filter.hints())
+    hints.candidates?(Wanted { hints: filter.hints(), states })
 }
 
 /// The selection that the filter leaves.

@@ -1,7 +1,10 @@
 //! From a question to its answer on a writer.
 
+use std::borrow::Cow;
 use std::io::Write;
 use std::path::Path;
+
+use serde::{Deserialize, Serialize};
 
 use crate::kernel::netns::Netns;
 use crate::kernel::selinux;
@@ -20,7 +23,8 @@ use super::summary::Summary;
 use super::{Places, events, kill, record};
 
 /// What is to be said beside the answer.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Report {
     /// How many rows there are.
     pub rows: usize,
@@ -29,10 +33,11 @@ pub struct Report {
     /// Processes that could not be looked into.
     pub denied: usize,
     /// Kinds of sockets that this kernel cannot list.
-    pub missing: Vec<&'static str>,
+    pub missing: Vec<Cow<'static, str>>,
     /// The filter mixes `and` and `or` without parentheses.
     pub mixed: bool,
     /// What became of the sockets that were to be closed.
+    #[serde(skip)]
     pub kill: Option<kill::Outcome>,
 }
 

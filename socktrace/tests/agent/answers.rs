@@ -2,8 +2,8 @@
 
 use super::{Agent, Churn};
 use crate::support::actor::Actor;
-use crate::support::may_trace;
-use crate::support::run::{Running, Said, run};
+use crate::support::run::{Running, run};
+use crate::support::{may_trace, wait_for};
 use serde_json::Value;
 use socktrace::agent::client;
 
@@ -99,21 +99,83 @@ fn one_socket_is_listed_at_once_and_as_without_an_agent() {
                     let through = run(&["ss", "--agent", agent.path(), options, &filter]);
                     let direct = run(&["ss", "--direct", options, &filter]);
                     assert_eq!(through.stderr, "");
-                    // Two connected rows lie in the order of the kernel's buckets, which only a dump shows.
-                    let rows = |said: Said| {
-                        let mut rows: Vec<_> = said.stdout.lines().map(str::to_owned).collect();
-                        rows.sort();
-                        rows
-                    };
-                    assert_eq!(rows(through), rows(direct), "{options} {filter}");
+                    assert_eq!(through.stdout, direct.stdout, "{options} {filter}");
                 }
             }
             drop(client);
         }
     }
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let filter = format!("sport = :{}", listener.local_addr().unwrap().port());
+}
+
+#[test]
+fn when_sockets_were_opened_is_known_through_the_agent() {
+    if !may_trace("when_sockets_were_opened_is_known_through_the_agent") {
+        return;
+    }
+    let before = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let agent = Agent::start(&[]);
+    let older = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let younger = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let ports = [&older, &younger, &before].map(|listener| listener.local_addr().unwrap().port());
+    let listed = |options: &[&str], filter: &str| -> Vec<u16> {
+        let mut all = vec!["ss", "--agent", agent.path(), "-Htln"];
+        all.extend_from_slice(options);
+        let said = run(&[all.as_slice(), &[filter]].concat());
+        assert_eq!((said.code, said.stderr.as_str()), (Some(0), ""));
+        let port = |line: &str| line.split_whitespace().nth(3)?.rsplit(':').next()?.parse().ok();
+        said.stdout.lines().map(|line| port(line).expect("a row")).collect()
+    };
+    let ours = format!("sport = {{{},{},{}}}", ports[0], ports[1], ports[2]);
+    // The oldest first; last comes what was there before the agent.
+    assert_eq!(listed(&["--sort", "age"], &ours), ports);
+    let mut aged = listed(&[], &format!("{ours} and age < 1h"));
+    aged.sort_by_key(|port| ports.iter().position(|known| known == port));
+    assert_eq!(aged, ports[..2]);
+    assert!(listed(&[], &format!("{ours} and age > 1h")).is_empty());
+    let filter = format!("sport = :{}", ports[0]);
     let said = run(&["ss", "--agent", agent.path(), "-tln", "--json", &filter]);
     let row: Value = serde_json::from_str(&said.stdout).unwrap();
     assert!(row["opened"].is_string(), "{row}");
+}
+
+#[test]
+fn what_is_left_of_a_connection_that_one_side_closed_is_listed() {
+    if !may_trace("what_is_left_of_a_connection_that_one_side_closed_is_listed") {
+        return;
+    }
+    // Closed by its client only: the kernel keeps a mini-socket in FIN-WAIT-2 for it, of which no event tells.
+    let half_closed = || {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        drop(std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap());
+        (listener.accept().unwrap().0, listener.local_addr().unwrap().port())
+    };
+    let before = half_closed();
+    let agent = Agent::start(&[]);
+    let after = half_closed();
+    for (_accepted, port) in [before, after] {
+        let listed = |source: &[&str]| {
+            let said = run(&[&["ss"], source, &["-Htn", &format!("dport = :{port}")]].concat());
+            said.stdout
+        };
+        let direct = wait_for("a mini-socket", || {
+            Some(listed(&["--direct"])).filter(|text| text.starts_with("FIN-WAIT-2 "))
+        });
+        assert_eq!(listed(&["--agent", agent.path()]), direct);
+    }
+}
+
+#[test]
+fn what_is_to_be_said_beside_an_answer_is_said_through_the_agent() {
+    if !may_trace("what_is_to_be_said_beside_an_answer_is_said_through_the_agent") {
+        return;
+    }
+    let agent = Agent::start(&[]);
+    // Kernels lack one or the other of these.
+    let said = ["--tipc", "--sctp", "--dccp", "--xdp"].map(|table| {
+        let said = |source: &[&str]| run(&[&["ss"], source, &["-Ha", table]].concat()).stderr;
+        let direct = said(&["--direct"]);
+        assert_eq!(said(&["--agent", agent.path()]), direct);
+        direct
+    });
+    assert!(said.iter().any(|line| line.starts_with("socktrace: this kernel cannot list ")), "{said:?}");
 }

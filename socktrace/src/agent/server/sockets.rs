@@ -4,24 +4,30 @@
 //! does not take it holds up nothing but that thread.
 
 use super::routes::Refusal;
+use crate::agent::question::REPORT;
 use crate::agent::request::Asker;
 use crate::agent::selection::{BadParameter, NDJSON, TEXT, prefers_text};
 use crate::agent::time;
 use crate::kernel::netns::{self, NetnsError};
 use crate::listing::options::{Action, Format, NetnsChoice, Options};
 use crate::listing::words::{self, Asked, Question};
-use crate::listing::{self, Hints, Places, Viewer};
+use crate::listing::{self, Hints, Places, Report, Viewer};
 use crate::socket::NetnsId;
 use axum::body::Body;
 use axum::extract::{RawQuery, State};
-use axum::http::header::{ACCEPT, CONTENT_TYPE};
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::header::{ACCEPT, CONTENT_TYPE, TRAILER};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use bytes::{Bytes, BytesMut};
+use futures_util::{Stream, StreamExt as _};
+use http_body_util::StreamBody;
+use hyper::body::Frame;
+use std::convert::Infallible;
 use std::io::{self, Write};
 use std::path::Path;
 use std::sync::OnceLock;
 use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
 
 /// Bytes that are sent together.
 const PIECE: usize = 64 * 1024;
@@ -61,33 +67,51 @@ pub(super) async fn sockets(
     };
     let (sender, mut pieces) = mpsc::channel(PIECES);
     let netns = asking.netns;
-    let listing = tokio::task::spawn_blocking(move || {
+    let listing = tokio::task::spawn_blocking(move || -> Result<Report, ListingError> {
         let mut out = Pieces { sender, piece: BytesMut::with_capacity(PIECE) };
-        list(&options, netns, &asker, &mut out)
-            .and_then(|()| out.flush().map_err(|e| listing::Error::Output(e).into()))
+        let report = list(&options, netns, &asker, &mut out)?;
+        out.flush().map_err(listing::Error::Output)?;
+        Ok(report)
     });
     // An error that comes before the first piece is an answer; one that comes later breaks the answer off.
-    let Some(first) = pieces.recv().await else {
-        return match listing.await.map_err(Refusal::failed)? {
-            Ok(()) => Ok(([(CONTENT_TYPE, kind)], Body::empty()).into_response()),
-            Err(ListingError::Listing(error)) if error.is_usage() => Err(Refusal::bad(error)),
-            Err(error) => Err(Refusal::failed(error)),
-        };
+    let body = match pieces.recv().await {
+        Some(first) => Body::new(StreamBody::new(frames(first, pieces, listing))),
+        None => match listing.await.map_err(Refusal::failed)? {
+            Ok(report) => {
+                let last = Ok::<_, Infallible>(trailers(&report));
+                Body::new(StreamBody::new(futures_util::stream::iter([last])))
+            }
+            Err(ListingError::Listing(error)) if error.is_usage() => return Err(Refusal::bad(error)),
+            Err(error) => return Err(Refusal::failed(error)),
+        },
     };
+    Ok(([(CONTENT_TYPE, kind), (TRAILER, REPORT)], body).into_response())
+}
+
+/// The pieces as they come, and what is to be said beside them.
+fn frames(
+    first: Bytes,
+    pieces: mpsc::Receiver<Bytes>,
+    listing: JoinHandle<Result<Report, ListingError>>,
+) -> impl Stream<Item = io::Result<Frame<Bytes>>> {
     let rest = futures_util::stream::unfold((pieces, Some(listing)), |(mut pieces, mut listing)| async {
         if let Some(piece) = pieces.recv().await {
-            return Some((Ok(piece), (pieces, listing)));
+            return Some((Ok(Frame::data(piece)), (pieces, listing)));
         }
-        let error = match listing.take()?.await {
-            Ok(Ok(())) => return None,
-            Ok(Err(error)) => io::Error::other(error.to_string()),
-            Err(error) => io::Error::other(error),
+        let last = match listing.take()?.await {
+            Ok(Ok(report)) => Ok(trailers(&report)),
+            Ok(Err(error)) => Err(io::Error::other(error.to_string())),
+            Err(error) => Err(io::Error::other(error)),
         };
-        Some((Err(error), (pieces, None)))
+        Some((last, (pieces, None)))
     });
-    use futures_util::StreamExt as _;
-    let all = futures_util::stream::once(async { Ok::<_, io::Error>(first) }).chain(rest);
-    Ok(([(CONTENT_TYPE, kind)], Body::from_stream(all)).into_response())
+    futures_util::stream::once(async { Ok(Frame::data(first)) }).chain(rest)
+}
+
+/// What is to be said beside the answer. HTTP sends it only to those who say that they take trailers.
+fn trailers(report: &Report) -> Frame<Bytes> {
+    let json = serde_json::to_vec(report).ok().and_then(|json| HeaderValue::from_bytes(&json).ok());
+    Frame::trailers(json.map(|json| (HeaderName::from_static(REPORT), json)).into_iter().collect())
 }
 
 impl Asking {
@@ -135,7 +159,7 @@ fn list(
     netns: Option<NetnsId>,
     asker: &Asker,
     out: &mut Pieces,
-) -> Result<(), ListingError> {
+) -> Result<Report, ListingError> {
     let own = netns::current()?;
     let netns = netns.unwrap_or(own);
     let places = Places::default();
@@ -143,24 +167,21 @@ fn list(
     // All at once, when the first row asks: a question for each row would take longer than the listing.
     let openings = OnceLock::new();
     let opened = |cookie| openings.get_or_init(|| asker.openings()).get(&cookie).copied();
-    let candidates = |hints| asker.candidates(hints, netns);
+    let candidates = |wanted| asker.candidates(wanted, netns);
     let hints = Hints {
         candidates: Some(&candidates),
-        // Text does not show it.
-        opened: if options.format == Format::Json { Some(&opened) } else { None },
+        opened: Some(&opened),
         clock: Some(&clock),
         // Whoever may open the socket may see what the agent sees.
         viewer: Viewer::Own,
     };
     if netns == own {
-        listing::run_with(options, &places, &hints, out)?;
-        return Ok(());
+        return Ok(listing::run_with(options, &places, &hints, out)?);
     }
     let listed = netns::list(Path::new("/proc")).namespaces.into_iter().find(|listed| listed.id == netns);
-    listed
+    Ok(listed
         .ok_or(ListingError::NoNamespace(netns))?
-        .run(|| listing::run_with(options, &places, &hints, out))??;
-    Ok(())
+        .run(|| listing::run_with(options, &places, &hints, out))??)
 }
 
 /// Sends what is written, in pieces.

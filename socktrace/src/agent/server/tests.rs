@@ -2,12 +2,15 @@
 
 use super::*;
 use crate::agent::client::{self, ClientError};
+use crate::agent::question::{Connection, Question};
 use crate::agent::request::{self, Request};
 use crate::agent::selection::{Format, Selection, TEXT};
 use crate::agent::status::Status;
 use crate::agent::stream::{BACKLOG, Feed, stream};
+use crate::listing::Report;
 use bytes::Bytes;
-use std::path::PathBuf;
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::sync::mpsc;
 
@@ -97,6 +100,22 @@ async fn the_table_is_answered_in_pieces() {
     server.end().await;
 }
 
+/// An ss question as a command asks it.
+async fn ask(path: &Path, words: &[OsString], netns: u32) -> Result<(String, Option<Report>), ClientError> {
+    let (path, words) = (path.to_owned(), words.to_vec());
+    let ask = move || {
+        let question = Question { words: &words, netns, columns: None, accept: TEXT };
+        let mut reply = Connection::open(&path)?.ask(&question)?;
+        let mut text = Vec::new();
+        while reply.next(|bytes| {
+            text.extend_from_slice(bytes);
+            Ok::<_, ClientError>(())
+        })? {}
+        Ok((String::from_utf8(text).unwrap(), reply.into_report()))
+    };
+    tokio::task::spawn_blocking(ask).await.unwrap()
+}
+
 #[tokio::test]
 async fn sockets_are_listed_and_what_is_wrong_is_said() {
     let server = start();
@@ -104,13 +123,13 @@ async fn sockets_are_listed_and_what_is_wrong_is_said() {
     let port = listener.local_addr().unwrap().port();
     let netns = crate::kernel::netns::current().unwrap();
     let args = ["-tlnH".into(), format!("sport = :{port}").into()];
-    let answer = client::sockets(&server.path, &args, netns, None, TEXT).await.unwrap();
-    let text = String::from_utf8(answer.all().await.unwrap()).unwrap();
+    let (text, report) = ask(&server.path, &args, netns).await.unwrap();
+    assert_eq!(report.map(|report| report.rows), Some(1));
     assert!(text.contains(&format!("127.0.0.1:{port}")) && text.lines().count() == 1, "{text}");
     let args = ["-t".into(), "sprot = :1".into()];
-    let refused = client::sockets(&server.path, &args, netns, None, TEXT).await.unwrap_err();
+    let refused = ask(&server.path, &args, netns).await.unwrap_err();
     assert!(refused.is_usage() && refused.to_string().contains("did you mean `sport`"), "{refused}");
-    let refused = client::sockets(&server.path, &["-t".into()], 1, None, TEXT).await.unwrap_err();
+    let refused = ask(&server.path, &["-t".into()], 1).await.unwrap_err();
     assert_eq!(refused.to_string(), "there is no network namespace 1 any more");
     server.end().await;
 }
