@@ -261,6 +261,8 @@ impl Core {
             }
             Request::Candidates { wanted, netns, reply } => _ = reply.send(self.candidates(&wanted, netns)),
             Request::Openings { reply } => {
+                // What a program did before it asked.
+                self.catch_up();
                 let sockets = self.engine.table().iter();
                 let opened = sockets.filter_map(|socket| Some((socket.cookie(), socket.opened()?)));
                 _ = reply.send(opened.collect());
