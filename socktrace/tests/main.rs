@@ -9,6 +9,7 @@ mod diag;
 mod events;
 mod filter;
 mod garbage;
+mod owners;
 mod ss_cases;
 mod ss_ghost;
 mod ss_parity;

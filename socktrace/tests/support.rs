@@ -2,6 +2,8 @@
 
 pub(crate) mod actor;
 pub(crate) mod run;
+mod sharing;
+mod uring;
 
 use std::ops::ControlFlow;
 use std::os::fd::AsRawFd;

@@ -260,12 +260,10 @@ impl Core {
                 _ = reply.send(self.table());
             }
             Request::Candidates { wanted, netns, reply } => _ = reply.send(self.candidates(&wanted, netns)),
-            Request::Openings { reply } => {
+            Request::Openers { reply } => {
                 // What a program did before it asked.
                 self.catch_up();
-                let sockets = self.engine.table().iter();
-                let opened = sockets.filter_map(|socket| Some((socket.cookie(), socket.opened()?)));
-                _ = reply.send(opened.collect());
+                _ = reply.send(self.engine.openers());
             }
             Request::Ready { reply } => match self.ready {
                 Some(sockets) => _ = reply.send(sockets),

@@ -6,7 +6,7 @@ use super::stream::EventStream;
 use crate::engine::Interest;
 use crate::kernel::sock_diag::InetId;
 use crate::listing::Wanted;
-use crate::socket::{BootNs, Cookie, NetnsId};
+use crate::socket::{Cookie, NetnsId, Opener};
 use bytes::Bytes;
 use rustc_hash::FxHashMap;
 use std::num::NonZeroU64;
@@ -40,10 +40,10 @@ pub enum Request {
         /// Where they go; none where the table cannot name them all, or has better things to do.
         reply: oneshot::Sender<Option<Vec<InetId>>>,
     },
-    /// When sockets were opened, of those of which that is known.
-    Openings {
+    /// Who opened each socket, and when.
+    Openers {
         /// Where the answer goes.
-        reply: oneshot::Sender<FxHashMap<Cookie, BootNs>>,
+        reply: oneshot::Sender<FxHashMap<Cookie, Opener>>,
     },
     /// How many sockets there are, told once the first dump is in the table.
     Ready {
@@ -110,10 +110,10 @@ impl Asker {
         self.ask_blocking(|reply| Request::Candidates { wanted, netns, reply })?
     }
 
-    /// When sockets were opened, of those of which that is known, asked from a thread that may block.
+    /// Who opened each socket, and when, asked from a thread that may block.
     #[must_use]
-    pub fn openings(&self) -> FxHashMap<Cookie, BootNs> {
-        self.ask_blocking(|reply| Request::Openings { reply }).unwrap_or_default()
+    pub fn openers(&self) -> FxHashMap<Cookie, Opener> {
+        self.ask_blocking(|reply| Request::Openers { reply }).unwrap_or_default()
     }
 
     fn ask_blocking<T>(&self, request: impl FnOnce(oneshot::Sender<T>) -> Request) -> Option<T> {

@@ -20,11 +20,18 @@ const UNIX_SLOWEST: u32 = 16;
 const UNIX_SHARE: BootNs = 20;
 const UNIX_LONGEST: BootNs = 8;
 
+/// Dumps for the sake of owners may take one part in so many of the time, and are made ever more seldom while they find
+/// none: up to so many times.
+const OWNERS_SHARE: BootNs = 50;
+const OWNERS_SLOWEST: u32 = 64;
+
 /// Why a dump is made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Cause {
     /// To find the UNIX sockets that are gone.
     Unix,
+    /// To find who holds the sockets whose owner no call told.
+    Owners,
     /// To compare, although nothing was lost.
     Audit,
     /// A part of the last one was missing.
@@ -39,14 +46,14 @@ impl Cause {
     pub(super) const fn is_after_loss(self) -> bool {
         match self {
             Self::Seed | Self::Loss | Self::Retry => true,
-            Self::Audit | Self::Unix => false,
+            Self::Audit | Self::Owners | Self::Unix => false,
         }
     }
 
     pub(super) const fn reach(self) -> Reach {
         match self {
             Self::Unix => Reach::Unix,
-            Self::Seed | Self::Loss | Self::Retry | Self::Audit => Reach::All,
+            Self::Seed | Self::Loss | Self::Retry | Self::Audit | Self::Owners => Reach::All,
         }
     }
 }
@@ -79,6 +86,19 @@ pub(super) struct Dumps {
     unix_took: BootNs,
     /// How many times `unix_every` the next one waits.
     unix_pace: u32,
+    /// How long the last full dump took.
+    all_took: BootNs,
+    /// How many times `owners_every` the next dump for owners waits.
+    owners_pace: u32,
+}
+
+/// What is waited for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) struct Waits {
+    /// Somebody waits for the ends of UNIX sockets.
+    pub(super) unix_close: bool,
+    /// There are sockets without an owner.
+    pub(super) owners: bool,
 }
 
 impl Dumps {
@@ -94,6 +114,8 @@ impl Dumps {
             last_all: 0,
             unix_took: 0,
             unix_pace: 1,
+            all_took: 0,
+            owners_pace: 1,
         }
     }
 
@@ -116,9 +138,22 @@ impl Dumps {
         self.unix_pace = 1;
     }
 
-    /// The dump that is to begin now, if any. `unix`: whether somebody waits for the ends of UNIX sockets.
-    pub(super) fn due(&self, now: BootNs, unix: bool) -> Option<Cause> {
-        let pace = if unix { 1 } else { self.unix_pace };
+    /// So many sockets got an owner by a dump that was made for that, or for something else.
+    pub(super) fn owners_found(&mut self, cause: Cause, named: usize) {
+        self.owners_pace = match (named, cause) {
+            (0, Cause::Owners) => (self.owners_pace * 2).min(OWNERS_SLOWEST),
+            (0, _) => self.owners_pace,
+            (_, _) => 1,
+        };
+    }
+
+    /// The dump that is to begin now, if any.
+    pub(super) fn due(&self, now: BootNs, waits: Waits) -> Option<Cause> {
+        let pace = if waits.unix_close { 1 } else { self.unix_pace };
+        let owners_every = match self.config.owners_every {
+            0 => 0,
+            every => (self.all_took * OWNERS_SHARE).max(every * BootNs::from(self.owners_pace)),
+        };
         let unix_every = match self.config.unix_every {
             0 => 0,
             every => (self.unix_took * UNIX_SHARE).min(every * UNIX_LONGEST).max(every * BootNs::from(pace)),
@@ -129,6 +164,7 @@ impl Dumps {
             Phase::Idle if self.again == Some(Cause::Loss) && is_due(PAUSE, self.last_all) => self.again,
             Phase::Idle if self.again.is_some() && is_due(RETRY_AFTER, self.last_all) => self.again,
             Phase::Idle if is_due(self.config.audit_every, self.last_all) => Some(Cause::Audit),
+            Phase::Idle if waits.owners && is_due(owners_every, self.last_all) => Some(Cause::Owners),
             Phase::Idle if is_due(unix_every, self.last) => Some(Cause::Unix),
             Phase::Idle => None,
         }
@@ -171,7 +207,10 @@ impl Dumps {
         self.phase = Phase::Idle;
         self.last = now;
         match cause.reach() {
-            Reach::All => self.last_all = now,
+            Reach::All => {
+                self.last_all = now;
+                self.all_took = at.saturating_sub(self.began + SETTLE);
+            }
             Reach::Unix => {
                 self.unix_took = at.saturating_sub(self.began + SETTLE);
                 self.unix_pace = (self.unix_pace * 2).min(UNIX_SLOWEST);

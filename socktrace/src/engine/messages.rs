@@ -5,7 +5,7 @@ use std::sync::Arc;
 use rustc_hash::FxHashMap;
 
 use super::Interest;
-use crate::socket::{BootNs, Cgroup, Change, Counters, Event, Owner, Process, Socket};
+use crate::socket::{Cgroup, Change, Counters, Event, Process, Socket};
 use crate::table::{Outcome, Scope};
 
 /// Who reads events: a number that the caller chooses.
@@ -55,15 +55,6 @@ pub enum Reach {
     All,
     /// UNIX sockets only, nobody's holders.
     Unix,
-}
-
-/// Who opened a socket, and when.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Opener {
-    /// Who.
-    pub owner: Owner,
-    /// When, if that was seen.
-    pub opened: Option<BootNs>,
 }
 
 /// How the engine is doing.

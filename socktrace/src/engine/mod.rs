@@ -14,16 +14,16 @@ mod readers;
 mod tests;
 
 pub use interest::Interest;
-pub use messages::{Input, Opener, Output, Reach, ReaderId, Stats};
+pub use messages::{Input, Output, Reach, ReaderId, Stats};
 
 use std::sync::Arc;
 
-use dumps::{Cause, Dumps};
+use dumps::{Cause, Dumps, Waits};
 use readers::Readers;
 use rustc_hash::FxHashMap;
 
 use crate::query::Hints;
-use crate::socket::{BootNs, Cgroup, Cookie, Counters, Event, EventKind, KindSet, Process, Subject};
+use crate::socket::{BootNs, Cgroup, Cookie, Counters, Event, EventKind, KindSet, Opener, Process, Subject};
 use crate::table::{Outcome, SETTLE, Table, View};
 
 /// How many cgroups are remembered; then they are told again, one by one.
@@ -39,11 +39,19 @@ pub struct Config {
     /// How often UNIX sockets are looked through for those that came or went without an event, nanoseconds; 0 for
     /// never. Less often while nothing is heard of any and nobody waits for their ends.
     pub unix_every: BootNs,
+    /// How soon after a full dump the next one may follow because somebody's owner is not known, nanoseconds; 0 for
+    /// never. Less often while such dumps find none.
+    pub owners_every: BootNs,
 }
 
 impl Default for Config {
     fn default() -> Self {
-        Self { bound_is_listed: true, audit_every: 60_000_000_000, unix_every: 500_000_000 }
+        Self {
+            bound_is_listed: true,
+            audit_every: 60_000_000_000,
+            unix_every: 500_000_000,
+            owners_every: 500_000_000,
+        }
     }
 }
 
@@ -111,7 +119,9 @@ impl Engine {
                 }
                 self.cgroups.insert(id, cgroup);
             }
-            Input::Holders(holders) if self.dumps.is_idle() => self.table.hold(&holders),
+            Input::Holders(holders) if self.dumps.is_idle() => {
+                self.table.hold(&holders, now, self.readers.wanted(), &mut events);
+            }
             Input::Holders(holders) => self.holders = holders,
             Input::DumpRead => {
                 self.table.end(now);
@@ -168,13 +178,11 @@ impl Engine {
         }
     }
 
-    /// Who opened each of these sockets, and when, in their order; none for a socket that the table does not have.
-    pub fn openers(&self, cookies: impl Iterator<Item = Cookie>) -> Vec<Option<Opener>> {
-        let opener = |cookie| {
-            let view = self.table.get(cookie)?;
-            Some(Opener { owner: view.owner(), opened: view.opened() })
-        };
-        cookies.map(opener).collect()
+    /// Who opened each listed socket, and when.
+    #[must_use]
+    pub fn openers(&self) -> FxHashMap<Cookie, Opener> {
+        let opener = |view: View<'_>| (view.cookie(), Opener { owner: view.owner(), opened: view.opened() });
+        self.table.iter().map(opener).collect()
     }
 
     /// Whether the table may lack sockets, or have too many: the first dump is not in it yet, or records were lost
@@ -203,7 +211,9 @@ impl Engine {
             events.push(Event { at: now, kind: EventKind::Lost { records }, subject: None });
             self.dumps.lost();
         }
-        if let Some(cause) = self.dumps.due(now, self.readers.wants_unix_close()) {
+        let waits =
+            Waits { unix_close: self.readers.wants_unix_close(), owners: self.table.lacks_owners(now) };
+        if let Some(cause) = self.dumps.due(now, waits) {
             self.start(cause, now, out);
         }
     }
@@ -222,9 +232,9 @@ impl Engine {
         if merged.unix > 0 {
             self.dumps.unix_seen();
         }
-        if !self.holders.is_empty() {
-            self.table.hold(&std::mem::take(&mut self.holders));
-        }
+        let holders = std::mem::take(&mut self.holders);
+        let named = self.table.hold(&holders, now, self.readers.wanted(), events);
+        self.dumps.owners_found(cause, named);
         let (added, removed, changed) = (merged.added, merged.removed, merged.changed);
         let resync = Event { at: now, kind: EventKind::Resync { added, removed, changed }, subject: None };
         match cause {
@@ -233,7 +243,7 @@ impl Engine {
                 self.stats.resyncs += 1;
                 events.push(resync);
             }
-            Cause::Audit => {
+            Cause::Audit | Cause::Owners => {
                 self.stats.audits += 1;
                 self.stats.drift += merged.drift();
                 if merged.drift() > 0 {

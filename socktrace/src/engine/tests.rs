@@ -3,7 +3,7 @@
 use super::*;
 use crate::query::{Context, Dialect, Filter, NoNames, parse};
 use crate::socket::{
-    Change, ChangeKind, Comm, Endpoint, Family, FamilyCount, Owner, Proto, Socket, State, Subject,
+    Change, ChangeKind, Comm, Endpoint, Family, FamilyCount, Opener, Owner, Proto, Socket, State, Subject,
 };
 use crate::table::Scope;
 
@@ -357,11 +357,40 @@ fn holders_wait_for_the_rows_they_belong_to() {
     bench.begin();
     bench.input(Input::Holders([(501, process(7)), (502, process(8))].into_iter().collect()));
     bench.dump(&[row(1, 10, 20)], Outcome::Complete);
-    let openers = |bench: &Bench| bench.engine.openers([1, 2].into_iter());
-    let held = |pid| Some(Opener { owner: Owner::Holder(process(pid)), opened: None });
-    assert_eq!(openers(&bench), [held(7), None]);
+    let openers = |bench: &Bench| bench.engine.openers().into_iter().collect::<Vec<_>>();
+    let held = |pid| (1, Opener { owner: Owner::Holder(process(pid)), opened: None });
+    assert_eq!(openers(&bench), [held(7)]);
     bench.input(Input::Holders([(501, process(9))].into_iter().collect()));
-    assert_eq!(openers(&bench), [held(9), None]);
+    assert_eq!(openers(&bench), [held(9)]);
+}
+
+#[test]
+fn owners_are_looked_for_soon_and_ever_more_seldom_while_none_is_found() {
+    let config = Config { audit_every: 0, unix_every: 0, ..Config::default() };
+    let mut bench = Bench::with(config);
+    bench.subscribe(1, KindSet::USUAL, "");
+    bench.begin();
+    bench.dump(&[], Outcome::Complete);
+    let began = bench.now;
+    bench.input(Input::Change(change(bench.now, 7, State::SynRecv, State::Established, 1, 2)));
+    let mut looks = Vec::new();
+    while looks.len() < 4 {
+        bench.now += 100 * MS;
+        if bench.lost(0) == ["dump"] {
+            looks.push((bench.now - began) / MS);
+            let holders = if looks.len() == 4 { vec![(501, process(9))] } else { Vec::new() };
+            bench.input(Input::Holders(holders.into_iter().collect()));
+            let inode = if looks.len() == 4 { 501 } else { 0 };
+            let told = bench.dump(&[Socket { inode, ..row(7, 1, 2) }], Outcome::Complete);
+            assert_eq!(told, if looks.len() == 4 { &["accept to [1]"][..] } else { &[] });
+        }
+    }
+    assert_eq!(looks, [500, 1540, 3580, 7620]);
+    // Everybody has an owner.
+    assert!((0..100).all(|_| {
+        bench.now += 1000 * MS;
+        bench.lost(0).is_empty()
+    }));
 }
 
 #[test]

@@ -76,8 +76,8 @@ impl<'a, W: Write> Answer<'a, W> {
             self.write()?;
         }
         let mut row = *row;
-        if let (Format::Json, Some(opened)) = (self.format, self.hints.opened) {
-            row.opened = opened(row.socket.cookie);
+        if self.format == Format::Json {
+            row.opener = self.hints.opener(row.socket);
         }
         if let Some(rounds) = &mut self.rounds
             && row.delta.is_none()

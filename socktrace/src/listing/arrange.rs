@@ -37,11 +37,10 @@ impl Held {
     pub(super) fn sort(&mut self, key: Key, names: &mut Directory, hints: Hints<'_>) {
         let mut ranks = Vec::with_capacity(self.sockets.len());
         // Asking costs something.
-        let known = hints.opened.filter(|_| key == Key::Age);
-        let opened = |row: &Row<'_>| known.and_then(|opened| opened(row.socket.cookie));
+        let opener = |row: &Row<'_>| (key == Key::Age).then(|| hints.opener(row.socket)).flatten();
         // Writing nowhere cannot fail.
         let _ = self.each(|row| {
-            let row = Row { opened: opened(row), ..*row };
+            let row = Row { opener: opener(row), ..*row };
             ranks.push(rank(key, &row, names));
             Ok(())
         });
@@ -121,7 +120,7 @@ fn rank(key: Key, row: &Row<'_>, names: &mut Directory) -> Rank {
         Key::BytesSent => info(tcp::BYTES_SENT),
         Key::BytesReceived => info(tcp::BYTES_RECEIVED),
         // The oldest first, those of which we do not know last.
-        Key::Age => Rank::Smallest(row.opened.unwrap_or(u64::MAX)),
+        Key::Age => Rank::Smallest(row.opener.and_then(|opener| opener.opened).unwrap_or(u64::MAX)),
         Key::LocalPort => Rank::Smallest(socket.local.port().into()),
         Key::PeerPort => Rank::Smallest(socket.peer.port().into()),
         Key::Netns => Rank::Smallest(socket.netns.into()),

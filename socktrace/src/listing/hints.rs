@@ -5,7 +5,7 @@ use std::fmt;
 use crate::kernel::sock_diag::InetId;
 use crate::query;
 use crate::render::clock::Clock;
-use crate::socket::{BootNs, Cookie, StateSet};
+use crate::socket::{Cookie, Opener, Owner, Socket, StateSet};
 
 /// What is wanted of the TCP and UDP sockets of a namespace.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -19,8 +19,8 @@ pub struct Wanted {
 /// The sockets that can be what is wanted, in the kernel's order.
 pub type Candidates<'a> = &'a (dyn Fn(Wanted) -> Option<Vec<InetId>> + Sync);
 
-/// When the socket with that cookie was opened.
-pub type Opened<'a> = &'a (dyn Fn(Cookie) -> Option<BootNs> + Sync);
+/// Who opened the socket with that cookie, and when.
+pub type OpenerOf<'a> = &'a (dyn Fn(Cookie) -> Option<Opener> + Sync);
 
 /// What the asker knows. Nothing by default.
 #[derive(Clone, Copy, Default)]
@@ -30,12 +30,26 @@ pub struct Hints<'a> {
     /// kernel knows their order. Not asked about the states that only a dump has (TIME-WAIT, SYN-RECV); a socket
     /// that is bound and nothing else cannot be looked up, so with one of those among them the answer is none.
     pub candidates: Option<Candidates<'a>>,
-    /// When sockets were opened.
-    pub opened: Option<Opened<'a>>,
-    /// Makes dates of it.
+    /// Who opened sockets, and when. Asked only where the answer takes it.
+    pub opener: Option<OpenerOf<'a>>,
+    /// Makes dates of that.
     pub clock: Option<&'a Clock>,
     /// Who is to see the answer.
     pub viewer: Viewer,
+}
+
+impl Hints<'_> {
+    /// Who opened it, and when, if that may be told to who is to see the answer; none if nobody knows openers here.
+    pub(super) fn opener(&self, socket: &Socket) -> Option<Opener> {
+        let opener = self.opener?(socket.cookie);
+        let opener = opener.unwrap_or(Opener { owner: Owner::Unknown, opened: None });
+        Some(match self.viewer {
+            Viewer::User(uid) if self.viewer.is_limited() && socket.uid != Some(uid) => {
+                Opener { owner: Owner::Unknown, ..opener }
+            }
+            Viewer::User(_) | Viewer::Own => opener,
+        })
+    }
 }
 
 impl fmt::Debug for Hints<'_> {

@@ -9,7 +9,7 @@ use crate::kernel::sock_diag::{InetId, Want};
 use crate::query::bytecode::{Able, Target};
 use crate::query::{self, Context, Dialect, Facts, Filter, InCgroup, Processes};
 use crate::render::ss::Takes;
-use crate::socket::{BootNs, Cookie, Socket, State, StateSet};
+use crate::socket::{BootNs, Socket, State, StateSet};
 
 use super::Places;
 use super::dump::Request;
@@ -87,7 +87,8 @@ impl<'a> Plan<'a> {
         if self.filter.is_empty() {
             return true;
         }
-        let opened = if self.now == 0 { None } else { self.opened(socket.cookie) };
+        let opened =
+            if self.now == 0 { None } else { self.hints.opener(socket).and_then(|opener| opener.opened) };
         let age_us = opened.map(|opened| self.now.saturating_sub(opened) / 1000);
         let port_range = self.port_range;
         let mut facts = Facts { processes, port_range, age_us, ..Facts::of_socket(socket) };
@@ -99,10 +100,6 @@ impl<'a> Plan<'a> {
             facts.cgroup = InCgroup::Known(cgroup);
         }
         self.filter.matches(&facts)
-    }
-
-    fn opened(&self, cookie: Cookie) -> Option<BootNs> {
-        self.hints.opened.and_then(|opened| opened(cookie))
     }
 }
 

@@ -23,7 +23,7 @@ pub use counters::{Counters, FamilyCount};
 pub use detail::{Detail, Shutdown, Timer, TimerKind};
 pub use event::{Event, EventKind, Subject};
 pub use kinds::KindSet;
-pub use owner::{Attribution, Comm, Holder, Owner, Process};
+pub use owner::{Attribution, Comm, Holder, Opener, Owner, Process};
 pub use proto::{Family, Proto};
 pub use state::{State, StateSet};
 

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use super::BootNs;
+
 /// A process name as the kernel keeps it: at most 15 bytes, any byte but NUL.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub struct Comm([u8; 16]);
@@ -112,4 +114,13 @@ impl Owner {
             Self::Unknown => Attribution::Unknown,
         }
     }
+}
+
+/// Who opened a socket, and when.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Opener {
+    /// Who.
+    pub owner: Owner,
+    /// When, if that was seen.
+    pub opened: Option<BootNs>,
 }

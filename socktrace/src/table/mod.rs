@@ -17,6 +17,7 @@ mod entry;
 #[cfg(test)]
 mod laws;
 mod merge;
+mod owners;
 mod scope;
 mod slots;
 mod state;
@@ -34,7 +35,6 @@ pub use view::View;
 use aside::Aside;
 use entry::Entry;
 use merge::Dump;
-use rustc_hash::FxHashMap;
 use slots::{Side, Slots};
 use tell::Teller;
 
@@ -55,6 +55,8 @@ pub struct Table {
     unaccepted: Aside<Entry>,
     /// Accepted before the table met them.
     claims: Aside<Process>,
+    /// Came without an owner, and perhaps have none yet.
+    unowned: Vec<Cookie>,
     dump: Option<Dump>,
     /// Every change from before this has been applied.
     applied: BootNs,
@@ -71,6 +73,7 @@ impl Table {
             bound_is_listed,
             unaccepted: Aside::new(ASIDE),
             claims: Aside::new(ASIDE),
+            unowned: Vec::new(),
             dump: None,
             applied: 0,
         }
@@ -147,20 +150,6 @@ impl Table {
         )
     }
 
-    /// Names the holders of sockets, by inode. What was seen exactly is never overwritten.
-    pub fn hold(&mut self, holders: &FxHashMap<u32, Process>) {
-        for entry in self.slots.iter_mut() {
-            match entry.owner {
-                Owner::Exact(_) => {}
-                Owner::Holder(_) | Owner::Unknown => {
-                    if let Some(&process) = holders.get(&entry.inode) {
-                        entry.owner = Owner::Holder(process);
-                    }
-                }
-            }
-        }
-    }
-
     /// Bytes that the table has taken from the allocator for its entries and indexes.
     #[must_use]
     pub fn bytes(&self) -> usize {
@@ -184,6 +173,9 @@ impl Table {
             entry.accept_told();
         }
         self.listed += usize::from(entry.is_listed());
+        if owners::awaits(&entry) {
+            self.await_owner(entry.cookie);
+        }
         self.slots.insert(entry)
     }
 

@@ -2,7 +2,7 @@
 
 use super::entry::{Ends, Entry};
 use super::tell::Teller;
-use super::{Table, is_kept};
+use super::{Table, is_kept, owners};
 use crate::socket::{Change, Closing, EventKind, Owner, Proto, State};
 
 /// What a pair of states amounts to.
@@ -126,6 +126,9 @@ impl Table {
                         entry.opened = change.at;
                     }
                 });
+                if owners::awaits(self.slots.get(slot)) {
+                    self.await_owner(change.cookie);
+                }
             }
         }
     }

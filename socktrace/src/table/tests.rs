@@ -37,6 +37,13 @@ fn check_with(it: &mut Table, wanted: KindSet, script: &str, told: &[&str], tabl
                 it.end(ns(us));
                 it.finish(wanted, &mut out);
             }
+            ["hold", us, ref pairs @ ..] => {
+                let pair = |pair: &&str| {
+                    let (inode, pid) = pair.split_once(':').unwrap();
+                    (inode.parse().unwrap(), process(pid))
+                };
+                it.hold(&pairs.iter().map(pair).collect(), ns(us), wanted, &mut out);
+            }
             ["finish", us] => {
                 it.end(ns(us));
                 it.finish(wanted, &mut out);
@@ -555,30 +562,16 @@ fn only_what_was_covered_is_swept() {
 
 #[test]
 fn holders_are_named_where_nobody_was_seen() {
-    let mut table = Table::new(true);
     let script = "
         10 1 tcp close>listen 10.0.0.1:1 0.0.0.0:0 5
         begin 100
         row 1 tcp listen 10.0.0.1:1 0.0.0.0:0 71
         row 2 tcp estab 10.0.0.1:2 10.0.0.2:2 72
         row 3 tcp estab 10.0.0.1:3 10.0.0.2:2 73
-        done 90000";
-    check_with(
-        &mut table,
-        KindSet::EMPTY,
+        done 90000
+        hold 90000 71:8 72:9";
+    check(
         script,
-        &[],
-        &[
-            "1 LISTEN 10.0.0.1:1 0.0.0.0:0 5",
-            "2 ESTAB 10.0.0.1:2 10.0.0.2:2 ?",
-            "3 ESTAB 10.0.0.1:3 10.0.0.2:2 ?",
-        ],
-    );
-    table.hold(&[(71, process("8")), (72, process("9"))].into_iter().collect());
-    check_with(
-        &mut table,
-        KindSet::EMPTY,
-        "",
         &[],
         &[
             "1 LISTEN 10.0.0.1:1 0.0.0.0:0 5",
@@ -586,6 +579,40 @@ fn holders_are_named_where_nobody_was_seen() {
             "3 ESTAB 10.0.0.1:3 10.0.0.2:2 ?",
         ],
     );
+}
+
+#[test]
+fn a_connection_that_is_held_has_been_accepted_though_no_accept_was_seen() {
+    let mut table = Table::new(true);
+    let born = "
+        10 2 tcp syn-recv>estab 10.0.0.1:2 10.0.0.2:2
+        20 3 tcp syn-recv>estab 10.0.0.1:3 10.0.0.2:2";
+    let unknown = ["2 ESTAB 10.0.0.1:2 10.0.0.2:2 ?", "3 ESTAB 10.0.0.1:3 10.0.0.2:2 ?"];
+    check_with(&mut table, KindSet::USUAL, born, &[], &unknown);
+    assert!(!table.lacks_owners(ns("100")), "accept(2) may still come");
+    assert!(table.lacks_owners(ns("300000")));
+    let held = "
+        begin 300000
+        row 2 tcp estab 10.0.0.1:2 10.0.0.2:2 72
+        row 3 tcp estab 10.0.0.1:3 10.0.0.2:2 73
+        done 390000
+        hold 390000 72:9";
+    check_with(
+        &mut table,
+        KindSet::USUAL,
+        held,
+        &["accept 2 10.0.0.1:2 10.0.0.2:2 held:9"],
+        &["2 ESTAB 10.0.0.1:2 10.0.0.2:2 held:9", unknown[1]],
+    );
+    assert!(table.lacks_owners(ns("400000")), "the other one is still in the queue");
+    check_with(
+        &mut table,
+        KindSet::USUAL,
+        "400000 3 tcp accept 10.0.0.1:3 10.0.0.2:2 7\nhold 410000 72:9 73:7",
+        &["accept 3 10.0.0.1:3 10.0.0.2:2 7"],
+        &["2 ESTAB 10.0.0.1:2 10.0.0.2:2 held:9", "3 ESTAB 10.0.0.1:3 10.0.0.2:2 7"],
+    );
+    assert!(!table.lacks_owners(ns("900000")));
 }
 
 #[test]

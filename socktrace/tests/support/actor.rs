@@ -3,13 +3,14 @@
 //! It is this very test binary, started again: `act` reads commands, one per line, and answers each with a line
 //! that begins with `@`.
 
-use super::{raise_loopback, wait_for};
+use super::{raise_loopback, sharing, wait_for};
 use nix::sched::{CloneFlags, setns, unshare};
 use std::collections::HashMap;
 use std::fs::{self, File};
 use std::io::{self, BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{IpAddr, Shutdown, SocketAddr, TcpListener, TcpStream, UdpSocket};
-use std::os::unix::net::{UnixListener, UnixStream};
+use std::os::fd::{AsRawFd as _, FromRawFd as _, OwnedFd};
+use std::os::unix::net::{UnixDatagram, UnixListener, UnixStream};
 use std::os::unix::process::CommandExt as _;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
@@ -30,6 +31,18 @@ impl Actor {
     pub(crate) fn beside(&self, name: &str) -> Self {
         let netns = File::open(format!("/proc/{}/ns/net", self.pid())).unwrap();
         Self::start(name, move || setns(&netns, CloneFlags::CLONE_NEWNET), &[])
+    }
+
+    /// Starts another in the same namespace that finds a listener of this one's process at descriptor 3, as systemd
+    /// hands it to the services that it starts.
+    pub(crate) fn activated(&self, name: &str, listener: OwnedFd) -> Self {
+        let netns = File::open(format!("/proc/{}/ns/net", self.pid())).unwrap();
+        let enter = move || {
+            setns(&netns, CloneFlags::CLONE_NEWNET)?;
+            // SAFETY: descriptor 3 is nobody's yet, or will not be used before exec closes it.
+            nix::errno::Errno::result(unsafe { libc::dup2(listener.as_raw_fd(), 3) }).map(drop)
+        };
+        Self::start(name, enter, &[("ACTOR_LISTENER", "3")])
     }
 
     fn start(
@@ -116,6 +129,10 @@ fn act() {
     // The name of a process is that of its first thread.
     fs::write("/proc/self/comm", name).unwrap();
     let mut stage = Stage::default();
+    if std::env::var_os("ACTOR_LISTENER").is_some() {
+        // SAFETY: whoever started us put a listener there for us.
+        stage.listener = Some(unsafe { TcpListener::from_raw_fd(3) });
+    }
     println!("@ready");
     for line in io::stdin().lines() {
         let words: Vec<String> = line.unwrap().split(' ').map(str::to_owned).collect();
@@ -128,14 +145,15 @@ fn act() {
 }
 
 #[derive(Default)]
-struct Stage {
-    listener: Option<TcpListener>,
+pub(super) struct Stage {
+    pub(super) listener: Option<TcpListener>,
     unix_listener: Option<UnixListener>,
-    streams: HashMap<u32, Stream>,
+    pub(super) streams: HashMap<u32, Stream>,
     udp: Option<UdpSocket>,
+    pub(super) inbox: Option<UnixDatagram>,
 }
 
-enum Stream {
+pub(super) enum Stream {
     Tcp(TcpStream),
     Unix(UnixStream),
 }
@@ -195,13 +213,13 @@ impl Stage {
                 let stream = UnixStream::connect(path)?;
                 self.keep(Stream::Unix(stream));
             }
-            _ => panic!("no such command: {words:?}"),
+            _ => return sharing::act(self, words),
         }
         Ok("done".to_owned())
     }
 
     /// Streams are numbered from 0 in the order in which they come.
-    fn keep(&mut self, stream: Stream) {
+    pub(super) fn keep(&mut self, stream: Stream) {
         let id = (0..).find(|id| !self.streams.contains_key(id)).unwrap();
         self.streams.insert(id, stream);
     }
@@ -223,10 +241,10 @@ impl Stage {
     }
 }
 
-fn number(word: &str) -> u32 {
+pub(super) fn number(word: &str) -> u32 {
     word.parse().unwrap()
 }
 
-fn address(addr: &str, port: &str) -> SocketAddr {
+pub(super) fn address(addr: &str, port: &str) -> SocketAddr {
     (addr.parse::<IpAddr>().unwrap(), port.parse().unwrap()).into()
 }

@@ -165,12 +165,12 @@ fn list(
     let places = Places::default();
     let clock = time::clock(0);
     // All at once, when the first row asks: a question for each row would take longer than the listing.
-    let openings = OnceLock::new();
-    let opened = |cookie| openings.get_or_init(|| asker.openings()).get(&cookie).copied();
+    let openers = OnceLock::new();
+    let opener = |cookie| openers.get_or_init(|| asker.openers()).get(&cookie).copied();
     let candidates = |wanted| asker.candidates(wanted, netns);
     let hints = Hints {
         candidates: Some(&candidates),
-        opened: Some(&opened),
+        opener: Some(&opener),
         clock: Some(&clock),
         // Whoever may open the socket may see what the agent sees.
         viewer: Viewer::Own,

@@ -9,6 +9,7 @@ use crate::agent::status::Status;
 use crate::agent::stream::{BACKLOG, Feed, stream};
 use crate::listing::Report;
 use bytes::Bytes;
+use rustc_hash::FxHashMap;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -50,7 +51,7 @@ fn start() -> Server {
                     let _ = reply.send(stream);
                 }
                 Request::Candidates { reply, .. } => _ = reply.send(None),
-                Request::Openings { reply } => _ = reply.send([(u64::MAX, 1)].into_iter().collect()),
+                Request::Openers { reply } => _ = reply.send(FxHashMap::default()),
                 Request::Ready { reply } => _ = reply.send(7),
                 Request::Table { reply } => _ = reply.send(vec!["one\n".into(), "two\n".into()]),
                 Request::Status { reply } => _ = reply.send(a_status()),

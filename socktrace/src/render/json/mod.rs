@@ -10,7 +10,7 @@ mod tests;
 
 pub use object::Object;
 
-use crate::socket::{Cgroup, Detail, Endpoint, Holder, Socket, UnixName};
+use crate::socket::{Cgroup, Detail, Endpoint, Holder, Opener, Socket, UnixName};
 
 use super::clock::Clock;
 use super::names::{Named, Names};
@@ -45,8 +45,21 @@ pub fn encode(out: &mut Vec<u8>, row: &Row<'_>, show: &Show, names: &mut dyn Nam
     if let Some(delta) = row.delta {
         object.object("delta", |object| push_delta(object, delta));
     }
-    if let (Some(opened), Some(clock)) = (row.opened, clock) {
-        object.text("opened", &clock.rfc3339(opened));
+    if let Some(Opener { owner, opened }) = row.opener {
+        match owner.process() {
+            Some(process) => {
+                object.number("pid", process.pid);
+                object.text("comm", process.comm.as_bytes());
+            }
+            None => {
+                object.null("pid");
+                object.null("comm");
+            }
+        }
+        object.word("attribution", owner.attribution().name());
+        if let (Some(opened), Some(clock)) = (opened, clock) {
+            object.text("opened", &clock.rfc3339(opened));
+        }
     }
     if show.users.is_some() {
         object.objects("processes", row.users.iter(), holder);

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::*;
 use crate::render::names::NoNames;
 use crate::render::ss::{UnixPeer, Users};
-use crate::socket::{Comm, Family, Process, Proto, Shutdown, State, Timer, TimerKind, info};
+use crate::socket::{Comm, Family, Owner, Process, Proto, Shutdown, State, Timer, TimerKind, info};
 
 const DOCUMENT: &str = include_str!("../../../../docs/json-sockets.md");
 
@@ -161,6 +161,22 @@ fn what_options_add() {
         expected[key] = value.clone();
     }
     assert_eq!(object(&row, &ALL), expected);
+}
+
+#[test]
+fn an_opener_is_told_where_somebody_keeps_account_of_them() {
+    let process = Process { pid: 5, comm: Comm::from_bytes(b"web") };
+    let row = |owner| Row { opener: Some(Opener { owner, opened: None }), ..Row::of(&TCP) };
+    static TCP: std::sync::LazyLock<Socket> = std::sync::LazyLock::new(tcp);
+    for (row, expected) in [
+        (row(Owner::Exact(process)), json!([5, "web", "exact"])),
+        (row(Owner::Holder(process)), json!([5, "web", "holder"])),
+        (row(Owner::Unknown), json!([null, null, "unknown"])),
+    ] {
+        let object = object(&row, &Show::default());
+        assert_eq!(json!([object["pid"], object["comm"], object["attribution"]]), expected);
+    }
+    assert_eq!(object(&Row::of(&TCP), &Show::default()).get("attribution"), None);
 }
 
 #[test]

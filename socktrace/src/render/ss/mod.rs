@@ -28,7 +28,7 @@ mod xdp;
 pub use chosen::{Pick, Takes};
 pub use table::Table;
 
-use crate::socket::{BootNs, Holder, Socket, State, UnixName};
+use crate::socket::{Holder, Opener, Socket, State, UnixName};
 
 use super::names::Names;
 
@@ -89,8 +89,8 @@ pub struct Row<'a> {
     pub socket: &'a Socket,
     /// Who holds it, in the order in which they are shown.
     pub users: &'a [Holder],
-    /// When it was opened, where somebody saw it.
-    pub opened: Option<BootNs>,
+    /// Who opened it and when, where somebody keeps account of that.
+    pub opener: Option<Opener>,
     /// The other end of a connected UNIX socket, where it was looked for.
     pub peer: Option<UnixPeer<'a>>,
     /// What its network namespace is called, where there is more than one.
@@ -136,7 +136,7 @@ impl<'a> Row<'a> {
     /// Of a socket of which nothing else is known.
     #[must_use]
     pub const fn of(socket: &'a Socket) -> Self {
-        Self { socket, users: &[], opened: None, peer: None, netns: None, delta: None }
+        Self { socket, users: &[], opener: None, peer: None, netns: None, delta: None }
     }
 }
 
