@@ -4,6 +4,7 @@ mod answers;
 mod churn;
 mod compare;
 mod life;
+mod rights;
 
 use crate::support::actor::Actor;
 use crate::support::run::{Running, run};
@@ -20,7 +21,7 @@ pub(crate) struct Agent {
 
 impl Agent {
     pub(crate) fn start(options: &[&str]) -> Self {
-        let directory = tempfile::tempdir().unwrap();
+        let directory = folder();
         let path = directory.path().join("agent.sock");
         let process = Self::start_on(&path, options);
         Self { process, path, _directory: directory }
@@ -29,7 +30,7 @@ impl Agent {
     /// Starts that program, which may have any name, as an agent.
     pub(crate) fn called(program: &Path) -> Self {
         use std::os::unix::process::CommandExt as _;
-        let directory = tempfile::tempdir().unwrap();
+        let directory = folder();
         let path = directory.path().join("agent.sock");
         let mut command = Command::new(program);
         command.arg0("socktrace").args(["agent", "--socket", path.to_str().unwrap()]).stdin(Stdio::null());
@@ -63,6 +64,14 @@ impl Agent {
         assert_eq!(said.code, Some(0), "{}", said.stderr);
         serde_json::from_str(&said.stdout).unwrap()
     }
+}
+
+/// A folder that everybody may look into.
+fn folder() -> tempfile::TempDir {
+    use std::os::unix::fs::PermissionsExt as _;
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::set_permissions(folder.path(), std::fs::Permissions::from_mode(0o755)).unwrap();
+    folder
 }
 
 /// An HTTP request over a Unix socket, by hand.

@@ -489,7 +489,7 @@ fn asks(line: &str) -> bool {
 }
 
 /// Numbers that run are made equal.
-fn steady(line: &str) -> String {
+pub(crate) fn steady(line: &str) -> String {
     const RUNNING: [&str; 10] = [
         "lastsnd:",
         "lastrcv:",
@@ -516,7 +516,7 @@ fn steady(line: &str) -> String {
     line
 }
 
-fn difference(theirs: &str, ours: &str) -> String {
+pub(crate) fn difference(theirs: &str, ours: &str) -> String {
     let (theirs, ours): (Vec<_>, Vec<_>) = (theirs.lines().collect(), ours.lines().collect());
     let mut said = Vec::new();
     for index in 0..theirs.len().max(ours.len()) {

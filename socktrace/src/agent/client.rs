@@ -53,14 +53,24 @@ impl ClientError {
     }
 }
 
+/// The header that says what an answer does not show to who asked.
+pub const LIMITED: &str = "socktrace-limited";
+
 /// An answer as it arrives.
 #[derive(Debug)]
 pub struct Answer {
     body: Incoming,
     path: PathBuf,
+    limits: Option<String>,
 }
 
 impl Answer {
+    /// What it does not show, because of who asked.
+    #[must_use]
+    pub fn limits(&self) -> Option<&str> {
+        self.limits.as_deref()
+    }
+
     /// The next piece, nothing at the end.
     ///
     /// # Errors
@@ -126,7 +136,8 @@ async fn get(path: &Path, target: &str, accept: &str) -> Result<Answer, ClientEr
         .map_err(|error| broken(path, error))?;
     let response = sender.send_request(request).await.map_err(|error| broken(path, error))?;
     let status = response.status();
-    let answer = Answer { body: response.into_body(), path: path.to_owned() };
+    let limits = response.headers().get(LIMITED).and_then(|text| text.to_str().ok()).map(str::to_owned);
+    let answer = Answer { body: response.into_body(), path: path.to_owned(), limits };
     if status == StatusCode::OK {
         return Ok(answer);
     }

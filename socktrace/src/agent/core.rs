@@ -18,7 +18,7 @@ use crate::kernel::sock_diag::InetId;
 use crate::listing::Wanted;
 use crate::render::clock::Clock;
 use crate::render::event_json;
-use crate::socket::{BootNs, NetnsId, State};
+use crate::socket::{BootNs, NetnsId, State, Viewer};
 use crate::table::SETTLE;
 use bytes::Bytes;
 use rustc_hash::FxHashMap;
@@ -248,16 +248,16 @@ impl Core {
             Request::Events { interest, format, count, reply } => {
                 // What happened before is for those who asked before.
                 self.catch_up();
-                let (reader, stream) = Reader::new(format, count);
+                let (reader, stream) = Reader::new(format, interest.viewer, count);
                 self.next_reader += 1;
                 self.readers.insert(self.next_reader, reader);
                 self.input(time::boot_now(), Input::Subscribe(self.next_reader, interest));
                 // Gone meanwhile: its stream is dropped, which the next event shows.
                 let _ = reply.send(stream);
             }
-            Request::Table { reply } => {
+            Request::Table { viewer, reply } => {
                 self.catch_up();
-                _ = reply.send(self.table());
+                _ = reply.send(self.table(viewer));
             }
             Request::Candidates { wanted, netns, reply } => _ = reply.send(self.candidates(&wanted, netns)),
             Request::Openers { reply } => {
@@ -297,11 +297,13 @@ impl Core {
     }
 
     /// Every socket that a listing would show.
-    fn table(&self) -> Vec<Bytes> {
+    fn table(&self, viewer: Viewer) -> Vec<Bytes> {
         let mut pieces = Vec::new();
         let mut piece = Vec::with_capacity(PIECE);
-        for socket in self.engine.table().iter() {
-            event_json::encode_socket(&self.engine.subject(socket), &self.clock, &mut piece);
+        for socket in self.engine.table().iter().filter(|socket| viewer.sees(socket.netns())) {
+            let mut subject = self.engine.subject(socket);
+            viewer.redact(&mut subject);
+            event_json::encode_socket(&subject, &self.clock, &mut piece);
             if piece.len() > PIECE - 512 {
                 pieces.push(std::mem::replace(&mut piece, Vec::with_capacity(PIECE)).into());
             }

@@ -4,7 +4,7 @@ use super::selection::Format;
 use super::stream::{BACKLOG, EventStream, Fed, Feed, stream};
 use crate::render::clock::Clock;
 use crate::render::{event_json, event_line};
-use crate::socket::{BootNs, Event, EventKind};
+use crate::socket::{BootNs, Event, EventKind, Viewer};
 use bytes::Bytes;
 use std::num::NonZeroU64;
 
@@ -13,6 +13,7 @@ use std::num::NonZeroU64;
 pub(super) struct Reader {
     feed: Feed,
     format: Format,
+    viewer: Viewer,
     /// How many events it still wants, where it has said so.
     left: Option<u64>,
 }
@@ -29,19 +30,19 @@ pub(super) enum After {
 impl Reader {
     /// A new reader, and the stream it is to have.
     #[must_use]
-    pub(super) fn new(format: Format, count: Option<NonZeroU64>) -> (Self, EventStream) {
+    pub(super) fn new(format: Format, viewer: Viewer, count: Option<NonZeroU64>) -> (Self, EventStream) {
         let (mut feed, stream) = stream(BACKLOG);
         if let Format::Lines { style, .. } = format {
             let mut names = Vec::new();
             event_line::header(style, &mut names);
             feed.send(&names.into(), |_| Bytes::new());
         }
-        (Self { feed, format, left: count.map(NonZeroU64::get) }, stream)
+        (Self { feed, format, viewer, left: count.map(NonZeroU64::get) }, stream)
     }
 
     /// Tells it an event.
     pub(super) fn tell(&mut self, event: &Event, written: &mut Written, clock: &Clock) -> After {
-        let line = written.line(event, self.format, clock);
+        let line = written.line(event, (self.format, self.viewer), clock);
         let fed = self.feed.send(&line, |lost| gap(lost, event.at, self.format, clock));
         let counts = !matches!(event.kind, EventKind::Lost { .. } | EventKind::Resync { .. });
         if let Some(left) = self.left.as_mut().filter(|_| counts && fed == Fed::Sent) {
@@ -62,17 +63,23 @@ impl Reader {
     }
 }
 
-/// The lines of one event, one for each format that somebody wanted.
+/// The lines of one event, one for each format and viewer that somebody wanted.
 #[derive(Debug, Default)]
-pub(super) struct Written(Vec<(Format, Bytes)>);
+pub(super) struct Written(Vec<((Format, Viewer), Bytes)>);
 
 impl Written {
-    fn line(&mut self, event: &Event, format: Format, clock: &Clock) -> Bytes {
-        if let Some((_, line)) = self.0.iter().find(|(other, _)| *other == format) {
+    fn line(&mut self, event: &Event, look: (Format, Viewer), clock: &Clock) -> Bytes {
+        if let Some((_, line)) = self.0.iter().find(|(other, _)| *other == look) {
             return line.clone();
         }
-        let line = write(event, format, clock);
-        self.0.push((format, line.clone()));
+        let (format, viewer) = look;
+        let line = if viewer.is_limited() {
+            // Who may not see it did not ask for it.
+            viewer.see(event).map(|seen| write(&seen, format, clock)).unwrap_or_default()
+        } else {
+            write(event, format, clock)
+        };
+        self.0.push((look, line.clone()));
         line
     }
 

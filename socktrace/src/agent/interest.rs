@@ -6,7 +6,7 @@ use crate::listing::Places;
 use crate::listing::names::Directory;
 use crate::query::{Context, Dialect, ParseError, parse};
 use crate::render::event_line::{Column, Columns};
-use crate::socket::{Comm, Family, KindSet};
+use crate::socket::{Comm, Family, KindSet, Viewer};
 
 /// A choice of events that makes no sense.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -71,6 +71,7 @@ pub fn interest(selection: &Selection) -> Result<Interest, SelectionError> {
         pids: selection.pids.clone(),
         comms: selection.comms.iter().map(|name| Comm::from_bytes(name.as_bytes())).collect(),
         filter,
+        viewer: Viewer::Own,
     })
 }
 

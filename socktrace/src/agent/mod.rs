@@ -12,6 +12,7 @@ mod lingering;
 pub mod local;
 pub mod question;
 pub mod request;
+pub mod rights;
 pub mod run;
 pub mod selection;
 pub mod server;

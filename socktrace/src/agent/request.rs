@@ -6,7 +6,7 @@ use super::stream::EventStream;
 use crate::engine::Interest;
 use crate::kernel::sock_diag::InetId;
 use crate::listing::Wanted;
-use crate::socket::{Cookie, NetnsId, Opener};
+use crate::socket::{Cookie, NetnsId, Opener, Viewer};
 use bytes::Bytes;
 use rustc_hash::FxHashMap;
 use std::num::NonZeroU64;
@@ -28,6 +28,8 @@ pub enum Request {
     },
     /// The table as it is, one JSON object per line.
     Table {
+        /// Who is to see it.
+        viewer: Viewer,
         /// Where it goes, in pieces.
         reply: oneshot::Sender<Vec<Bytes>>,
     },
@@ -91,8 +93,8 @@ impl Asker {
     ///
     /// # Errors
     /// The task has ended.
-    pub async fn table(&self) -> Result<Vec<Bytes>, Ending> {
-        self.ask(|reply| Request::Table { reply }).await
+    pub async fn table(&self, viewer: Viewer) -> Result<Vec<Bytes>, Ending> {
+        self.ask(|reply| Request::Table { viewer, reply }).await
     }
 
     /// How many sockets there are, told once the first dump is in the table.

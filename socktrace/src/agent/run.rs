@@ -4,10 +4,12 @@
 
 use super::core::{Core, StartError};
 use super::request;
+use super::rights::Rights;
 use super::server::{router, serve};
 use super::shutdown::Shutdown;
 use super::socket_file::{Claim, SocketError};
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
+use nix::unistd::geteuid;
 use sd_notify::NotifyState;
 use std::io::{self, Write as _};
 use std::path::PathBuf;
@@ -21,6 +23,8 @@ pub struct Options {
     pub socket: PathBuf,
     /// Whose members may ask, besides the agent's own user and group.
     pub group: Option<String>,
+    /// The permissions of its socket.
+    pub mode: u32,
     /// Bytes of the ring buffer between the kernel and the agent.
     pub ring_size: u32,
 }
@@ -51,7 +55,7 @@ pub async fn run(options: &Options) -> Result<(), AgentError> {
     }
     let mut shutdown = Shutdown::listen().map_err(StartError::System)?;
     // Taken first: a second agent is to say so before it attaches anything. Who asks early waits in the queue.
-    let (claim, listener) = Claim::take(&options.socket, options.group.as_deref())?;
+    let (claim, listener) = Claim::take(&options.socket, options.group.as_deref(), options.mode)?;
     listener.set_nonblocking(true).map_err(StartError::System)?;
     let listener = UnixListener::from_std(listener).map_err(StartError::System)?;
     let core = Core::load(options.ring_size)?;
@@ -59,7 +63,8 @@ pub async fn run(options: &Options) -> Result<(), AgentError> {
     let (asker, requests) = request::channel();
     let (ending, ended) = watch::channel(false);
     let mut engine = tokio::spawn(core.run(requests, ended.clone()));
-    let server = tokio::spawn(serve(listener, router(asker.clone()), ended));
+    let rights = Rights { uid: geteuid().as_raw(), gid: claim.gid() };
+    let server = tokio::spawn(serve(listener, router(asker.clone()), rights, ended));
     let until_asked = async {
         if let Ok(sockets) = asker.ready().await {
             let path = claim.path().display();

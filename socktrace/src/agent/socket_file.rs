@@ -6,14 +6,14 @@
 use crate::render::errno::reason;
 use nix::fcntl::{Flock, FlockArg};
 use nix::unistd::{Gid, Group};
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File, Metadata, OpenOptions};
 use std::io;
 use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 
-/// The mode of the socket: its owner and group may ask.
-const MODE: u32 = 0o660;
+/// The mode of the socket unless another was asked for: everybody may ask, and is shown what they may see.
+pub const MODE: u32 = 0o666;
 
 /// Why the agent cannot listen.
 #[derive(Debug, thiserror::Error)]
@@ -54,6 +54,7 @@ pub struct Claim {
     path: PathBuf,
     /// Inode of the socket, so that only our own is removed.
     inode: u64,
+    gid: u32,
     lock_path: PathBuf,
     _lock: Flock<File>,
 }
@@ -61,23 +62,29 @@ pub struct Claim {
 impl Claim {
     /// Listens on `path`, replacing the socket of an agent that is gone.
     ///
-    /// The directory is made if only that one is missing. The socket appears at its path with mode 0660 and its
-    /// group already set.
+    /// The directory is made if only that one is missing. The socket appears at its path with its mode and
+    /// its group already set.
     ///
     /// # Errors
     /// See [`SocketError`]; nothing of ours is left behind then.
-    pub fn take(path: &Path, group: Option<&str>) -> Result<(Self, UnixListener), SocketError> {
+    pub fn take(path: &Path, group: Option<&str>, mode: u32) -> Result<(Self, UnixListener), SocketError> {
         let group = group.map(find_group).transpose()?;
         if let Some(directory) = path.parent().filter(|d| !d.as_os_str().is_empty() && !d.exists()) {
             fs::create_dir(directory).or_else(|e| fail("create", directory, e))?;
         }
         let lock_path = beside(path, ".lock");
         let lock = lock(path, &lock_path)?;
-        let mut claim = Self { path: path.to_owned(), inode: 0, lock_path, _lock: lock };
+        let mut claim = Self { path: path.to_owned(), inode: 0, gid: 0, lock_path, _lock: lock };
         make_way(path)?;
-        let (listener, inode) = appear(path, group)?;
-        claim.inode = inode;
+        let (listener, meta) = appear(path, group, mode)?;
+        (claim.inode, claim.gid) = (meta.ino(), meta.gid());
         Ok((claim, listener))
+    }
+
+    /// Its group.
+    #[must_use]
+    pub const fn gid(&self) -> u32 {
+        self.gid
     }
 
     /// Where it is.
@@ -149,21 +156,21 @@ fn make_way(path: &Path) -> Result<(), SocketError> {
 
 /// Binds beside the path and moves the socket there, so that nobody ever sees it with a wider mode and a stale
 /// one is replaced in one step.
-fn appear(path: &Path, group: Option<Gid>) -> Result<(UnixListener, u64), SocketError> {
+fn appear(path: &Path, group: Option<Gid>, mode: u32) -> Result<(UnixListener, Metadata), SocketError> {
     let new = beside(path, ".new");
     let _ = fs::remove_file(&new);
     let listener = UnixListener::bind(&new).or_else(|e| fail("listen on", path, e))?;
-    let finish = || -> io::Result<u64> {
+    let finish = || -> io::Result<Metadata> {
         if let Some(gid) = group {
             nix::unistd::chown(&new, None, Some(gid))?;
         }
-        fs::set_permissions(&new, fs::Permissions::from_mode(MODE))?;
-        let inode = fs::symlink_metadata(&new)?.ino();
+        fs::set_permissions(&new, fs::Permissions::from_mode(mode))?;
+        let meta = fs::symlink_metadata(&new)?;
         fs::rename(&new, path)?;
-        Ok(inode)
+        Ok(meta)
     };
     match finish() {
-        Ok(inode) => Ok((listener, inode)),
+        Ok(meta) => Ok((listener, meta)),
         Err(e) => {
             let _ = fs::remove_file(&new);
             fail("set up", path, e)
@@ -197,7 +204,7 @@ mod tests {
     fn taken_used_and_gone() {
         let dir = tempdir().unwrap();
         let path = dir.path().join("made/agent.sock");
-        let (claim, _listener) = Claim::take(&path, None).unwrap();
+        let (claim, _listener) = Claim::take(&path, None, MODE).unwrap();
         assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o7777, MODE);
         assert_eq!(entries(path.parent().unwrap()), ["agent.sock", "agent.sock.lock"]);
         UnixStream::connect(&path).unwrap();
@@ -209,11 +216,11 @@ mod tests {
     fn a_living_agent_keeps_its_socket_even_without_its_lock_file() {
         let dir = tempdir().unwrap();
         let path = dir.path().join("agent.sock");
-        let (_claim, _listener) = Claim::take(&path, None).unwrap();
-        let refused = Claim::take(&path, None).unwrap_err();
+        let (_claim, _listener) = Claim::take(&path, None, MODE).unwrap();
+        let refused = Claim::take(&path, None, MODE).unwrap_err();
         assert_eq!(refused.to_string(), format!("an agent already listens on {}", path.display()));
         fs::remove_file(beside(&path, ".lock")).unwrap();
-        assert!(matches!(Claim::take(&path, None), Err(SocketError::Taken { .. })));
+        assert!(matches!(Claim::take(&path, None, MODE), Err(SocketError::Taken { .. })));
         UnixStream::connect(&path).unwrap();
     }
 
@@ -224,7 +231,7 @@ mod tests {
         drop(UnixListener::bind(&path).unwrap());
         drop(UnixListener::bind(beside(&path, ".new")).unwrap());
         fs::write(beside(&path, ".lock"), "").unwrap();
-        let (_claim, _listener) = Claim::take(&path, None).unwrap();
+        let (_claim, _listener) = Claim::take(&path, None, MODE).unwrap();
         UnixStream::connect(&path).unwrap();
         assert_eq!(entries(dir.path()), ["agent.sock", "agent.sock.lock"]);
     }
@@ -234,7 +241,7 @@ mod tests {
         let dir = tempdir().unwrap();
         let path = dir.path().join("agent.sock");
         fs::write(&path, "precious").unwrap();
-        assert!(matches!(Claim::take(&path, None), Err(SocketError::NoSocket { .. })));
+        assert!(matches!(Claim::take(&path, None, MODE), Err(SocketError::NoSocket { .. })));
         assert_eq!(fs::read(&path).unwrap(), b"precious");
         assert_eq!(entries(dir.path()), ["agent.sock"]);
     }
@@ -243,7 +250,7 @@ mod tests {
     fn a_socket_that_replaced_ours_is_not_removed() {
         let dir = tempdir().unwrap();
         let path = dir.path().join("agent.sock");
-        let (claim, _listener) = Claim::take(&path, None).unwrap();
+        let (claim, _listener) = Claim::take(&path, None, MODE).unwrap();
         fs::remove_file(&path).unwrap();
         let _other = UnixListener::bind(&path).unwrap();
         drop(claim);
@@ -254,18 +261,18 @@ mod tests {
     fn groups() {
         let dir = tempdir().unwrap();
         let path = dir.path().join("agent.sock");
-        let error = Claim::take(&path, Some("no-such-group")).unwrap_err();
+        let error = Claim::take(&path, Some("no-such-group"), MODE).unwrap_err();
         assert_eq!(error.to_string(), "no group is called no-such-group");
         assert!(entries(dir.path()).is_empty());
         let own = Group::from_gid(Gid::effective()).unwrap().unwrap();
-        let (_claim, _listener) = Claim::take(&path, Some(&own.name)).unwrap();
+        let (_claim, _listener) = Claim::take(&path, Some(&own.name), MODE).unwrap();
         assert_eq!(fs::metadata(&path).unwrap().gid(), own.gid.as_raw());
     }
 
     #[test]
     fn an_impossible_place_is_named() {
         let dir = tempdir().unwrap();
-        let error = Claim::take(&dir.path().join("a/b/agent.sock"), None).unwrap_err();
+        let error = Claim::take(&dir.path().join("a/b/agent.sock"), None, MODE).unwrap_err();
         assert!(error.to_string().starts_with("cannot create "), "{error}");
     }
 }

@@ -25,7 +25,7 @@ Examples:
 const AGENT_EXAMPLES: &str = "\
 Examples:
   sudo socktrace agent
-  sudo socktrace agent --group adm                members of adm may ask too
+  sudo socktrace agent --group adm --mode 0660    root and members of adm may ask, and nobody else
   sudo socktrace agent --socket /tmp/agent.sock & socktrace status --agent /tmp/agent.sock
   curl --unix-socket /run/socktrace/agent.sock http://agent/v1/events";
 
@@ -141,9 +141,12 @@ pub(super) struct AgentArgs {
     /// Where to listen [default: $SOCKTRACE_SOCKET or /run/socktrace/agent.sock]
     #[arg(long, value_name = "PATH")]
     pub(super) socket: Option<PathBuf>,
-    /// Members of this group may ask too; the socket's mode is 0660 [default: the agent's own group]
+    /// Members of this group are shown everything, as root is [default: the agent's own group]
     #[arg(long, value_name = "NAME")]
     pub(super) group: Option<String>,
+    /// Permissions of the socket: 0660 keeps out everybody but root and the group [default: 0666]
+    #[arg(long, value_name = "OCTAL", value_parser = mode)]
+    pub(super) mode: Option<u32>,
     /// Size of the ring buffer between the kernel and the agent, bytes, rounded up to a power of two [default: 16 MiB]
     #[arg(long, value_name = "BYTES")]
     pub(super) ring_size: Option<NonZeroU32>,
@@ -158,6 +161,14 @@ pub(super) struct StatusArgs {
     /// The agent's socket [default: $SOCKTRACE_SOCKET or /run/socktrace/agent.sock]
     #[arg(long, value_name = "PATH")]
     pub(super) agent: Option<PathBuf>,
+}
+
+/// Permissions, as chmod takes them.
+fn mode(text: &str) -> Result<u32, String> {
+    u32::from_str_radix(text, 8)
+        .ok()
+        .filter(|mode| *mode <= 0o777)
+        .ok_or_else(|| "expected permissions in octal, such as 0660".to_owned())
 }
 
 /// A positive number of seconds, fractions allowed.
@@ -192,6 +203,20 @@ mod tests {
             ("1e30", None),
         ] {
             assert_eq!(seconds(text).ok().map(|d| d.as_secs_f64()), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn modes_are_octal() {
+        for (text, expected) in [
+            ("0660", Some(0o660)),
+            ("666", Some(0o666)),
+            ("0888", None),
+            ("1777", None),
+            ("rw", None),
+            ("", None),
+        ] {
+            assert_eq!(mode(text).ok(), expected, "{text}");
         }
     }
 

@@ -93,13 +93,21 @@ impl Stream {
     async fn open(args: &EventsArgs, selection: &Selection, format: Format) -> Result<Self, Error> {
         match Source::new(&args.source) {
             Source::Direct => Self::local(args, selection, format).await,
-            Source::Agent(path) => Ok(Self::Agent(client::events(&path, selection, format).await?)),
+            Source::Agent(path) => Ok(Self::of_agent(client::events(&path, selection, format).await?)),
             Source::Either(path) => match client::events(&path, selection, format).await {
-                Ok(answer) => Ok(Self::Agent(answer)),
+                Ok(answer) => Ok(Self::of_agent(answer)),
                 Err(ClientError::Absent { .. }) => Self::local(args, selection, format).await,
                 Err(error) => Err(error.into()),
             },
         }
+    }
+
+    /// What it does not show us is said.
+    fn of_agent(answer: Answer) -> Self {
+        if let Some(limits) = answer.limits() {
+            output::say(format_args!("socktrace: {limits} (try: sudo, or membership in the agent's group)"));
+        }
+        Self::Agent(answer)
     }
 
     async fn next(&mut self) -> Result<Option<Bytes>, Error> {

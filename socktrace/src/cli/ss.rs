@@ -6,6 +6,7 @@ use super::args::SourceArgs;
 use super::error::Error;
 use super::output;
 use super::source::Source;
+use crate::agent::client::ClientError;
 use crate::agent::question::{self, Connection};
 use crate::agent::selection;
 use crate::kernel::netns;
@@ -49,7 +50,11 @@ fn answer(mut question: Question, words: &[OsString]) -> Result<(), Error> {
         Source::Agent(path) => return ask(Connection::open(&path)?, words, &question),
         Source::Either(path) => {
             if let Ok(agent) = Connection::open(&path) {
-                return ask(agent, words, &question);
+                match ask(agent, words, &question) {
+                    // What it does not do for us we may be able to do.
+                    Err(Error::Client(ClientError::Refused { status: 403, .. })) => {}
+                    asked => return asked,
+                }
             }
         }
     }

@@ -3,7 +3,7 @@
 use std::cell::OnceCell;
 
 use crate::query::{Facts, Filter};
-use crate::socket::{Comm, Event, Family, KindSet, Subject};
+use crate::socket::{Comm, Event, Family, KindSet, Subject, Viewer};
 
 /// Which events somebody wants: those that pass every part. An empty list lets everything pass.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -20,6 +20,8 @@ pub struct Interest {
     pub comms: Vec<Comm>,
     /// That pass this filter.
     pub filter: Filter,
+    /// As that viewer may see them.
+    pub viewer: Viewer,
 }
 
 /// The facts of one event, made when the first filter asks.
@@ -33,6 +35,15 @@ impl Interest {
     }
 
     pub(super) fn wants_with<'a>(&self, event: &'a Event, facts: &FactsOf<'a>) -> bool {
+        if !self.viewer.is_limited() {
+            return self.wants_seen(event, facts);
+        }
+        // What a filter may ask about is what its asker may see.
+        self.kinds.contains(&event.kind)
+            && self.viewer.see(event).is_some_and(|seen| self.wants_seen(&seen, &FactsOf::new()))
+    }
+
+    fn wants_seen<'a>(&self, event: &'a Event, facts: &FactsOf<'a>) -> bool {
         let passes = |subject: &Subject| {
             (self.protos.is_empty() || self.protos.iter().any(|proto| proto == subject.proto.name()))
                 && (self.families.is_empty() || self.families.contains(&subject.family))

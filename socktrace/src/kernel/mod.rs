@@ -1,11 +1,13 @@
 //! The only room with doors to Linux: everything that the other rooms know of the kernel comes through here.
 
 pub mod bpf_maps;
+pub mod capabilities;
 pub mod cgroups;
 pub mod ebpf;
 pub mod netlink;
 pub mod netns;
 pub mod owners;
+pub mod peer;
 pub mod procfs_net;
 mod reason;
 pub mod resolver;

@@ -17,7 +17,6 @@ use crate::socket::{Family, Proto, Socket, State};
 
 use super::Places;
 use super::error::Error;
-use super::hints::Viewer;
 use super::selection::{Selection, Table};
 
 /// What is asked.
@@ -31,7 +30,6 @@ pub(super) struct Request<'a> {
     pub(super) places: &'a Places,
     /// All TCP and UDP sockets that can pass, if the asker knows them.
     pub(super) candidates: Option<&'a [InetId]>,
-    pub(super) viewer: Viewer,
     /// BPF maps whose storages are wanted; all of them for none in the list.
     pub(super) bpf_maps: Option<&'a [RawFd]>,
 }
@@ -71,31 +69,12 @@ pub(super) fn dump(
     missing: &mut dyn FnMut(&'static str),
 ) -> Result<(), Error> {
     let mut dump = Dump { request, diag: None };
-    let mut each = |mut socket: Socket| {
-        if request.viewer.is_limited() {
-            remove_secrets(&mut socket);
-        }
-        each(socket)
-    };
     for part in ORDER {
-        if part.is_selected(&request.selection) && dump.part(part, &mut each, missing)?.is_break() {
+        if part.is_selected(&request.selection) && dump.part(part, each, missing)?.is_break() {
             break;
         }
     }
     Ok(())
-}
-
-/// Takes away what the kernel tells only to CAP_NET_ADMIN.
-fn remove_secrets(socket: &mut Socket) {
-    /// `PACKET_DIAG_FILTER`.
-    const FILTER: u16 = 7;
-    let Some(detail) = &mut socket.detail else { return };
-    detail.mark = None;
-    detail.md5 = None;
-    detail.bpf_storages = None;
-    if socket.family == Family::Packet {
-        detail.raw.retain(|(kind, _)| *kind != FILTER);
-    }
 }
 
 /// A dump under way.

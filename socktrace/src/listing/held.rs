@@ -10,11 +10,10 @@ use rustc_hash::{FxHashMap, FxHashSet};
 
 use crate::kernel::owners::{self, Walk};
 use crate::render::ss::{Row, UnixPeer};
-use crate::socket::{Endpoint, Holder, NetnsId, Socket, UnixName};
+use crate::socket::{Endpoint, Holder, NetnsId, Socket, UnixName, Viewer};
 
 use super::Places;
 use super::error::Error;
-use super::hints::Viewer;
 use super::namespaces::Label;
 
 /// Sockets that passed, and what was found out about them.
@@ -59,7 +58,6 @@ impl Held {
     /// Forgets the holders that a user may not see: processes that are not theirs, as far as procfs tells (a process
     /// that guards its memory belongs to root there, and shows nothing to its own user either).
     pub(super) fn hide_from(&mut self, viewer: Viewer, proc: &Path) {
-        let Viewer::User(uid) = viewer else { return };
         if !viewer.is_limited() {
             return;
         }
@@ -70,7 +68,8 @@ impl Held {
             for holder in self.walk.holders.of(inode) {
                 let pid = holder.process.pid;
                 let shown = !seen.insert(pid)
-                    || fs::metadata(proc.join(pid.to_string())).is_ok_and(|meta| meta.uid() == uid);
+                    || fs::metadata(proc.join(pid.to_string()))
+                        .is_ok_and(|meta| viewer.sees_process_of(meta.uid()));
                 if !shown {
                     self.hidden.insert(pid);
                 }

@@ -5,7 +5,7 @@ use std::fmt;
 use crate::kernel::sock_diag::InetId;
 use crate::query;
 use crate::render::clock::Clock;
-use crate::socket::{Cookie, Opener, Owner, Socket, StateSet};
+use crate::socket::{Cookie, Opener, Owner, Socket, StateSet, Viewer};
 
 /// What is wanted of the TCP and UDP sockets of a namespace.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,7 +34,7 @@ pub struct Hints<'a> {
     pub opener: Option<OpenerOf<'a>>,
     /// Makes dates of that.
     pub clock: Option<&'a Clock>,
-    /// Who is to see the answer.
+    /// Who is to see the answer: whose holders are shown. What the kernel tells is as it tells it to this thread.
     pub viewer: Viewer,
 }
 
@@ -43,35 +43,12 @@ impl Hints<'_> {
     pub(super) fn opener(&self, socket: &Socket) -> Option<Opener> {
         let opener = self.opener?(socket.cookie);
         let opener = opener.unwrap_or(Opener { owner: Owner::Unknown, opened: None });
-        Some(match self.viewer {
-            Viewer::User(uid) if self.viewer.is_limited() && socket.uid != Some(uid) => {
-                Opener { owner: Owner::Unknown, ..opener }
-            }
-            Viewer::User(_) | Viewer::Own => opener,
-        })
+        Some(Opener { owner: self.viewer.owner(opener.owner, socket.uid), ..opener })
     }
 }
 
 impl fmt::Debug for Hints<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Hints").field("viewer", &self.viewer).finish_non_exhaustive()
-    }
-}
-
-/// Who is to see the answer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Viewer {
-    /// The user that this process runs as: the kernel itself sees to what may be seen.
-    #[default]
-    Own,
-    /// A user for whom a process with more rights asks. What the kernel would not show to them is left out: the
-    /// processes of others, marks, keys, filters.
-    User(u32),
-}
-
-impl Viewer {
-    /// Whether the answer must be shortened.
-    pub(super) const fn is_limited(self) -> bool {
-        matches!(self, Self::User(uid) if uid != 0)
     }
 }

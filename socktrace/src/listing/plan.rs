@@ -42,9 +42,7 @@ impl<'a> Plan<'a> {
         let filter = read_filter(options, names)?;
         let selection = narrowed(&options.selection, &filter)?;
         let port_range = names.port_range();
-        // The kernel would answer a mark's question for us, who may ask.
-        let secret = hints.viewer.is_limited() && filter.needs().mark;
-        let bytecode = if secret { Vec::new() } else { bytecode(&filter, port_range) };
+        let bytecode = bytecode(&filter, port_range);
         let candidates = candidates(&hints, &filter, &selection);
         let want = want(options, &filter);
         let now = if filter.needs().age { boot_now() } else { 0 };
@@ -77,7 +75,6 @@ impl<'a> Plan<'a> {
             bytecode: &self.bytecode,
             places,
             candidates: self.candidates.as_deref(),
-            viewer: self.hints.viewer,
             bpf_maps: self.map_fds.as_deref(),
         }
     }

@@ -15,6 +15,7 @@ mod proto;
 mod state;
 #[cfg(test)]
 mod tests;
+mod viewer;
 
 pub use address::{Endpoint, UnixName};
 pub use cgroup::{Cgroup, Container, Runtime};
@@ -26,6 +27,7 @@ pub use kinds::KindSet;
 pub use owner::{Attribution, Comm, Holder, Opener, Owner, Process};
 pub use proto::{Family, Proto};
 pub use state::{State, StateSet};
+pub use viewer::Viewer;
 
 /// The kernel's socket cookie (`SO_COOKIE`, ss's `sk:`): unique until reboot, never reused, never 0 for a
 /// socket that has one (net/core/sock_diag.c, `__sock_gen_cookie`).

@@ -5,6 +5,7 @@
 
 use super::{raise_loopback, sharing, wait_for};
 use nix::sched::{CloneFlags, setns, unshare};
+use nix::unistd::{Gid, Uid, setgroups, setresgid, setresuid};
 use std::collections::HashMap;
 use std::fs::{self, File};
 use std::io::{self, BufRead as _, BufReader, Read as _, Write as _};
@@ -45,6 +46,17 @@ impl Actor {
         Self::start(name, enter, &[("ACTOR_LISTENER", "3")])
     }
 
+    /// Starts one in the calling thread's namespace, as that user and of the group of the same number.
+    pub(crate) fn here_as(name: &str, uid: u32) -> Self {
+        let (user, group) = (Uid::from_raw(uid), Gid::from_raw(uid));
+        let become_them = move || {
+            setgroups(&[])?;
+            setresgid(group, group, group)?;
+            setresuid(user, user, user)
+        };
+        Self::start(name, become_them, &[])
+    }
+
     fn start(
         name: &str,
         mut enter: impl FnMut() -> nix::Result<()> + Send + Sync + 'static,
@@ -57,7 +69,7 @@ impl Actor {
             .env("ACTOR_NAME", name)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped());
-        // SAFETY: between fork and exec only one system call is made.
+        // SAFETY: between fork and exec only system calls are made.
         unsafe { command.pre_exec(move || enter().map_err(io::Error::from)) };
         let mut child = command.spawn().unwrap();
         let (commands, answers) = (child.stdin.take().unwrap(), child.stdout.take().unwrap());

@@ -5,7 +5,7 @@ use super::super::request::{self, Asker};
 use super::super::selection::{Format, Selection};
 use super::super::source::given::Given;
 use super::*;
-use crate::socket::{Change, ChangeKind, Comm, Endpoint, Family, Process, Proto, State};
+use crate::socket::{Change, ChangeKind, Comm, Endpoint, Family, Process, Proto, State, Viewer};
 use serde_json::Value;
 use tokio::task::JoinHandle;
 
@@ -130,7 +130,7 @@ async fn the_table_has_what_the_kernel_has() {
     let port = listener.local_addr().unwrap().port();
     let running = start().await;
     assert!(running.asker.ready().await.unwrap() > 0);
-    let pieces = running.asker.table().await.unwrap();
+    let pieces = running.asker.table(Viewer::Own).await.unwrap();
     let rows = events(&pieces.concat());
     let ours = rows.iter().find(|row| row["local_port"] == port && row["state"] == "LISTEN").unwrap();
     assert_eq!((&ours["pid"], &ours["attribution"]), (&std::process::id().into(), &"holder".into()));

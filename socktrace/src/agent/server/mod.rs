@@ -3,6 +3,7 @@
 //! I/O: the listening socket and its connections. A client can hold up nobody but itself: requests are bounded
 //! in size and time, connections in number.
 
+mod places;
 mod routes;
 mod sockets;
 #[cfg(test)]
@@ -10,20 +11,20 @@ mod tests;
 
 pub use routes::router;
 
+use crate::agent::rights::Rights;
+use crate::kernel::peer::Peer;
 use crate::render::errno::reason;
-use axum::Router;
+use axum::{Extension, Router};
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
+use places::Places;
 use std::io;
-use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::{UnixListener, UnixStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::sync::{OwnedSemaphorePermit, watch};
 use tokio::task::JoinSet;
 
-/// Connections at one time. The next ones wait in the listening socket's queue.
-const CONNECTIONS: usize = 1024;
 /// A request's head, bytes.
 const REQUEST: usize = 64 * 1024;
 /// How long a request's head may take, and a connection may wait for its next request.
@@ -34,8 +35,13 @@ const FAREWELL: Duration = Duration::from_secs(2);
 const RELIEF: Duration = Duration::from_millis(100);
 
 /// Serves until `ending` says so (or its sender is gone), then lets open answers finish for a moment.
-pub async fn serve(listener: UnixListener, router: Router, mut ending: watch::Receiver<bool>) {
-    let places = Arc::new(Semaphore::new(CONNECTIONS));
+pub async fn serve(
+    listener: UnixListener,
+    router: Router,
+    rights: Rights,
+    mut ending: watch::Receiver<bool>,
+) {
+    let places = Places::new();
     let mut connections = JoinSet::new();
     let mut refused = false;
     loop {
@@ -48,7 +54,14 @@ pub async fn serve(listener: UnixListener, router: Router, mut ending: watch::Re
         match accepted {
             Ok((stream, place)) => {
                 refused = false;
-                let (router, ending) = (router.clone(), ending.clone());
+                // Gone already, or nobody that the kernel vouches for.
+                let Ok(peer) = Peer::of(&stream) else { continue };
+                let viewer = rights.viewer(&peer);
+                let Some(place) = places.give(place, viewer) else {
+                    turn_away(&stream);
+                    continue;
+                };
+                let (router, ending) = (router.clone().layer(Extension(viewer)), ending.clone());
                 connections.spawn(async move {
                     connection(stream, router, ending).await;
                     drop(place);
@@ -77,13 +90,18 @@ async fn ended(ending: &mut watch::Receiver<bool>) {
 }
 
 /// The next client, once there is a place for it. Cancel-safe.
-async fn accept(
-    listener: &UnixListener,
-    places: &Arc<Semaphore>,
-) -> io::Result<(UnixStream, OwnedSemaphorePermit)> {
-    let place = places.clone().acquire_owned().await.map_err(io::Error::other)?;
+async fn accept(listener: &UnixListener, places: &Places) -> io::Result<(UnixStream, OwnedSemaphorePermit)> {
+    let place = places.one().await.ok_or(io::ErrorKind::Other)?;
     let (stream, _) = listener.accept().await?;
     Ok((stream, place))
+}
+
+/// Says that there are too many of them; whoever does not listen is not waited for.
+fn turn_away(stream: &UnixStream) {
+    const BODY: &str = "your user has too many connections to the agent\n";
+    let length = BODY.len();
+    let head = "HTTP/1.1 503 Service Unavailable\r\nconnection: close\r\ncontent-length: ";
+    let _ = stream.try_write(format!("{head}{length}\r\n\r\n{BODY}").as_bytes());
 }
 
 async fn connection(stream: UnixStream, router: Router, mut ending: watch::Receiver<bool>) {

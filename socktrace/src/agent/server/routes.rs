@@ -1,20 +1,24 @@
 //! What can be asked, and how answers are written.
 
 use super::sockets::sockets;
+use crate::agent::client;
 use crate::agent::request::{Asker, Ending};
 use crate::agent::selection::{Format, NDJSON, Selection, TEXT};
+use crate::engine::Interest;
+use crate::socket::Viewer;
 use axum::Router;
 use axum::body::Body;
-use axum::extract::{RawQuery, State};
+use axum::extract::{Extension, RawQuery, State};
 use axum::http::header::{ACCEPT, CONTENT_TYPE};
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use std::convert::Infallible;
 
 const PATHS: &str = "there are /v1/events, /v1/sockets, /v1/status and /v1/table\n";
 
-/// The API, answered by the task at the other end of `asker`.
+/// The API, answered by the task at the other end of `asker`. Each request carries the [`Viewer`] that its answer is
+/// made for.
 pub fn router(asker: Asker) -> Router {
     Router::new()
         .route("/v1/events", get(events))
@@ -53,8 +57,19 @@ impl From<Ending> for Refusal {
     }
 }
 
+/// Who asks, in the words of a header of the answer, where they see less than others.
+pub(super) const LIMITED: HeaderName = HeaderName::from_static(client::LIMITED);
+
+/// The header that says what is not shown to them, if something is.
+fn limits(viewer: Viewer) -> HeaderMap {
+    let said = "other users' processes and other network namespaces are not shown";
+    let header = (LIMITED, HeaderValue::from_static(said));
+    viewer.is_limited().then_some(header).into_iter().collect()
+}
+
 async fn events(
     State(asker): State<Asker>,
+    Extension(viewer): Extension<Viewer>,
     RawQuery(query): RawQuery,
     headers: HeaderMap,
 ) -> Result<Response, Refusal> {
@@ -67,7 +82,7 @@ async fn events(
         .await
         .map_err(Refusal::failed)?
         .map_err(Refusal::bad)?;
-    let stream = asker.events(interest, format, count).await?;
+    let stream = asker.events(Interest { viewer, ..interest }, format, count).await?;
     let pieces = futures_util::stream::unfold(stream, |mut stream| async {
         stream.next().await.map(|piece| (Ok::<_, Infallible>(piece), stream))
     });
@@ -75,7 +90,7 @@ async fn events(
         Format::Json => NDJSON,
         Format::Lines { .. } => TEXT,
     };
-    Ok(([(CONTENT_TYPE, kind)], Body::from_stream(pieces)).into_response())
+    Ok((limits(viewer), [(CONTENT_TYPE, kind)], Body::from_stream(pieces)).into_response())
 }
 
 async fn status(State(asker): State<Asker>) -> Result<Response, Refusal> {
@@ -85,9 +100,12 @@ async fn status(State(asker): State<Asker>) -> Result<Response, Refusal> {
     Ok(([(CONTENT_TYPE, "application/json")], json).into_response())
 }
 
-async fn table(State(asker): State<Asker>) -> Result<Response, Refusal> {
-    let pieces = futures_util::stream::iter(asker.table().await?.into_iter().map(Ok::<_, Infallible>));
-    Ok(([(CONTENT_TYPE, NDJSON)], Body::from_stream(pieces)).into_response())
+async fn table(
+    State(asker): State<Asker>,
+    Extension(viewer): Extension<Viewer>,
+) -> Result<Response, Refusal> {
+    let pieces = futures_util::stream::iter(asker.table(viewer).await?.into_iter().map(Ok::<_, Infallible>));
+    Ok((limits(viewer), [(CONTENT_TYPE, NDJSON)], Body::from_stream(pieces)).into_response())
 }
 
 fn accept(headers: &HeaderMap) -> &str {

@@ -8,13 +8,14 @@ use crate::agent::question::REPORT;
 use crate::agent::request::Asker;
 use crate::agent::selection::{BadParameter, NDJSON, TEXT, prefers_text};
 use crate::agent::time;
+use crate::kernel::capabilities::{self, CapabilityError};
 use crate::kernel::netns::{self, NetnsError};
 use crate::listing::options::{Action, Format, NetnsChoice, Options};
 use crate::listing::words::{self, Asked, Question};
-use crate::listing::{self, Hints, Places, Report, Viewer};
-use crate::socket::NetnsId;
+use crate::listing::{self, Hints, Places, Report};
+use crate::socket::{NetnsId, Viewer};
 use axum::body::Body;
-use axum::extract::{RawQuery, State};
+use axum::extract::{Extension, RawQuery, State};
 use axum::http::header::{ACCEPT, CONTENT_TYPE, TRAILER};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
@@ -49,27 +50,30 @@ enum ListingError {
     Listing(#[from] listing::Error),
     #[error(transparent)]
     Namespace(#[from] NetnsError),
+    #[error(transparent)]
+    Capability(#[from] CapabilityError),
     #[error("there is no network namespace {0} any more")]
     NoNamespace(NetnsId),
 }
 
 pub(super) async fn sockets(
     State(asker): State<Asker>,
+    Extension(viewer): Extension<Viewer>,
     RawQuery(query): RawQuery,
     headers: HeaderMap,
 ) -> Result<Response, Refusal> {
     let asking = Asking::from_query(&query.unwrap_or_default()).map_err(Refusal::bad)?;
     let accept = headers.get(ACCEPT).and_then(|accept| accept.to_str().ok()).unwrap_or_default();
     let options = asking.options(prefers_text(accept))?;
+    let place = asking.place(viewer, &options.netns)?;
     let kind = match options.format {
         Format::Text { .. } => TEXT,
         Format::Json => NDJSON,
     };
     let (sender, mut pieces) = mpsc::channel(PIECES);
-    let netns = asking.netns;
     let listing = tokio::task::spawn_blocking(move || -> Result<Report, ListingError> {
         let mut out = Pieces { sender, piece: BytesMut::with_capacity(PIECE) };
-        let report = list(&options, netns, &asker, &mut out)?;
+        let report = list(&options, place, viewer, &asker, &mut out)?;
         out.flush().map_err(listing::Error::Output)?;
         Ok(report)
     });
@@ -129,6 +133,23 @@ impl Asking {
         Ok(asking)
     }
 
+    /// In which network namespace, none for the agent's own; if the viewer may look there.
+    fn place(&self, viewer: Viewer, choice: &NetnsChoice) -> Result<Option<NetnsId>, Refusal> {
+        let place = match (viewer, self.netns) {
+            (Viewer::User { netns, .. }, None) => Some(netns),
+            (Viewer::User { .. } | Viewer::Own, said) => said,
+        };
+        let elsewhere = match choice {
+            NetnsChoice::Own => !place.is_none_or(|netns| viewer.sees(netns)),
+            NetnsChoice::One(_) | NetnsChoice::All => viewer.is_limited(),
+        };
+        if elsewhere {
+            let refused = "only root and the agent's group may look into other network namespaces";
+            return Err(Refusal(StatusCode::FORBIDDEN, refused.to_owned()));
+        }
+        Ok(place)
+    }
+
     /// What the words mean, as far as an agent may do it for others.
     fn options(&self, text: bool) -> Result<Options, Refusal> {
         let question = match words::parse(&self.words, self.columns).map_err(Refusal::bad)? {
@@ -157,6 +178,7 @@ impl Asking {
 fn list(
     options: &Options,
     netns: Option<NetnsId>,
+    viewer: Viewer,
     asker: &Asker,
     out: &mut Pieces,
 ) -> Result<Report, ListingError> {
@@ -168,20 +190,16 @@ fn list(
     let openers = OnceLock::new();
     let opener = |cookie| openers.get_or_init(|| asker.openers()).get(&cookie).copied();
     let candidates = |wanted| asker.candidates(wanted, netns);
-    let hints = Hints {
-        candidates: Some(&candidates),
-        opener: Some(&opener),
-        clock: Some(&clock),
-        // Whoever may open the socket may see what the agent sees.
-        viewer: Viewer::Own,
+    let hints = Hints { candidates: Some(&candidates), opener: Some(&opener), clock: Some(&clock), viewer };
+    let mut run = || {
+        if netns == own {
+            return Ok(listing::run_with(options, &places, &hints, out)?);
+        }
+        let listed = netns::list(Path::new("/proc")).namespaces.into_iter().find(|listed| listed.id == netns);
+        let listed = listed.ok_or(ListingError::NoNamespace(netns))?;
+        Ok(listed.run(|| listing::run_with(options, &places, &hints, out))??)
     };
-    if netns == own {
-        return Ok(listing::run_with(options, &places, &hints, out)?);
-    }
-    let listed = netns::list(Path::new("/proc")).namespaces.into_iter().find(|listed| listed.id == netns);
-    Ok(listed
-        .ok_or(ListingError::NoNamespace(netns))?
-        .run(|| listing::run_with(options, &places, &hints, out))??)
+    if viewer.is_limited() { capabilities::without_net_admin(run)? } else { run() }
 }
 
 /// Sends what is written, in pieces.

@@ -53,13 +53,13 @@ fn start() -> Server {
                 Request::Candidates { reply, .. } => _ = reply.send(None),
                 Request::Openers { reply } => _ = reply.send(FxHashMap::default()),
                 Request::Ready { reply } => _ = reply.send(7),
-                Request::Table { reply } => _ = reply.send(vec!["one\n".into(), "two\n".into()]),
+                Request::Table { reply, .. } => _ = reply.send(vec!["one\n".into(), "two\n".into()]),
                 Request::Status { reply } => _ = reply.send(a_status()),
             }
         }
     });
     let (ending, ended) = watch::channel(false);
-    let served = tokio::spawn(serve(listener, router(asker), ended));
+    let served = tokio::spawn(serve(listener, router(asker), Rights { uid: 0, gid: 0 }, ended));
     Server { path, ending, served, feeds, _directory: directory }
 }
 
