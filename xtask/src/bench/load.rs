@@ -29,6 +29,9 @@ pub(super) fn pin(core: usize) -> Result<()> {
     sched_setaffinity(Pid::from_raw(0), &set).context("cannot choose a processor")
 }
 
+/// Sockets that one process holds at most: a limit of 20,000 descriptors is common, and not every root may raise it.
+const EACH: u32 = 16_000;
+
 /// What comes and goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Traffic {
@@ -145,10 +148,11 @@ impl Hold {
 pub(super) struct Held(Vec<Child>);
 
 impl Held {
-    /// So many TCP sockets, all established, in four processes.
+    /// So many TCP sockets, all established, in four processes, or in as many as their limits ask for.
     pub(super) fn sockets(count: u32) -> Result<Held> {
-        let pairs = (count / 8).max(1).to_string();
-        Held::start((11..15).map(|server: u8| {
+        let processes = u8::try_from(count.div_ceil(EACH)).context("too many sockets")?.clamp(4, 100);
+        let pairs = (count / 2 / u32::from(processes)).max(1).to_string();
+        Held::start((11..11 + processes).map(|server: u8| {
             vec!["--pairs".to_owned(), pairs.clone(), "--server".to_owned(), server.to_string()]
         }))
     }
@@ -156,7 +160,7 @@ impl Held {
     /// So many descriptors of sockets in 101 processes: a hundred that inherited theirs.
     pub(super) fn descriptors(count: u32) -> Result<Held> {
         let pairs = (count / 202).max(1).to_string();
-        let words = ["--pairs", &pairs, "--server", "20", "--heirs", "100"].map(str::to_owned).to_vec();
+        let words = ["--pairs", &pairs, "--server", "200", "--heirs", "100"].map(str::to_owned).to_vec();
         Held::start(std::iter::once(words))
     }
 
