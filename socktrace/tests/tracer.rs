@@ -7,7 +7,7 @@ use std::os::unix::net::{UnixListener, UnixStream};
 use std::time::Duration;
 
 use socktrace::kernel::ebpf::{Config, HolderIter, Tracer};
-use socktrace::kernel::owners::{iterate, walk};
+use socktrace::kernel::owners::{Pass, walk};
 use socktrace::socket::{Change, ChangeKind, Endpoint, Proto, State};
 
 use crate::support::cookie;
@@ -246,10 +246,11 @@ fn the_iterator_and_proc_agree() {
         .iter()
         .map(|s| (nix::sys::stat::fstat(s).expect("open").st_ino as u32, s.as_raw_fd()))
         .collect();
-    let wanted = |inode| inodes.iter().any(|(ours, _)| *ours == inode);
+    let wanted = inodes.iter().map(|(inode, _)| *inode).collect();
     let mut iter = HolderIter::load().expect("the rights to load programs");
-    let by_kernel = iterate(&mut iter, wanted).expect("a pass");
-    let by_proc = walk(std::path::Path::new("/proc"), false, wanted).expect("procfs");
+    let by_kernel = Pass::make(&mut iter).expect("a pass").holders_of(&wanted);
+    let by_proc =
+        walk(std::path::Path::new("/proc"), false, |inode| wanted.contains(&inode)).expect("procfs");
     for (inode, fd) in inodes {
         let holders: Vec<_> = by_kernel.holders.of(inode).collect();
         assert_eq!(holders, by_proc.holders.of(inode).collect::<Vec<_>>());

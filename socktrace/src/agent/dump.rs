@@ -5,7 +5,7 @@
 
 use crate::engine::Reach;
 use crate::kernel::netns::{self, Netns};
-use crate::kernel::owners;
+use crate::kernel::owners::Search;
 use crate::kernel::sock_diag::{
     DiagError, InetQuery, InetRow, InetTable, IpVersion, SockDiag, UnixQuery, Want,
 };
@@ -53,16 +53,20 @@ pub(super) fn dump(
     reach: Reach,
     hand: &mut impl FnMut(Part) -> Result<(), Unwanted>,
 ) -> Result<(), Unwanted> {
+    let search = match reach {
+        Reach::All => Some(Search::begin()),
+        Reach::Unix => None,
+    };
     let mut inodes = FxHashSet::default();
     sockets(reach, &mut |part| {
         if let Part::Rows(rows) = &part {
-            inodes.extend(rows.iter().map(|row| row.inode));
+            inodes.extend(rows.iter().map(|row| row.inode).filter(|&inode| inode != 0));
         }
         hand(part)
     })?;
-    match reach {
-        Reach::All => hand(Part::Holders(holders(&inodes))),
-        Reach::Unix => Ok(()),
+    match search {
+        Some(search) => hand(Part::Holders(holders(search, &inodes))),
+        None => Ok(()),
     }
 }
 
@@ -88,8 +92,8 @@ fn sockets(reach: Reach, hand: &mut impl FnMut(Part) -> Result<(), Unwanted>) ->
 
 /// Who holds these sockets. Of several holders the first process in the order of `/proc`: of a server and its
 /// workers that is the server.
-fn holders(inodes: &FxHashSet<u32>) -> FxHashMap<u32, Process> {
-    match owners::find(|inode| inodes.contains(&inode)) {
+fn holders(search: Search, inodes: &FxHashSet<u32>) -> FxHashMap<u32, Process> {
+    match search.find(inodes) {
         Ok(walk) => {
             let first = |&inode: &u32| Some((inode, walk.holders.of(inode).last()?.process));
             inodes.iter().filter_map(first).collect()

@@ -8,7 +8,7 @@ use std::path::Path;
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
-use crate::kernel::owners::{self, Walk};
+use crate::kernel::owners::{self, Search, Walk};
 use crate::render::ss::{Row, UnixPeer};
 use crate::socket::{Endpoint, Holder, NetnsId, Socket, UnixName, Viewer};
 
@@ -38,19 +38,17 @@ impl Held {
     }
 
     /// Finds out who holds the sockets, and their peers if those were named; nobody, where procfs cannot be read.
-    pub(super) fn find_users(&mut self, places: &Places, threads: bool) {
+    /// Without a search, procfs is walked.
+    pub(super) fn find_users(&mut self, places: &Places, threads: bool, search: Option<Search>) {
         let peers = self.sockets.iter().map(peer_inode).filter(|inode| self.names.contains_key(inode));
-        let mut wanted: Vec<u32> = self.sockets.iter().map(|socket| socket.inode).chain(peers).collect();
-        wanted.retain(|&inode| inode != 0);
-        if wanted.is_empty() {
+        let inodes = self.sockets.iter().map(|socket| socket.inode).chain(peers);
+        let inodes: FxHashSet<u32> = inodes.filter(|&inode| inode != 0).collect();
+        if inodes.is_empty() {
             return;
         }
-        wanted.sort_unstable();
-        let wanted = |inode| wanted.binary_search(&inode).is_ok();
-        let walk = if threads || places.recorded {
-            owners::walk(&places.proc, threads, wanted)
-        } else {
-            owners::find(wanted)
+        let walk = match search {
+            Some(search) => search.find(&inodes),
+            None => owners::walk(&places.proc, threads, |inode| inodes.contains(&inode)),
         };
         self.walk = walk.unwrap_or_default();
     }

@@ -7,6 +7,7 @@ use std::path::Path;
 use rustc_hash::FxHashMap;
 
 use crate::kernel::netns::{self, Netns};
+use crate::kernel::owners::Search;
 use crate::query::Processes;
 use crate::render::ss::Row;
 use crate::socket::{Family, NetnsId, Socket};
@@ -52,6 +53,9 @@ pub(super) fn list(
     }
 
     let by_process = plan.filter.needs().processes;
+    let users = by_process || options.needs_users();
+    let threads = options.show.users.is_some_and(|users| users.threads);
+    let search = (users && !threads && !places.recorded).then(Search::begin);
     let mut held = Held::default();
     match options.netns {
         NetnsChoice::Own | NetnsChoice::One(_) => {
@@ -65,9 +69,8 @@ pub(super) fn list(
             }
         }
     }
-    if by_process || options.needs_users() {
-        let threads = options.show.users.is_some_and(|users| users.threads);
-        held.find_users(places, threads);
+    if users {
+        held.find_users(places, threads, search);
         held.hide_from(hints.viewer, &places.proc);
         report.denied = held.walk.denied;
     }

@@ -150,6 +150,12 @@ pub fn push_us_as_ms(out: &mut Vec<u8>, us: u32) {
 
 /// Appends a number as C's `%.{digits}g`: that many significant digits, trailing zeros gone, exponent where C has one.
 pub fn push_g(out: &mut Vec<u8>, value: f64, digits: usize) {
+    if !push_g_by_integers(out, value, digits) {
+        push_g_exactly(out, value, digits);
+    }
+}
+
+fn push_g_exactly(out: &mut Vec<u8>, value: f64, digits: usize) {
     let scientific = format!("{:.*e}", digits - 1, value);
     let (mantissa, exponent) = scientific.split_once('e').unwrap_or((&scientific, "0"));
     let exponent: i32 = exponent.parse().unwrap_or(0);
@@ -166,6 +172,45 @@ pub fn push_g(out: &mut Vec<u8>, value: f64, digits: usize) {
     out.extend_from_slice(trim_zeros(&format!("{value:.decimals$}")).as_bytes());
 }
 
+/// The same for numbers from a tenth up that need no exponent, where the rounding cannot be in doubt; the exact way
+/// costs more than all else of a row. Says whether it did it.
+fn push_g_by_integers(out: &mut Vec<u8>, value: f64, digits: usize) -> bool {
+    const POWERS: [u32; 8] = [1, 10, 100, 1_000, 10_000, 100_000, 1_000_000, 10_000_000];
+    let Some(&limit) = POWERS.get(digits) else { return false };
+    if !(0.1..f64::from(limit)).contains(&value) {
+        return false;
+    }
+    let whole = POWERS.iter().take_while(|&&power| value >= f64::from(power)).count();
+    let scale = POWERS[digits - whole];
+    let scaled = value * f64::from(scale);
+    let fraction = scaled.fract();
+    let rounded = scaled as u32 + u32::from(fraction > 0.5);
+    if (fraction - 0.5).abs() < 1e-6 || rounded >= limit {
+        return false;
+    }
+    push_u32(out, rounded / scale);
+    let (mut rest, mut place) = (rounded % scale, scale);
+    if rest > 0 {
+        out.push(b'.');
+    }
+    while rest > 0 {
+        place /= 10;
+        out.push(b'0' + (rest / place) as u8);
+        rest %= place;
+    }
+    true
+}
+
+/// Appends a number without decimals, a half to the even side, as C's `%.0f`.
+fn push_whole(out: &mut Vec<u8>, value: f64) {
+    /// From here on not every whole number is a double.
+    const EXACT: f64 = 9_007_199_254_740_992.0;
+    if !(0.0..EXACT).contains(&value) {
+        return out.extend_from_slice(format!("{value:.0}").as_bytes());
+    }
+    push_u64(out, value.round_ties_even() as u64);
+}
+
 fn trim_zeros(number: &str) -> &str {
     if number.contains('.') { number.trim_end_matches('0').trim_end_matches('.') } else { number }
 }
@@ -173,50 +218,15 @@ fn trim_zeros(number: &str) -> &str {
 /// Appends bits per second as ss does: three significant digits and `T`, `G`, `M` or `k`; whole bits if `numeric`.
 pub fn push_bandwidth(out: &mut Vec<u8>, bits_per_second: f64, numeric: bool) {
     if numeric {
-        out.extend_from_slice(format!("{bits_per_second:.0}").as_bytes());
-        return;
+        return push_whole(out, bits_per_second);
     }
     for (unit, letter) in [(1e12, b'T'), (1e9, b'G'), (1e6, b'M'), (1e3, b'k')] {
         if bits_per_second >= unit {
-            push_g3(out, bits_per_second / unit);
+            push_g(out, bits_per_second / unit, 3);
             return out.push(letter);
         }
     }
     push_g(out, bits_per_second, 6);
-}
-
-/// `%.3g` of a number from 1 to below 1000, by integers where the rounding cannot be in doubt.
-fn push_g3(out: &mut Vec<u8>, value: f64) {
-    let scale = if value < 10.0 {
-        100
-    } else if value < 100.0 {
-        10
-    } else {
-        1
-    };
-    let scaled = value * f64::from(scale);
-    let fraction = scaled.fract();
-    if (fraction - 0.5).abs() < 1e-6 || !(1.0..1000.0).contains(&value) {
-        return push_g(out, value, 3);
-    }
-    let rounded = scaled as u32 + u32::from(fraction > 0.5);
-    if rounded >= 1000 {
-        return push_g(out, value, 3);
-    }
-    push_u32(out, rounded / scale);
-    let rest = rounded % scale;
-    if rest == 0 {
-        return;
-    }
-    out.push(b'.');
-    if scale == 10 {
-        out.push(b'0' + rest as u8);
-    } else {
-        out.push(b'0' + (rest / 10) as u8);
-        if !rest.is_multiple_of(10) {
-            out.push(b'0' + (rest % 10) as u8);
-        }
-    }
 }
 
 /// Appends the time a timer has left as ss does: `040ms`, `1.048sec`, `33sec`, `1min33sec`, `119min`, nothing for 0.
@@ -346,9 +356,15 @@ mod tests {
         }
 
         #[test]
-        fn fast_and_exact_rounding_agree(value in 1.0..999.99f64, us: u32) {
-            assert_eq!(made(|out| push_g3(out, value)), made(|out| push_g(out, value, 3)));
-            assert_eq!(made(|out| push_us_as_ms(out, us)), made(|out| push_g(out, f64::from(us) / 1000.0, 6)));
+        fn fast_and_exact_rounding_agree(value in 0.0..1.0f64, power in -2..16i32, us: u32, gain: u16) {
+            for value in [value * 10f64.powi(power), f64::from(gain) / 256.0, f64::from(gain), f64::from(gain) / 2.0] {
+                for digits in [3, 6] {
+                    assert_eq!(made(|out| push_g(out, value, digits)), made(|out| push_g_exactly(out, value, digits)));
+                }
+                assert_eq!(made(|out| push_whole(out, value)), format!("{value:.0}"));
+            }
+            let ms = f64::from(us) / 1000.0;
+            assert_eq!(made(|out| push_us_as_ms(out, us)), made(|out| push_g_exactly(out, ms, 6)));
         }
     }
 }

@@ -28,7 +28,7 @@ pub(super) fn run(bench: &Bench, peers: &Peers) -> Result<Vec<Row>> {
     let load = Background::tcp(Duration::from_secs(120));
     let mut one = Vec::new();
     for _ in 0..bench.scaled(QUESTIONS) {
-        one.push(asked(&agent, &format!("/v1/sockets?arg=-tan&arg=sport&arg=%3D&arg=:{port}"))?);
+        one.push(asked(&agent, &format!("/v1/sockets?arg=-tn&arg=sport&arg=%3D&arg=:{port}"))?);
     }
     let mut all = Vec::new();
     for _ in 0..bench.runs {

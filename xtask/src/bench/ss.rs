@@ -92,7 +92,7 @@ fn one_of_many(bench: &Bench, peers: &Peers, sockets: u32) -> Result<Vec<Row>> {
     let port = sh::read(Command::new(&peers.ss).args(["-tnH", "dst", "127.0.0.12:7012"]))?;
     let port = port.lines().next().and_then(|row| row.split_whitespace().nth(3)?.rsplit_once(':'));
     let filter = format!("sport = :{}", port.context("no socket to ask for")?.1);
-    let words = ["-tan", &filter];
+    let words = ["-tn", &filter];
     let agent = Agent::start(bench, None)?;
     let mut asked = line(&bench.socktrace, &["ss", "--agent"]);
     asked.arg(&agent.socket).args(words);

@@ -8,29 +8,59 @@
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
+use std::thread::{Builder, JoinHandle};
 
-use super::{OwnersError, Walk, iterate, walk};
-use crate::kernel::ebpf::HolderIter;
+use rustc_hash::FxHashSet;
+
+use super::{OwnersError, Pass, Walk, walk};
+use crate::kernel::ebpf::{EbpfError, HolderIter};
 
 /// From so many open descriptors on the machine on, the iterator is the cheaper way.
 const MANY: u64 = 20_000;
 /// Inode of the initial pid namespace (include/uapi/linux/nsfs.h, `PID_NS_INIT_INO`).
 const INITIAL_PID_NAMESPACE: u64 = 0xeffffffc;
 
-/// Holders of the sockets whose inode number is `wanted`: by the iterator where many descriptors are open and the
-/// kernel lets us, by a walk of /proc otherwise.
-///
-/// # Errors
-/// If /proc cannot be listed.
-pub fn find(wanted: impl Fn(u32) -> bool + Sync) -> Result<Walk, OwnersError> {
-    let proc = Path::new("/proc");
-    if numbers_agree() && open_descriptors(proc) >= MANY {
-        match HolderIter::load().and_then(|mut iter| iterate(&mut iter, &wanted)) {
-            Ok(walk) => return Ok(walk),
-            Err(error) => log::debug!("no task_file iterator, so by /proc: {error}"),
-        }
+/// A search that has begun: where the iterator is the cheaper way, it runs while the caller finds out what sockets
+/// there are.
+#[derive(Debug)]
+pub struct Search(Option<JoinHandle<Result<(HolderIter, Pass), EbpfError>>>);
+
+impl Search {
+    /// Chooses the way and sets out.
+    #[must_use]
+    pub fn begin() -> Self {
+        let many = numbers_agree() && open_descriptors(Path::new("/proc")) >= MANY;
+        let pass = || {
+            let mut iter = HolderIter::load()?;
+            Pass::make(&mut iter).map(|pass| (iter, pass))
+        };
+        let set_out = || Builder::new().name("holders".to_owned()).spawn(pass).ok();
+        Self(if many { set_out() } else { None })
     }
-    walk(proc, false, wanted)
+
+    /// Holders of the sockets with these inode numbers: by the iterator where many descriptors are open and the kernel
+    /// lets us, by a walk of /proc otherwise. A socket that was not there yet when the search began is looked for now.
+    ///
+    /// # Errors
+    /// If /proc cannot be listed.
+    pub fn find(self, inodes: &FxHashSet<u32>) -> Result<Walk, OwnersError> {
+        if let Some(passing) = self.0 {
+            match passing.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)) {
+                Ok((mut iter, pass)) => {
+                    let walk = pass.holders_of(inodes);
+                    if walk.holders.sockets() == inodes.len() {
+                        return Ok(walk);
+                    }
+                    match Pass::make(&mut iter) {
+                        Ok(pass) => return Ok(pass.holders_of(inodes)),
+                        Err(error) => log::debug!("the task_file iterator broke off, so by /proc: {error}"),
+                    }
+                }
+                Err(error) => log::debug!("no task_file iterator, so by /proc: {error}"),
+            }
+        }
+        walk(Path::new("/proc"), false, |inode| inodes.contains(&inode))
+    }
 }
 
 /// The iterator numbers processes as the initial pid namespace does; elsewhere those are not the numbers of /proc.

@@ -2,27 +2,80 @@
 //!
 //! I/O: bpf(2), through `ebpf`.
 
+use rustc_hash::FxHashSet;
+
 use super::{Holders, Walk};
 use crate::kernel::ebpf::{EbpfError, HolderIter};
-use crate::socket::Holder;
+use crate::socket::{Holder, Process};
 
-/// One pass; keeps the sockets whose inode number is `wanted`, in the order of [`walk`](super::walk).
-///
-/// # Errors
-/// If the iterator breaks off.
-pub fn iterate(iter: &mut HolderIter, wanted: impl Fn(u32) -> bool) -> Result<Walk, EbpfError> {
-    let mut holders = Holders::default();
-    let mut current = None;
-    iter.each(|inode, Holder { process, tid, fd }| {
-        if !wanted(inode) {
-            return;
+/// Every socket that a process has open at some moment, in the order of [`walk`](super::walk).
+#[derive(Debug, Default)]
+pub struct Pass {
+    processes: Vec<Process>,
+    links: Vec<Link>,
+}
+
+/// One descriptor of a socket.
+#[derive(Debug, Clone, Copy)]
+struct Link {
+    inode: u32,
+    process: u32,
+    fd: u32,
+}
+
+impl Pass {
+    /// One pass over all descriptors.
+    ///
+    /// # Errors
+    /// If the iterator breaks off.
+    pub fn make(iter: &mut HolderIter) -> Result<Self, EbpfError> {
+        let mut pass = Self::default();
+        iter.each(|inode, Holder { process, tid: _, fd }| pass.add(inode, process, fd))?;
+        Ok(pass)
+    }
+
+    fn add(&mut self, inode: u32, process: Process, fd: u32) {
+        if self.processes.last() != Some(&process) {
+            self.processes.push(process);
         }
-        let task = match current {
-            Some((of, task)) if of == process => task,
-            _ => holders.task(process, tid),
-        };
-        current = Some((process, task));
-        holders.hold(task, fd, inode);
-    })?;
-    Ok(Walk { holders, denied: 0 })
+        self.links.push(Link { inode, process: self.processes.len() as u32 - 1, fd });
+    }
+
+    /// The holders of these sockets.
+    #[must_use]
+    pub fn holders_of(&self, inodes: &FxHashSet<u32>) -> Walk {
+        let mut holders = Holders::default();
+        let mut current = None;
+        for link in self.links.iter().filter(|link| inodes.contains(&link.inode)) {
+            let Some(&process) = self.processes.get(link.process as usize) else { continue };
+            let task = match current {
+                Some((of, task)) if of == link.process => task,
+                _ => holders.task(process, None),
+            };
+            current = Some((link.process, task));
+            holders.hold(task, link.fd, link.inode);
+        }
+        Walk { holders, denied: 0 }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::socket::Comm;
+
+    #[test]
+    fn only_the_wanted_sockets_are_kept() {
+        let mut pass = Pass::default();
+        let process = |pid| Process { pid, comm: Comm::from_bytes(b"sh") };
+        for (inode, pid, fd) in [(100, 1, 3), (200, 1, 4), (100, 2, 3), (300, 2, 5), (100, 2, 6)] {
+            pass.add(inode, process(pid), fd);
+        }
+        let walk = pass.holders_of(&FxHashSet::from_iter([100, 300, 400]));
+        let of = |inode| walk.holders.of(inode).map(|h| (h.process.pid, h.tid, h.fd)).collect::<Vec<_>>();
+        assert_eq!(of(100), [(2, None, 6), (2, None, 3), (1, None, 3)]);
+        assert_eq!(of(300), [(2, None, 5)]);
+        assert!(of(200).is_empty() && of(400).is_empty());
+        assert_eq!((walk.holders.sockets(), walk.holders.len()), (2, 4));
+    }
 }

@@ -5,7 +5,7 @@ mod holders;
 mod iterator;
 mod procfs;
 
-pub use find::find;
+pub use find::Search;
 pub use holders::{Holders, TaskIndex};
-pub use iterator::iterate;
+pub use iterator::Pass;
 pub use procfs::{OwnersError, Walk, walk};
