@@ -48,8 +48,14 @@ pub struct FamilyCounters {
 pub struct CpuCounters {
     /// By [`Family`].
     pub families: [FamilyCounters; FAMILIES],
+    /// State changes that the stand-in told of, because they interrupted the state program.
+    pub interrupting: FamilyCounters,
+    /// How often the stand-in acted: runs that the kernel kept from the state program. At least `interrupting.seen`.
+    pub stood_in: u64,
+    /// 1 while the state program runs on this CPU.
+    pub running: u64,
     /// Keeps two CPUs off one cache line.
-    pub padding: [u64; 7],
+    pub padding: [u64; 2],
 }
 
 const _: () = assert!(size_of::<FamilyCounters>() == 24);

@@ -93,6 +93,8 @@ fields! {
     RegsFirst = "pt_regs", "di", false;
     /// Second argument, likewise.
     RegsSecond = "pt_regs", "si", false;
+    /// Third argument, likewise.
+    RegsThird = "pt_regs", "dx", false;
     UnixAddr = "unix_sock", "addr", false;
     UnixAddressLen = "unix_address", "len", false;
     UnixAddressName = "unix_address", "name", false;

@@ -14,7 +14,7 @@ pub const FIN_RECEIVED: u8 = 2;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
 pub enum Kind {
-    /// `inet_sock_set_state` (a `StateRecord`).
+    /// `inet_sock_set_state` (a `StateRecord` to CLOSE, else a `RecordHead`).
     State = 1,
     /// `cgroup/sock_create` (`CallRecord`, as all below).
     Create = 2,
@@ -99,7 +99,7 @@ pub struct RecordHead {
     pub comm: [u8; COMM_LEN],
 }
 
-/// A TCP state change. The totals are filled on the transition to CLOSE and 0 otherwise.
+/// A TCP state change to CLOSE; one to any other state is a bare [`RecordHead`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(C)]
 pub struct StateRecord {

@@ -1,7 +1,8 @@
 //! bind, listen, connect and accept by system call: any family, success and failure.
 //!
-//! The enter hook remembers the arguments of the thread; the exit hook finds the socket through the descriptor and
-//! tells what came of the call. They run in the caller's own context, so the owner is exact.
+//! The exit hook finds the socket through the descriptor and tells what came of the call. Its arguments are those in
+//! the saved registers of the thread; where we do not know these, and for connect(2), an enter hook remembers them.
+//! They run in the caller's own context, so the owner is exact.
 
 use aya_ebpf::helpers::{
     bpf_get_current_cgroup_id, bpf_get_current_pid_tgid, bpf_ktime_get_boot_ns, bpf_probe_read_user,
@@ -10,10 +11,10 @@ use aya_ebpf::helpers::{
 use aya_ebpf::macros::tracepoint;
 use aya_ebpf::programs::TracePointContext;
 use aya_log_ebpf::debug;
-use socktrace_common::{CallRecord, Family, Field, Kind, UNIX_NAME_LEN, UnixCallRecord};
+use socktrace_common::{CallRecord, Family, Kind, UNIX_NAME_LEN, UnixCallRecord};
 
 use crate::emit::emit;
-use crate::fields::{load, sys_enter_arg, sys_exit_ret};
+use crate::fields::{sys_enter_arg, sys_exit_ret};
 use crate::maps::{PENDING, Pending};
 use crate::socket::{self, AF_INET, AF_INET6, AF_UNIX, Found};
 use crate::task;
@@ -43,12 +44,22 @@ pub(crate) fn sys_enter_connect(ctx: TracePointContext) -> u32 {
 
 #[tracepoint]
 pub(crate) fn sys_exit_bind(ctx: TracePointContext) -> u32 {
-    exit(&ctx, Kind::Bind)
+    match task::call_arguments() {
+        Some((fd, address, length)) => {
+            returned(&ctx, Kind::Bind, Pending { address, fd: fd as u32, aux: length as u32 })
+        }
+        None => exit(&ctx, Kind::Bind),
+    }
 }
 
 #[tracepoint]
 pub(crate) fn sys_exit_listen(ctx: TracePointContext) -> u32 {
-    exit(&ctx, Kind::Listen)
+    match task::call_arguments() {
+        Some((fd, backlog, _)) => {
+            returned(&ctx, Kind::Listen, Pending { address: 0, fd: fd as u32, aux: backlog as u32 })
+        }
+        None => exit(&ctx, Kind::Listen),
+    }
 }
 
 #[tracepoint]
@@ -104,13 +115,20 @@ fn remember(pending: Pending) {
     let _ = PENDING.insert(bpf_get_current_pid_tgid(), pending, 0);
 }
 
+/// A call returned whose arguments were remembered.
 #[inline(always)]
 fn exit(ctx: &TracePointContext, kind: Kind) -> u32 {
     let thread = bpf_get_current_pid_tgid();
     let Some(pending) = PENDING.get_ptr(thread) else { return 0 };
     // SAFETY: an element of the map; only this thread writes it.
-    let Pending { address, fd, aux } = unsafe { *pending };
+    let pending = unsafe { *pending };
     let _ = PENDING.remove(thread);
+    returned(ctx, kind, pending)
+}
+
+/// A call with these arguments returned.
+#[inline(always)]
+fn returned(ctx: &TracePointContext, kind: Kind, Pending { address, fd, aux }: Pending) -> u32 {
     let result = sys_exit_ret(ctx);
     let error = if result < 0 { -result as u32 } else { 0 };
     if error == EBADF || error == ENOTSOCK {
@@ -222,13 +240,9 @@ fn tcp_never_began(ctx: &TracePointContext) -> u32 {
     if !NEVER_BEGAN.contains(&error) {
         return 0;
     }
-    // SAFETY: takes the typed current task, gives its typed registers (Linux 5.15).
-    let (fd, address) = unsafe {
-        let regs = generated::bpf_task_pt_regs(task::current().cast_mut().cast()) as *const u8;
-        (load::<u64>(regs, Field::RegsFirst) as u32, load::<u64>(regs, Field::RegsSecond))
-    };
+    let Some((fd, address, _)) = task::call_arguments() else { return 0 };
     let mut found = Found::nothing();
-    if !found.by_fd(fd) || found.protocol() != socket::TCP {
+    if !found.by_fd(fd as u32) || found.protocol() != socket::TCP {
         return 0;
     }
     emit(Family::Call, |record: &mut CallRecord| {

@@ -4,45 +4,76 @@ use core::intrinsics::{AtomicOrdering, atomic_xadd};
 
 use aya_ebpf::bindings::{BPF_RB_FORCE_WAKEUP, BPF_RB_NO_WAKEUP};
 use aya_ebpf::helpers::bpf_get_smp_processor_id;
-use socktrace_common::{Family, WAKE_INDEX, WAKE_WANTED};
+use socktrace_common::{CpuCounters, Family, FamilyCounters, WAKE_INDEX, WAKE_WANTED};
 
 use crate::maps::{COUNTERS, EVENTS, WAKE};
 
-/// Reserve a `T`, let `fill` write all of it, submit it. A full ring is counted, never hidden.
+/// This CPU's counters.
+#[inline(always)]
+pub(crate) fn cpu() -> Option<*mut CpuCounters> {
+    // SAFETY: takes nothing.
+    COUNTERS.get_ptr_mut(unsafe { bpf_get_smp_processor_id() })
+}
+
+/// How a count is kept.
+#[derive(Clone, Copy)]
+pub(crate) enum Count {
+    /// Nothing else counts here on this CPU until the program ends: the tracepoints, which the kernel never runs within
+    /// themselves (kernel/trace/bpf_trace.c, `__bpf_trace_run`).
+    Alone,
+    /// Another task's run of the program may come between: the cgroup hooks.
+    Shared,
+}
+
+/// Reserve a `T`, let `fill` write all of it, submit it, as a record of that family.
 #[inline(always)]
 pub(crate) fn emit<T: 'static>(family: Family, fill: impl FnOnce(&mut T)) {
-    // SAFETY: takes nothing.
-    let Some(cpu) = COUNTERS.get_ptr_mut(unsafe { bpf_get_smp_processor_id() }) else { return };
+    let Some(cpu) = cpu() else { return };
+    let how = match family {
+        Family::Inet => Count::Shared,
+        Family::State | Family::Call => Count::Alone,
+    };
     // SAFETY: an element of the array, which lives as long as the program.
-    let counters = unsafe { &raw mut (*cpu).families[family as usize] };
-    // SAFETY: fields of that element.
-    unsafe { count(family, &raw mut (*counters).seen) };
+    unsafe { emit_into(&raw mut (*cpu).families[family as usize], how, fill) };
+}
+
+/// The same, counted in `counters`. A full ring is counted, never hidden.
+///
+/// # Safety
+/// `counters` is in a map element.
+#[inline(always)]
+pub(crate) unsafe fn emit_into<T: 'static>(
+    counters: *mut FamilyCounters,
+    how: Count,
+    fill: impl FnOnce(&mut T),
+) {
+    // SAFETY: fields of the map element.
+    unsafe { count(how, &raw mut (*counters).seen) };
     let Some(mut entry) = EVENTS.reserve_untyped::<T>(0) else {
         // SAFETY: as above.
-        unsafe { count(family, &raw mut (*counters).ring_full) };
+        unsafe { count(how, &raw mut (*counters).ring_full) };
         return;
     };
     // SAFETY: `fill` writes every field of the plain-data record, which has no invalid bit patterns.
     fill(unsafe { entry.assume_init_mut() });
     entry.submit(wake_flags());
     // SAFETY: as above.
-    unsafe { count(family, &raw mut (*counters).submitted) };
+    unsafe { count(how, &raw mut (*counters).submitted) };
 }
 
-/// Add one. The cgroup hooks may be preempted by another task's on the same CPU, so theirs is atomic; the tracepoints
-/// run with preemption off and never within themselves (kernel/trace/bpf_trace.c), so theirs need not be.
+/// Add one.
 ///
 /// # Safety
 /// `counter` is an aligned u64 of a map element.
 #[inline(always)]
-unsafe fn count(family: Family, counter: *mut u64) {
+unsafe fn count(how: Count, counter: *mut u64) {
     // SAFETY: by the caller's word.
     unsafe {
-        match family {
-            Family::Inet => {
+        match how {
+            Count::Alone => *counter += 1,
+            Count::Shared => {
                 atomic_xadd::<u64, u64, { AtomicOrdering::Relaxed }>(counter, 1);
             }
-            Family::State | Family::Call => *counter += 1,
         }
     }
 }

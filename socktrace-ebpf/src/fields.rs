@@ -27,6 +27,12 @@ fn offset(field: Field) -> u32 {
     unsafe { base.add(field as usize).read_volatile() }
 }
 
+/// Whether this kernel has the field.
+#[inline(always)]
+pub(crate) fn is_present(field: Field) -> bool {
+    offset(field) != ABSENT
+}
+
 /// The usual offset of both. A load at a constant offset of the context is allowed to the program; at any other
 /// it takes a helper.
 const USUAL: u32 = 16;
@@ -145,6 +151,35 @@ impl<const N: usize> Copied<N> {
         unsafe {
             generated::bpf_probe_read_kernel(self.0.as_mut_ptr().cast(), N as u32, base as *const _) == 0
         }
+    }
+
+    /// Copy `N` bytes from the first of these fields on; the offset of that field. Where they cannot be read they are
+    /// zeroes.
+    #[inline(always)]
+    pub(crate) fn fill_around<const M: usize>(&mut self, base: u64, fields: [Field; M]) -> u32 {
+        let mut first = ABSENT;
+        for field in fields {
+            let offset = offset(field);
+            if offset < first {
+                first = offset;
+            }
+        }
+        self.fill(base + u64::from(first));
+        first
+    }
+
+    /// A field of a copy that begins at the offset `first`; one that lies elsewhere is read on its own.
+    ///
+    /// # Safety
+    /// It has been filled.
+    #[inline(always)]
+    pub(crate) unsafe fn get_from<T: Copy + Default>(&self, base: u64, first: u32, field: Field) -> T {
+        let offset = offset(field);
+        if offset < first || (offset - first) as usize > N - size_of::<T>() {
+            return probe(base, field);
+        }
+        // SAFETY: as in `get`.
+        unsafe { self.0.as_ptr().cast::<u8>().add((offset - first) as usize).cast::<T>().read_unaligned() }
     }
 
     /// A field that lies wholly within the copy. `base` is where the pointer was: a field further on is read on its

@@ -10,7 +10,7 @@ use aya_ebpf::programs::{SockAddrContext, SockContext};
 use socktrace_common::{CallRecord, Family, Kind, RecordHead};
 
 use crate::emit::emit;
-use crate::maps::SENT;
+use crate::maps::{SENT, SETS, WAYS};
 use crate::socket::{TCP, put_v4};
 use crate::{calls, task};
 
@@ -165,18 +165,22 @@ fn sending_v6(ctx: &SockAddrContext) -> i32 {
 
 #[inline(always)]
 fn first_send(ctx: &SockAddrContext) -> bool {
-    // SAFETY: the storage belongs to the socket of the context.
+    // SAFETY: takes the context of the program.
+    let cookie = unsafe { bpf_get_socket_cookie(ctx.sock_addr.cast()) };
+    let Some(set) = SENT.get_ptr_mut(cookie as u32 & (SETS - 1)) else { return true };
+    // Cookies rise one by one, so that those of one set differ in the bits above its number.
+    let own = (cookie / u64::from(SETS)) as usize % WAYS;
+    // SAFETY: places of an element of the array; a race of two CPUs makes a record too many.
     unsafe {
-        let sent = SENT.get_or_insert_ptr_mut(ctx, None);
-        if sent.is_null() {
-            return true;
+        let places = set.cast::<u64>();
+        for place in 0..WAYS {
+            if places.add(place).read_volatile() == cookie {
+                return false;
+            }
         }
-        if *sent != 0 {
-            return false;
-        }
-        *sent = 1;
-        true
+        places.add(own).write_volatile(cookie);
     }
+    true
 }
 
 /// # Safety

@@ -1,6 +1,6 @@
 //! The maps, all of them.
 
-use aya_ebpf::btf_maps::{Array, LruHashMap, RingBuf, SkStorage};
+use aya_ebpf::btf_maps::{Array, LruHashMap, RingBuf};
 use aya_ebpf::macros::btf_map;
 use socktrace_common::CpuCounters;
 
@@ -23,9 +23,16 @@ pub(crate) static WAKE: Array<u32, 1, MMAPABLE> = Array::new();
 #[btf_map]
 pub(crate) static PENDING: LruHashMap<u64, Pending, 16384> = LruHashMap::new();
 
-/// Datagram sockets that have sent: so that only the first send makes a record.
+/// Datagram sockets that have sent, by their cookies: so that only the first send makes a record. A socket that others
+/// have pushed out makes another one, which tells nothing new. (A storage at the socket itself takes an allocation and
+/// three times as long.)
 #[btf_map]
-pub(crate) static SENT: SkStorage<u32> = SkStorage::new();
+pub(crate) static SENT: Array<[u64; WAYS], { SETS as usize }> = Array::new();
+
+/// Sets of [`SENT`], a power of two.
+pub(crate) const SETS: u32 = 1 << 14;
+/// Places in each set.
+pub(crate) const WAYS: usize = 4;
 
 /// The arguments of a call that is under way.
 #[derive(Clone, Copy)]

@@ -84,6 +84,8 @@ pub(crate) struct Found {
 const COMMON: usize = 128;
 /// Bytes of `struct socket` up to and with `sk`.
 const SOCKET: usize = 40;
+/// Bytes within which type, protocol and uid lie.
+const NEAR: usize = 16;
 
 impl Found {
     /// No socket yet; [`Found::by_fd`] or [`Found::by_sock`] finds one.
@@ -157,6 +159,21 @@ impl Found {
         probe(self.sk, Field::SkProtocol)
     }
 
+    /// Type, protocol and uid: in one read where they lie side by side, as on all kernels that we know.
+    #[inline(always)]
+    fn kind(&self) -> (u16, u16, u32) {
+        let mut near = Copied::<NEAR>::nothing();
+        let base = near.fill_around(self.sk, [Field::SkUid, Field::SkProtocol, Field::SkType]);
+        // SAFETY: filled, from `base` on.
+        unsafe {
+            (
+                near.get_from(self.sk, base, Field::SkType),
+                near.get_from(self.sk, base, Field::SkProtocol),
+                near.get_from(self.sk, base, Field::SkUid),
+            )
+        }
+    }
+
     /// Inode number of the socket.
     #[inline(always)]
     pub(crate) fn inode(&self) -> u32 {
@@ -169,11 +186,12 @@ impl Found {
         let family = self.family();
         head.family = family;
         head.old = self.get(Field::SkState);
-        head.new = probe::<u16>(self.sk, Field::SkType) as u8;
-        head.protocol = self.protocol();
+        let (kind, protocol, uid) = self.kind();
+        head.new = kind as u8;
+        head.protocol = protocol;
+        head.uid = uid;
         head.cookie = self.get(Field::SkCookie);
-        head.netns = probe(self.get(Field::SkNet), Field::NetInum);
-        head.uid = probe(self.sk, Field::SkUid);
+        head.netns = task::netns_inode_of(self.get(Field::SkNet));
         head.local_port = 0;
         head.peer_port = 0;
         head.ifindex = 0;

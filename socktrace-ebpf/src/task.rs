@@ -3,13 +3,27 @@
 use aya_ebpf::helpers::{bpf_get_current_pid_tgid, generated};
 use socktrace_common::{COMM_LEN, EXACT, Field, RecordHead};
 
-use crate::fields::{load, load_16, load_ptr};
+use crate::fields::{is_present, load, load_16, load_ptr, probe};
 
 /// The current `struct task_struct`, typed for the verifier (Linux 5.11).
 #[inline(always)]
 pub(crate) fn current() -> *const u8 {
     // SAFETY: takes nothing, always returns the current task.
     unsafe { generated::bpf_get_current_task_btf() as *const u8 }
+}
+
+/// The first three arguments of the system call that the current task is in, from the registers that it saved on
+/// entering; `None` where we do not know them. Only for programs that need Linux 5.15 anyway.
+#[inline(always)]
+pub(crate) fn call_arguments() -> Option<(u64, u64, u64)> {
+    if !is_present(Field::RegsFirst) {
+        return None;
+    }
+    // SAFETY: takes the typed current task, gives its typed registers (Linux 5.15).
+    unsafe {
+        let regs = generated::bpf_task_pt_regs(current().cast_mut().cast()) as *const u8;
+        Some((load(regs, Field::RegsFirst), load(regs, Field::RegsSecond), load(regs, Field::RegsThird)))
+    }
 }
 
 /// The name of a task's process: that of its group leader, not of the thread.
@@ -32,6 +46,22 @@ pub(crate) fn own(head: &mut RecordHead) {
     head.flags |= EXACT;
     // SAFETY: `current` is typed.
     unsafe { leader_comm(current(), &mut head.comm) };
+}
+
+/// Inode of the network namespace at this address. It mostly is the current task's, which is cheaper to ask.
+#[inline(always)]
+pub(crate) fn netns_inode_of(net: u64) -> u32 {
+    // SAFETY: each pointer is typed by the one before.
+    unsafe {
+        let nsproxy = load_ptr(current(), Field::TaskNsproxy);
+        if !nsproxy.is_null() {
+            let own = load_ptr(nsproxy, Field::NsproxyNet);
+            if !own.is_null() && own as u64 == net {
+                return load(own, Field::NetInum);
+            }
+        }
+    }
+    probe(net, Field::NetInum)
 }
 
 /// Inode of the current task's network namespace, if its cookie is `cookie`; otherwise 0: a socket may live in

@@ -4,9 +4,9 @@ use aya_ebpf::helpers::bpf_ktime_get_boot_ns;
 use aya_ebpf::helpers::generated::{bpf_get_socket_cookie, bpf_skc_to_tcp_sock};
 use aya_ebpf::macros::btf_tracepoint;
 use aya_ebpf::programs::BtfTracePointContext;
-use socktrace_common::{FIN_RECEIVED, Family, Field, Kind, StateRecord};
+use socktrace_common::{FIN_RECEIVED, Family, FamilyCounters, Field, Kind, RecordHead, StateRecord};
 
-use crate::emit::emit;
+use crate::emit::{self, Count};
 use crate::fields::load;
 use crate::{socket, task};
 
@@ -19,50 +19,92 @@ const SOCK_DONE: u64 = 1 << 1;
 /// Attached to `tp_btf/inet_sock_set_state`.
 #[btf_tracepoint(function = "inet_sock_set_state")]
 pub(crate) fn inet_sock_set_state(ctx: BtfTracePointContext) -> i32 {
-    // SAFETY: the tracepoint's arguments are (const struct sock *sk, const int oldstate, const int newstate).
-    unsafe { state_change(ctx.arg(0), ctx.arg(1), ctx.arg(2)) };
+    let Some(cpu) = emit::cpu() else { return 0 };
+    // SAFETY: an element of the array, which lives as long as the program; the tracepoint's arguments are
+    // (const struct sock *sk, const int oldstate, const int newstate).
+    unsafe {
+        let running = &raw mut (*cpu).running;
+        running.write_volatile(1);
+        let counters = &raw mut (*cpu).families[Family::State as usize];
+        state_change(ctx.arg(0), ctx.arg(1), ctx.arg(2), counters);
+        running.write_volatile(0);
+    }
+    0
+}
+
+/// Attached to the same tracepoint. The kernel does not run a program within itself (kernel/trace/bpf_trace.c,
+/// `__bpf_trace_run`): a state change in a softirq that interrupts the first one would be lost. This one acts then,
+/// and only then.
+#[btf_tracepoint(function = "inet_sock_set_state")]
+pub(crate) fn set_state_nested(ctx: BtfTracePointContext) -> i32 {
+    let Some(cpu) = emit::cpu() else { return 0 };
+    // SAFETY: as above.
+    unsafe {
+        if (&raw const (*cpu).running).read_volatile() == 1 {
+            (*cpu).stood_in += 1;
+            state_change(ctx.arg(0), ctx.arg(1), ctx.arg(2), &raw mut (*cpu).interrupting);
+        }
+    }
     0
 }
 
 /// # Safety
-/// `sk` is a BTF-typed `struct sock`.
+/// `sk` is a BTF-typed `struct sock`, `counters` in a map element.
 #[inline(always)]
-unsafe fn state_change(sk: *const u8, old: i32, new: i32) {
+unsafe fn state_change(sk: *const u8, old: i32, new: i32, counters: *mut FamilyCounters) {
     let (old, new) = (old as u8, new as u8);
     // The tracepoint also fires for DCCP, SCTP and MPTCP; those tables are not kept from events.
     // SAFETY: `sk` is typed.
     if unsafe { load::<u16>(sk, Field::SkProtocol) } != socket::TCP {
         return;
     }
-    emit(Family::State, |record: &mut StateRecord| {
-        let head = &mut record.head;
-        // SAFETY: the helpers take nothing, or the typed socket.
-        unsafe {
-            head.boot_ns = bpf_ktime_get_boot_ns();
-            head.cookie = bpf_get_socket_cookie(sk.cast_mut().cast());
-        }
-        head.kind = Kind::State as u8;
-        head.old = old;
-        head.new = new;
-        head.protocol = socket::TCP;
-        head.flags = 0;
-        head.name_len = 0;
-        // SAFETY: `sk` is typed.
-        unsafe { socket::read_typed(sk, head) };
-        // Only these two run in the context of the process that made the call; elsewhere the current task is
-        // whoever the softirq interrupted.
-        if old == CLOSE && (new == SYN_SENT || new == LISTEN) {
-            task::own(head);
-        } else {
-            head.pid = 0;
-            head.comm = [0; 16];
-        }
-        no_totals(record);
+    // SAFETY: by the caller's word.
+    unsafe {
         if new == CLOSE {
-            // SAFETY: `sk` is typed.
-            unsafe { totals(sk, record) };
+            emit::emit_into(counters, Count::Alone, |record: &mut StateRecord| {
+                fill(sk, &mut record.head, old, new);
+                no_process(&mut record.head);
+                totals(sk, record);
+            });
+        } else {
+            emit::emit_into(counters, Count::Alone, |head: &mut RecordHead| {
+                fill(sk, head, old, new);
+                // Only these two run in the context of the process that made the call; elsewhere the current task is
+                // whoever the softirq interrupted.
+                if old == CLOSE && (new == SYN_SENT || new == LISTEN) {
+                    task::own(head);
+                } else {
+                    no_process(head);
+                }
+            });
         }
-    });
+    }
+}
+
+/// Fill all of `head` but the process.
+///
+/// # Safety
+/// `sk` is a BTF-typed `struct sock`.
+#[inline(always)]
+unsafe fn fill(sk: *const u8, head: &mut RecordHead, old: u8, new: u8) {
+    head.kind = Kind::State as u8;
+    head.old = old;
+    head.new = new;
+    head.protocol = socket::TCP;
+    head.flags = 0;
+    head.name_len = 0;
+    // SAFETY: the helpers take nothing, or the typed socket.
+    unsafe {
+        head.boot_ns = bpf_ktime_get_boot_ns();
+        head.cookie = bpf_get_socket_cookie(sk.cast_mut().cast());
+        socket::read_typed(sk, head);
+    }
+}
+
+#[inline(always)]
+fn no_process(head: &mut RecordHead) {
+    head.pid = 0;
+    head.comm = [0; 16];
 }
 
 #[inline(always)]
@@ -76,7 +118,6 @@ fn no_totals(record: &mut StateRecord) {
     record.total_retrans = 0;
     record.srtt_us = 0;
     record.rtt_min = u32::MAX;
-    record.error = 0;
 }
 
 /// # Safety
@@ -91,7 +132,7 @@ unsafe fn totals(sk: *const u8, record: &mut StateRecord) {
         }
         let tp = bpf_skc_to_tcp_sock(sk.cast_mut().cast()) as *const u8;
         if tp.is_null() {
-            return;
+            return no_totals(record);
         }
         // The port has already been given back (`inet_put_port` clears skc_num); inet_sport still tells it.
         record.head.local_port = u16::from_be(load(tp, Field::TcpSport));

@@ -1,20 +1,20 @@
-//! Attaching one program. I/O: bpf(2), perf_event_open(2), cgroup directories.
+//! Loading and attaching one program. I/O: bpf(2), perf_event_open(2), cgroup directories.
 
 use std::fs::{self, File};
 use std::path::PathBuf;
 
+use aya::Btf;
 use aya::programs::{
     BtfTracePoint, CgroupAttachMode, CgroupSock, CgroupSockAddr, Program, ProgramError, TracePoint,
 };
-use aya::{Btf, Ebpf};
 
 use super::hooks::Hook;
 
 /// Where a program is attached.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Target {
-    /// A BTF tracepoint of the program's name.
-    BtfTracepoint,
+    /// The BTF tracepoint of that name.
+    BtfTracepoint(&'static str),
     /// The tracepoint `syscalls:NAME`.
     Syscall,
     /// The root of the cgroup2 hierarchy.
@@ -23,38 +23,48 @@ pub(super) enum Target {
     CgroupSockAddr,
 }
 
-/// Load and attach a hook's program; what goes wrong, in words.
-pub(super) fn attach(ebpf: &mut Ebpf, hook: &Hook, btf: &Btf, cgroup: Option<&File>) -> Result<(), String> {
-    let program = ebpf.program_mut(hook.name).ok_or("the kernel object has no such program")?;
+/// What keeps a program attached: dropped, it detaches. That waits for a grace period of the kernel each time.
+pub(super) type Link = Box<dyn Send + Sync>;
+
+/// Load a hook's program; what goes wrong, in words.
+pub(super) fn load(program: &mut Program, target: Target, btf: &Btf) -> Result<(), String> {
+    match target {
+        Target::BtfTracepoint(tracepoint) => typed::<BtfTracePoint>(program)?.load(tracepoint, btf),
+        Target::Syscall => typed::<TracePoint>(program)?.load(),
+        Target::CgroupSock => typed::<CgroupSock>(program)?.load(),
+        Target::CgroupSockAddr => typed::<CgroupSockAddr>(program)?.load(),
+    }
+    .map_err(reason)
+}
+
+/// Attach a loaded program; what goes wrong, in words.
+pub(super) fn attach(program: &mut Program, hook: &Hook, cgroup: Option<&File>) -> Result<Link, String> {
     let cgroup = || cgroup.ok_or_else(|| "no cgroup2 mount".to_owned());
     match hook.target {
-        Target::BtfTracepoint => {
+        Target::BtfTracepoint(_) => {
             let program: &mut BtfTracePoint = typed(program)?;
-            program.load(hook.name, btf).and_then(|()| program.attach()).map(drop).map_err(reason)
+            program.attach().and_then(|id| program.take_link(id)).map(boxed)
         }
         Target::Syscall => {
             let program: &mut TracePoint = typed(program)?;
-            program.load().and_then(|()| program.attach("syscalls", hook.name)).map(drop).map_err(reason)
+            program.attach("syscalls", hook.name).and_then(|id| program.take_link(id)).map(boxed)
         }
         Target::CgroupSock => {
-            let cgroup = cgroup()?;
             let program: &mut CgroupSock = typed(program)?;
-            program
-                .load()
-                .and_then(|()| program.attach(cgroup, CgroupAttachMode::Single))
-                .map(drop)
-                .map_err(reason)
+            let attached = program.attach(cgroup()?, CgroupAttachMode::Single);
+            attached.and_then(|id| program.take_link(id)).map(boxed)
         }
         Target::CgroupSockAddr => {
-            let cgroup = cgroup()?;
             let program: &mut CgroupSockAddr = typed(program)?;
-            program
-                .load()
-                .and_then(|()| program.attach(cgroup, CgroupAttachMode::Single))
-                .map(drop)
-                .map_err(reason)
+            let attached = program.attach(cgroup()?, CgroupAttachMode::Single);
+            attached.and_then(|id| program.take_link(id)).map(boxed)
         }
     }
+    .map_err(reason)
+}
+
+fn boxed(link: impl Send + Sync + 'static) -> Link {
+    Box::new(link)
 }
 
 fn typed<'a, P>(program: &'a mut Program) -> Result<&'a mut P, String>

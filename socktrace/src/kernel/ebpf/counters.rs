@@ -22,8 +22,11 @@ impl CounterPage {
     /// The sum over the CPUs. The three counters of a family are read one after the other while programs run, so they
     /// balance exactly only at rest.
     pub(super) fn read(&self, missed: u64) -> Counters {
-        let mut counters = Counters { missed, ..Counters::default() };
+        let mut counters = Counters::default();
+        let mut stood_in = 0;
         for cpu in (0..self.count).filter_map(|cpu| self.cpus.get(cpu)) {
+            stood_in += cpu.stood_in;
+            add(&mut counters.state, cpu.interrupting);
             for (family, from) in Family::ALL.into_iter().zip(cpu.families) {
                 add(
                     match family {
@@ -35,6 +38,8 @@ impl CounterPage {
                 );
             }
         }
+        // What was skipped and told in its place is not lost.
+        counters.missed = missed.saturating_sub(stood_in);
         counters
     }
 }

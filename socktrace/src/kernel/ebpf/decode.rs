@@ -42,7 +42,10 @@ pub fn decode(bytes: &[u8]) -> Result<Change, DecodeError> {
     let call = || read::<CallRecord>(bytes);
     let unix = Family::from_number(head.family.into()) == Family::Unix;
     Ok(match kind {
-        Kind::State => of_state(&read(bytes)?),
+        Kind::State if State::from_number(head.new) == State::Close => {
+            of_state(&head, Some(Box::new(totals(&read(bytes)?))))
+        }
+        Kind::State => of_state(&head, None),
         Kind::Create => of_call(&call()?, None, ChangeKind::Create),
         Kind::PostBind => of_call(&call()?, None, ChangeKind::PostBind),
         Kind::FirstSend => of_call(&call()?, None, ChangeKind::FirstSend),
@@ -73,10 +76,8 @@ fn call_kind(kind: Kind, record: &CallRecord) -> ChangeKind {
     }
 }
 
-fn of_state(record: &StateRecord) -> Change {
-    let head = &record.head;
+fn of_state(head: &RecordHead, closing: Option<Box<Closing>>) -> Change {
     let (old, new) = (State::from_number(head.old), State::from_number(head.new));
-    let closing = (new == State::Close).then(|| Box::new(totals(record)));
     let family = Family::from_number(head.family.into());
     Change {
         local: inet(family, head.local, head.local_port),
@@ -212,6 +213,14 @@ mod tests {
             (closing.bytes_sent, closing.bytes_received, closing.rtt_us, closing.min_rtt_us),
             (100, 50, 100, 0)
         );
+    }
+
+    #[test]
+    fn a_change_to_another_state_is_a_bare_head() {
+        let mut head = state().head;
+        (head.old, head.new) = (1, 4);
+        let kind = ChangeKind::State { old: State::Established, new: State::FinWait1, closing: None };
+        assert_eq!(decode(&bytes(&head)).map(|change| change.kind), Ok(kind));
     }
 
     #[test]

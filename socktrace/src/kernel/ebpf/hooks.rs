@@ -1,5 +1,7 @@
 //! The hook table: what is attached where, whether it is required, what is lost without it.
 
+use socktrace_common::Field;
+
 use super::attach::Target;
 
 /// One hook.
@@ -12,14 +14,21 @@ pub struct Hook {
     /// What is lost if the kernel refuses it.
     pub lost_without: &'static str,
     pub(super) target: Target,
+    /// Only attached where the kernel lacks this field.
+    pub(super) unless: Option<Field>,
 }
 
 const fn required(name: &'static str, target: Target, lost_without: &'static str) -> Hook {
-    Hook { name, required: true, lost_without, target }
+    Hook { name, required: true, lost_without, target, unless: None }
 }
 
 const fn optional(name: &'static str, target: Target, lost_without: &'static str) -> Hook {
-    Hook { name, required: false, lost_without, target }
+    Hook { name, required: false, lost_without, target, unless: None }
+}
+
+/// An enter hook that remembers arguments which elsewhere are taken from the saved registers.
+const fn without_registers(name: &'static str, lost_without: &'static str) -> Hook {
+    Hook { unless: Some(Field::RegsFirst), ..optional(name, Target::Syscall, lost_without) }
 }
 
 const BINDS: &str = "bind events of UNIX sockets, failed binds";
@@ -27,15 +36,24 @@ const LISTENS: &str = "listen events of UNIX sockets, failed listens";
 const CONNECTS: &str = "connect events of UDP, RAW and UNIX sockets";
 const ACCEPTS: &str = "accept events and the owners of accepted connections";
 
+/// The program that stands in for the state program while that one is interrupted. The kernel calls the programs of
+/// a tracepoint in the order of attachment, so it comes after.
+pub(super) const NESTED: &str = "set_state_nested";
+
 /// Every hook, in the order of attachment: exits before enters, so that no call is remembered that nobody tells of.
 pub(super) const HOOKS: &[Hook] = &[
-    required("inet_sock_set_state", Target::BtfTracepoint, "everything about TCP"),
+    required("inet_sock_set_state", Target::BtfTracepoint("inet_sock_set_state"), "everything about TCP"),
+    optional(
+        NESTED,
+        Target::BtfTracepoint("inet_sock_set_state"),
+        "TCP state changes that interrupt another one",
+    ),
     optional("sys_exit_accept", Target::Syscall, ACCEPTS),
     optional("sys_exit_accept4", Target::Syscall, ACCEPTS),
     optional("sys_exit_bind", Target::Syscall, BINDS),
-    optional("sys_enter_bind", Target::Syscall, BINDS),
+    without_registers("sys_enter_bind", BINDS),
     optional("sys_exit_listen", Target::Syscall, LISTENS),
-    optional("sys_enter_listen", Target::Syscall, LISTENS),
+    without_registers("sys_enter_listen", LISTENS),
     optional("sys_exit_connect", Target::Syscall, CONNECTS),
     optional("sys_enter_connect", Target::Syscall, CONNECTS),
     optional("sock_create", Target::CgroupSock, "the creation and owner of UDP and RAW sockets"),

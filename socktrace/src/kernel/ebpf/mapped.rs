@@ -69,6 +69,7 @@ impl<T> Drop for Mapped<T> {
     }
 }
 
-fn page_size() -> usize {
+/// Bytes of a page of memory.
+pub(super) fn page_size() -> usize {
     nix::unistd::sysconf(nix::unistd::SysconfVar::PAGE_SIZE).ok().flatten().map_or(4096, |size| size as usize)
 }

@@ -10,6 +10,7 @@ mod hooks;
 mod mapped;
 mod object;
 mod offsets;
+mod records;
 mod ring;
 mod tracer;
 

@@ -38,6 +38,11 @@ impl Offsets {
         Ok(Self { table })
     }
 
+    /// Whether this kernel lacks the field.
+    pub(super) fn is_absent(&self, field: Field) -> bool {
+        self.table.get(field as usize).is_none_or(|&offset| offset == ABSENT)
+    }
+
     /// The optional fields that this kernel lacks, as `struct.path`.
     pub(super) fn absent(&self) -> Vec<String> {
         let absent = self.table.iter().zip(Field::ALL).filter(|(offset, _)| **offset == ABSENT);

@@ -1,20 +1,20 @@
-//! Reading the ring without being woken for every record. I/O: mapped memory, poll(2), epoll.
+//! Reading the ring without being woken for every record. I/O: mapped memory, epoll.
 //!
 //! While the reader is busy it drains on its own, a few milliseconds apart, and the programs wake nobody. When a
 //! drain finds little, the reader asks to be woken (one word of shared memory) and sleeps; the next record wakes it
 //! at once. A record whose program read that word just before it was set wakes nobody, so the first sleep is short.
 
 use std::io;
-use std::os::fd::AsFd;
+use std::os::fd::OwnedFd;
+use std::sync::atomic::{Ordering, fence};
 use std::time::Duration;
 
-use aya::maps::{MapData, RingBuf};
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use socktrace_common::{WAKE_INDEX, WAKE_WANTED};
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 
 use super::mapped::Mapped;
+use super::records::Records;
 
 /// A drain of at least so many records keeps the reader awake.
 const BUSY: usize = 32;
@@ -24,7 +24,9 @@ const PAUSE: Duration = Duration::from_millis(3);
 const SETTLE: Duration = Duration::from_millis(8);
 
 pub(super) struct Ring {
-    ring: AsyncFd<RingBuf<MapData>>,
+    records: Records,
+    /// The ring's descriptor, which can be read when there are records.
+    fd: AsyncFd<OwnedFd>,
     wake: Mapped<u32>,
     pace: Pace,
 }
@@ -41,10 +43,10 @@ enum Pace {
 
 impl Ring {
     /// Must be called within a tokio runtime.
-    pub(super) fn new(ring: RingBuf<MapData>, wake: Mapped<u32>) -> io::Result<Self> {
-        // SAFETY: the ring owns its descriptor, keeps it for life, and is not replaced within the `AsyncFd`.
-        let ring = unsafe { AsyncFd::register_with_interest(ring, Interest::READABLE) }?;
-        Ok(Self { ring, wake, pace: Pace::Settling })
+    pub(super) fn new(records: Records, fd: OwnedFd, wake: Mapped<u32>) -> io::Result<Self> {
+        // SAFETY: an owned descriptor, which is not replaced within the `AsyncFd`.
+        let fd = unsafe { AsyncFd::register_with_interest(fd, Interest::READABLE) }?;
+        Ok(Self { records, fd, wake, pace: Pace::Settling })
     }
 
     /// Wait until a drain is worth while. Cancel-safe.
@@ -55,14 +57,16 @@ impl Ring {
         }
         loop {
             self.wake.set(WAKE_INDEX as usize, WAKE_WANTED);
-            if self.has_records()? {
+            // The programs first write a record and then look whether to wake us; we do it the other way round.
+            fence(Ordering::SeqCst);
+            if !self.records.is_empty() {
                 return Ok(());
             }
             if self.pace == Pace::Idle {
-                self.ring.readable().await?.clear_ready();
+                self.fd.readable().await?.clear_ready();
                 return Ok(());
             }
-            match tokio::time::timeout(SETTLE, self.ring.readable()).await {
+            match tokio::time::timeout(SETTLE, self.fd.readable()).await {
                 Ok(ready) => {
                     ready?.clear_ready();
                     return Ok(());
@@ -73,21 +77,9 @@ impl Ring {
     }
 
     /// Hand over at most `max` records; how many there were.
-    pub(super) fn drain(&mut self, max: usize, mut each: impl FnMut(&[u8])) -> usize {
-        let ring = self.ring.get_mut();
-        let mut count = 0;
-        while count < max
-            && let Some(record) = ring.next()
-        {
-            each(&record);
-            count += 1;
-        }
+    pub(super) fn drain(&mut self, max: usize, each: impl FnMut(&[u8])) -> usize {
+        let count = self.records.drain(max, each);
         self.pace = if count >= BUSY { Pace::Busy } else { Pace::Settling };
         count
-    }
-
-    fn has_records(&self) -> io::Result<bool> {
-        let mut fds = [PollFd::new(self.ring.get_ref().as_fd(), PollFlags::POLLIN)];
-        Ok(poll(&mut fds, PollTimeout::ZERO)? > 0)
     }
 }

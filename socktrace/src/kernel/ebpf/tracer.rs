@@ -4,17 +4,22 @@
 use std::fs::File;
 use std::io;
 use std::os::fd::AsFd;
+use std::sync::{Mutex, PoisonError};
+use std::thread::Builder;
 
-use aya::maps::RingBuf;
+use aya::maps::Map;
+use aya::programs::Program;
 use aya::{Btf, Ebpf, EbpfLoader, VerifierLogLevel};
 use aya_log::EbpfLogger;
+use rustc_hash::FxHashMap;
 
-use super::attach::{attach, cgroup2_root};
+use super::attach::{Link, attach, cgroup2_root, load};
 use super::counters::{CounterPage, recursion_misses};
-use super::hooks::{HOOKS, HookStatus};
-use super::mapped::Mapped;
+use super::hooks::{HOOKS, Hook, HookStatus, NESTED};
+use super::mapped::{Mapped, page_size};
 use super::object::object;
 use super::offsets::{Offsets, SyscallLayout};
+use super::records::Records;
 use super::ring::Ring;
 use super::{EbpfError, decode};
 use crate::socket::{Change, Counters};
@@ -37,6 +42,7 @@ impl Default for Config {
 /// The running kernel half. Dropping it (or the end of the process, however it ends) detaches everything.
 pub struct Tracer {
     ebpf: Ebpf,
+    links: Vec<Link>,
     ring: Ring,
     counters: CounterPage,
     hooks: Vec<HookStatus>,
@@ -73,10 +79,16 @@ impl Tracer {
             .map_err(load_error)?;
         let logger =
             EbpfLogger::init(&mut ebpf).map_err(|error| log::debug!("no log of the programs: {error}")).ok();
-        let hooks = attach_all(&mut ebpf, &btf)?;
+        let attached = attach_all(&mut ebpf, &btf, &offsets)?;
+        drop(btf);
+        let (hooks, links) = attached
+            .into_iter()
+            .map(|attached| (attached.status, attached.link))
+            .unzip::<_, _, Vec<_>, Vec<_>>();
         let ring = ring(&mut ebpf)?;
         let counters = CounterPage::new(&ebpf, cpus)?;
-        Ok(Self { ebpf, ring, counters, hooks, absent: offsets.absent(), logger, undecoded: 0 })
+        let links = links.into_iter().flatten().collect();
+        Ok(Self { ebpf, links, ring, counters, hooks, absent: offsets.absent(), logger, undecoded: 0 })
     }
 
     /// What became of each hook.
@@ -118,9 +130,17 @@ impl Tracer {
     /// The kernel half's counters now.
     #[must_use]
     pub fn counters(&self) -> Counters {
-        let missed = self.ebpf.programs().filter_map(|(_, program)| program.fd().ok());
+        // The stand-in does nothing while the state program runs undisturbed; a skip of it is no loss.
+        let programs = self.ebpf.programs().filter(|(name, _)| *name != NESTED);
+        let missed = programs.filter_map(|(_, program)| program.fd().ok());
         let missed = missed.map(|fd| recursion_misses(fd.as_fd())).sum::<u64>();
         self.counters.read(missed + self.undecoded)
+    }
+}
+
+impl Drop for Tracer {
+    fn drop(&mut self) {
+        detach_all(std::mem::take(&mut self.links));
     }
 }
 
@@ -129,28 +149,89 @@ fn verifier_log() -> VerifierLogLevel {
     if log::log_enabled!(log::Level::Debug) { VerifierLogLevel::default() } else { VerifierLogLevel::DISABLE }
 }
 
-fn attach_all(ebpf: &mut Ebpf, btf: &Btf) -> Result<Vec<HookStatus>, EbpfError> {
+/// What came of one hook.
+struct Attached {
+    status: HookStatus,
+    link: Option<Link>,
+}
+
+/// Load all programs on all processors, the verifier takes its time, then attach them one after the other.
+fn attach_all(ebpf: &mut Ebpf, btf: &Btf, offsets: &Offsets) -> Result<Vec<Attached>, EbpfError> {
+    let hooks = || HOOKS.iter().filter(|hook| hook.unless.is_none_or(|field| offsets.is_absent(field)));
+    let mut programs: FxHashMap<String, &mut Program> =
+        ebpf.programs_mut().map(|(name, program)| (name.to_owned(), program)).collect();
+    let jobs: Vec<_> = hooks().map(|hook| (hook, programs.remove(hook.name))).collect();
+    let mut loaded = load_all(jobs, btf);
+    loaded.sort_unstable_by_key(|(place, ..)| *place);
+
     let cgroup = cgroup2_root().and_then(|path| File::open(path).ok());
-    let mut statuses = Vec::with_capacity(HOOKS.len());
-    for hook in HOOKS {
-        let missing = attach(ebpf, hook, btf, cgroup.as_ref()).err();
+    let mut all = Vec::with_capacity(HOOKS.len());
+    for (hook, (_, program)) in hooks().zip(loaded) {
+        let (link, missing) = match program.and_then(|program| attach(program, hook, cgroup.as_ref())) {
+            Ok(link) => (Some(link), None),
+            Err(reason) => (None, Some(reason)),
+        };
         if let Some(reason) = &missing
             && hook.required
         {
             let denied = reason.contains("permitted") || reason.contains("denied");
             return Err(EbpfError::Attach { hook: hook.name, reason: reason.clone(), denied });
         }
-        statuses.push(HookStatus { hook, missing });
+        all.push(Attached { status: HookStatus { hook, missing }, link });
     }
-    Ok(statuses)
+    Ok(all)
+}
+
+/// A loaded program, or why it is not.
+type Loaded<'a> = Result<&'a mut Program, String>;
+
+/// Load each; with its place, in any order.
+fn load_all<'a>(jobs: Vec<(&Hook, Option<&'a mut Program>)>, btf: &Btf) -> Vec<(usize, Loaded<'a>)> {
+    let jobs = Mutex::new(jobs.into_iter().enumerate());
+    let work = || {
+        let mut done = Vec::new();
+        loop {
+            let next = jobs.lock().unwrap_or_else(PoisonError::into_inner).next();
+            let Some((place, (hook, program))) = next else { return done };
+            let loaded = match program {
+                Some(program) => load(program, hook.target, btf).map(|()| program),
+                None => Err("the kernel object has no such program".to_owned()),
+            };
+            done.push((place, loaded));
+        }
+    };
+    let helpers = std::thread::available_parallelism().map_or(1, usize::from).min(4) - 1;
+    std::thread::scope(|scope| {
+        // Where no more threads are to be had, there are as many as there are.
+        let threads: Vec<_> =
+            (0..helpers).map_while(|_| Builder::new().spawn_scoped(scope, work).ok()).collect();
+        let mut done = work();
+        for thread in threads {
+            done.extend(thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
+        }
+        done
+    })
+}
+
+/// All at once: each waits for a grace period of its own, tens of milliseconds long.
+fn detach_all(links: Vec<Link>) {
+    let threads: Vec<_> = links.into_iter().map(|link| Builder::new().spawn(move || drop(link))).collect();
+    for thread in threads.into_iter().flatten() {
+        let _ = thread.join();
+    }
 }
 
 fn ring(ebpf: &mut Ebpf) -> Result<Ring, EbpfError> {
     let error = |reason: String| EbpfError::Map { map: "EVENTS", reason };
     let wake = Mapped::new(ebpf, "WAKE", 1)?;
-    let map = ebpf.take_map("EVENTS").ok_or_else(|| error("the kernel object has no such map".into()))?;
-    let ring = RingBuf::try_from(map).map_err(|e| error(e.to_string()))?;
-    Ring::new(ring, wake).map_err(|e| error(e.to_string()))
+    let Some(Map::RingBuf(map)) = ebpf.map("EVENTS") else {
+        return Err(error("the kernel object has no such ring".into()));
+    };
+    let size = map.info().map_err(|e| error(e.to_string()))?.max_entries() as usize;
+    let fd = map.fd().as_fd();
+    let records = Records::map(fd, size, page_size()).map_err(|errno| error(format!("mmap: {errno}")))?;
+    let fd = fd.try_clone_to_owned().map_err(|e| error(e.to_string()))?;
+    Ring::new(records, fd, wake).map_err(|e| error(e.to_string()))
 }
 
 /// How many CPUs there can be: `bpf_get_smp_processor_id` stays below it.
