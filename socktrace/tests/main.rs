@@ -5,6 +5,7 @@
 mod agent;
 mod cgroups;
 mod cli;
+mod closes;
 mod diag;
 mod events;
 mod filter;

@@ -1,6 +1,7 @@
 //! What tests against the kernel share: a network namespace of one's own, and the kernel's names of sockets.
 
 pub(crate) mod actor;
+mod plumbing;
 pub(crate) mod run;
 mod sharing;
 mod uring;

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use crate::socket::{
-    Cgroup, Closing, Comm, Endpoint, Event, EventKind, Family, Owner, Process, Proto, State, Subject,
-    UnixName,
+    Cgroup, ClosedFirst, Closing, Comm, Endpoint, Event, EventKind, FailedBy, Family, Owner, Process, Proto,
+    Reset, State, Subject, UnixName,
 };
 
 /// A container of a pod.
@@ -60,6 +60,8 @@ pub(super) fn closing() -> Closing {
         rtt_us: 87,
         min_rtt_us: 12,
         errno: 104,
+        closed_first: Some(ClosedFirst::Local),
+        reset: Some(Reset::Either),
         fin_received: true,
         bound: None,
     }
@@ -71,7 +73,10 @@ pub(super) fn one_of_each() -> Vec<Event> {
         event(EventKind::Bind { errno: 98 }, subject()),
         event(EventKind::Listen { errno: 98 }, subject()),
         event(EventKind::Connect { latency_us: Some(117) }, subject()),
-        event(EventKind::ConnectFailed { errno: 111, latency_us: Some(45) }, closed()),
+        event(
+            EventKind::ConnectFailed { errno: 111, latency_us: Some(45), failed_by: Some(FailedBy::Peer) },
+            closed(),
+        ),
         event(EventKind::Accept, subject()),
         event(EventKind::Open, subject()),
         event(

@@ -32,7 +32,22 @@ pub fn encode(event: &Event, clock: &Clock, out: &mut Vec<u8>) {
         socket(subject, old_state, out);
     }
     kind(&event.kind, out);
+    if is_found(event) {
+        word(out, "seen_by", "dump");
+    }
     out.extend_from_slice(b"}\n");
+}
+
+/// Whether no hook told of it: it was noticed when the kernel's tables were looked through, so `ts` is the time of
+/// that. UNIX sockets have no hook for their end, and a connection whose acceptor is known as its holder was accepted
+/// without a system call.
+fn is_found(event: &Event) -> bool {
+    let Some(subject) = &event.subject else { return false };
+    match (&event.kind, subject.owner) {
+        (EventKind::Close { .. }, _) => subject.proto.is_unix(),
+        (EventKind::Accept, Owner::Holder(_)) => true,
+        (_, Owner::Exact(_) | Owner::Holder(_) | Owner::Unknown) => false,
+    }
 }
 
 /// Appends the line that tells a reader how many events it lost itself, being too slow, and a newline.
@@ -105,8 +120,11 @@ fn kind(kind: &EventKind, out: &mut Vec<u8>) {
     match kind {
         EventKind::Bind { errno } | EventKind::Listen { errno } => error(out, *errno),
         EventKind::Connect { latency_us } => measured(out, "latency_us", *latency_us),
-        EventKind::ConnectFailed { errno, latency_us } => {
+        EventKind::ConnectFailed { errno, latency_us, failed_by } => {
             measured(out, "latency_us", *latency_us);
+            if let Some(side) = failed_by {
+                word(out, "failed_by", side.name());
+            }
             error(out, *errno);
         }
         EventKind::Close { duration_us, closing } => {
@@ -131,8 +149,17 @@ fn kind(kind: &EventKind, out: &mut Vec<u8>) {
 fn totals(closing: &Closing, out: &mut Vec<u8>) {
     number(out, "bytes_sent", closing.bytes_sent);
     number(out, "bytes_received", closing.bytes_received);
+    number(out, "segs_out", closing.segs_out.into());
+    number(out, "segs_in", closing.segs_in.into());
     number(out, "retrans", closing.retrans.into());
     known(out, "rtt_us", closing.rtt_us.into());
+    known(out, "min_rtt_us", closing.min_rtt_us.into());
+    if let Some(side) = closing.closed_first {
+        word(out, "closed_first", side.name());
+    }
+    if let Some(side) = closing.reset {
+        word(out, "reset", side.name());
+    }
     error(out, closing.errno);
 }
 

@@ -183,7 +183,7 @@ fn details(event: &Event, layout: Layout, line: &mut Line<'_>) {
                 line.field(format_args!("after {}", Micros(*us)));
             }
         }
-        EventKind::ConnectFailed { errno, latency_us } => {
+        EventKind::ConnectFailed { errno, latency_us, failed_by: _ } => {
             error(*errno, line);
             if let Some(us) = latency_us {
                 line.field(format_args!("after {}", Micros(*us)));
@@ -217,12 +217,22 @@ fn totals(closing: &Closing, layout: Layout, line: &mut Line<'_>) {
     match layout {
         Layout::Narrow => line.field(format_args!("{sent}/{received}")),
         Layout::Wide => {
-            line.field(format_args!("sent {sent} received {received}"));
+            let (out, into) = (closing.segs_out, closing.segs_in);
+            line.field(format_args!("sent {sent}/{out} received {received}/{into}"));
             if closing.rtt_us != 0 {
                 line.field(format_args!("rtt {}", Micros(closing.rtt_us.into())));
             }
+            if closing.min_rtt_us != 0 {
+                line.field(format_args!("min {}", Micros(closing.min_rtt_us.into())));
+            }
             if closing.retrans != 0 {
                 line.field(format_args!("retrans {}", closing.retrans));
+            }
+            if let Some(side) = closing.closed_first {
+                line.field(format_args!("{} first", side.name()));
+            }
+            if let Some(side) = closing.reset {
+                line.field(format_args!("reset by {}", side.name()));
             }
         }
     }

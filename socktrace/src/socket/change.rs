@@ -1,7 +1,7 @@
 //! Change: what a hook saw, decoded. The only thing the kernel programs may say.
 
 use super::Family;
-use super::{BootNs, Cookie, Endpoint, NetnsId, Process, Proto, State};
+use super::{BootNs, ClosedFirst, Cookie, Endpoint, NetnsId, Process, Proto, Reset, State};
 
 /// One thing that happened to one socket, as the kernel programs saw it.
 #[derive(Debug, Clone, PartialEq)]
@@ -102,6 +102,10 @@ pub struct Closing {
     pub min_rtt_us: u32,
     /// `sk_err`: 0, or the errno that ended it.
     pub errno: u16,
+    /// Who closed first.
+    pub closed_first: Option<ClosedFirst>,
+    /// Who reset it, if it was reset.
+    pub reset: Option<Reset>,
     /// Whether the peer's FIN had arrived.
     pub fin_received: bool,
     /// Whether the socket goes on as bound and nothing more: bind(2) gave it its port, and a descriptor that is not

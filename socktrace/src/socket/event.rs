@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::Family;
-use super::{BootNs, Cgroup, Closing, Cookie, Endpoint, NetnsId, Owner, Proto, State};
+use super::{BootNs, Cgroup, Closing, Cookie, Endpoint, FailedBy, NetnsId, Owner, Proto, State};
 
 /// One event of the live stream.
 #[derive(Debug, Clone, PartialEq)]
@@ -75,6 +75,8 @@ pub enum EventKind {
         errno: u16,
         /// From the call to the failure, microseconds; TCP only.
         latency_us: Option<u64>,
+        /// Who made it fail; TCP only.
+        failed_by: Option<FailedBy>,
     },
     /// A process accepted the connection.
     Accept,

@@ -111,7 +111,7 @@ mod tests {
             EventKind::Bind { errno: 0 },
             EventKind::Listen { errno: 0 },
             EventKind::Connect { latency_us: None },
-            EventKind::ConnectFailed { errno: 0, latency_us: None },
+            EventKind::ConnectFailed { errno: 0, latency_us: None, failed_by: None },
             EventKind::Accept,
             EventKind::Open,
             EventKind::Close { duration_us: None, closing: None },

@@ -4,7 +4,7 @@ use super::entry::{Ends, Entry};
 use super::state::close;
 use super::tell::{Teller, is_silent};
 use super::{Table, is_kept};
-use crate::socket::{Change, Endpoint, EventKind, Owner, Proto, State};
+use crate::socket::{Change, Endpoint, EventKind, FailedBy, Owner, Proto, State};
 
 impl Table {
     /// A UDP, RAW or ping socket was made.
@@ -121,7 +121,13 @@ impl Table {
         if errno != 0 {
             let entry = current.map(|slot| self.slots.get(slot));
             let state = entry.map_or(State::Close, |entry| entry.state);
-            return told.tell(EventKind::ConnectFailed { errno, latency_us: None }, change, entry, state);
+            let failed_by = (change.proto == Proto::Tcp).then(|| FailedBy::of(errno, false));
+            return told.tell(
+                EventKind::ConnectFailed { errno, latency_us: None, failed_by },
+                change,
+                entry,
+                state,
+            );
         }
         // connect(2) to AF_UNSPEC dissolves the association (net/ipv4/udp.c, udp_disconnect).
         let dissolved = !change.proto.is_unix() && is_silent(&change.peer);

@@ -3,7 +3,7 @@
 use super::entry::{Ends, Entry};
 use super::tell::Teller;
 use super::{Table, is_kept, owners};
-use crate::socket::{Change, Closing, EventKind, Owner, Proto, State};
+use crate::socket::{Change, Closing, EventKind, FailedBy, Owner, Proto, State};
 
 /// What a pair of states amounts to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -172,6 +172,7 @@ impl Table {
                 None if old != State::SynSent => None,
                 entry => Some(EventKind::ConnectFailed {
                     errno,
+                    failed_by: Some(FailedBy::of(errno, true)),
                     latency_us: entry.as_ref().and_then(|entry| entry.open_for_us(change.at)),
                 }),
             },

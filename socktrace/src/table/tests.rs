@@ -186,7 +186,9 @@ fn told_line(event: &Event) -> String {
     let more = match &event.kind {
         EventKind::Bind { errno } | EventKind::Listen { errno } => format!(" errno={errno}"),
         EventKind::Connect { latency_us } => format!(" after={latency_us:?}"),
-        EventKind::ConnectFailed { errno, latency_us } => format!(" errno={errno} after={latency_us:?}"),
+        EventKind::ConnectFailed { errno, latency_us, failed_by: _ } => {
+            format!(" errno={errno} after={latency_us:?}")
+        }
         EventKind::Close { duration_us, .. } => format!(" after={duration_us:?}"),
         EventKind::State { old } => format!(" {}>{}", old.word(), it.state.word()),
         _ => String::new(),

@@ -3,7 +3,7 @@
 //! It is this very test binary, started again: `act` reads commands, one per line, and answers each with a line
 //! that begins with `@`.
 
-use super::{raise_loopback, sharing, wait_for};
+use super::{plumbing, raise_loopback, sharing, wait_for};
 use nix::sched::{CloneFlags, setns, unshare};
 use nix::unistd::{Gid, Uid, setgroups, setresgid, setresuid};
 use std::collections::HashMap;
@@ -163,6 +163,8 @@ pub(super) struct Stage {
     pub(super) streams: HashMap<u32, Stream>,
     udp: Option<UdpSocket>,
     pub(super) inbox: Option<UnixDatagram>,
+    /// Sockets of whatever kind; what is done is done to the last one.
+    pub(super) made: Vec<OwnedFd>,
 }
 
 pub(super) enum Stream {
@@ -225,7 +227,10 @@ impl Stage {
                 let stream = UnixStream::connect(path)?;
                 self.keep(Stream::Unix(stream));
             }
-            _ => return sharing::act(self, words),
+            _ => match plumbing::act(self, words)? {
+                Some(answer) => return Ok(answer),
+                None => return sharing::act(self, words),
+            },
         }
         Ok("done".to_owned())
     }

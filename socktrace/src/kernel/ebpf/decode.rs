@@ -4,7 +4,9 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use socktrace_common::{CallRecord, EXACT, FIN_RECEIVED, Kind, RecordHead, StateRecord, UnixCallRecord};
 
-use crate::socket::{Change, ChangeKind, Closing, Comm, Endpoint, Family, Process, Proto, State, UnixName};
+use crate::socket::{
+    Change, ChangeKind, ClosedFirst, Closing, Comm, Endpoint, Family, Process, Proto, Reset, State, UnixName,
+};
 
 /// Why a record cannot be understood; the programs and this decoder are then of different makes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -91,6 +93,9 @@ fn of_state(head: &RecordHead, closing: Option<Box<Closing>>) -> Change {
 fn totals(record: &StateRecord) -> Closing {
     let fin_received = record.head.flags & FIN_RECEIVED != 0;
     let bytes_sent = record.bytes_sent.saturating_sub(record.bytes_retrans);
+    let errno = u16::try_from(record.error).unwrap_or(u16::MAX);
+    let old = State::from_number(record.head.old);
+    let reset = Reset::of(old, errno);
     Closing {
         bytes_sent,
         bytes_acked: record.bytes_acked.min(bytes_sent),
@@ -100,7 +105,9 @@ fn totals(record: &StateRecord) -> Closing {
         retrans: record.total_retrans,
         rtt_us: record.srtt_us >> 3,
         min_rtt_us: if record.rtt_min == u32::MAX { 0 } else { record.rtt_min },
-        errno: u16::try_from(record.error).unwrap_or(u16::MAX),
+        errno,
+        closed_first: ClosedFirst::of(old, reset),
+        reset,
         fin_received,
         bound: None,
     }

@@ -75,11 +75,32 @@ fn a_close_tells_the_totals() {
         ("duration_us", json!(0)),
         ("bytes_sent", json!(512)),
         ("bytes_received", json!(12_345)),
+        ("segs_out", json!(5)),
+        ("segs_in", json!(6)),
         ("retrans", json!(2)),
         ("rtt_us", json!(87)),
+        ("min_rtt_us", json!(12)),
+        ("closed_first", json!("local")),
+        ("reset", json!("either")),
         ("error", json!("ECONNRESET")),
     ] {
         assert_eq!(value[field], expected, "{field}");
+    }
+}
+
+#[test]
+fn what_no_hook_told_of_says_so() {
+    let close = || EventKind::Close { duration_us: None, closing: None };
+    let held = Owner::Holder(Process { pid: 1, comm: Comm::from_bytes(b"x") });
+    let of_unix = || Subject { proto: Proto::UnixStream, family: Family::Unix, ..subject() };
+    for (event, expected) in [
+        (event(close(), of_unix()), Some("dump")),
+        (event(close(), subject()), None),
+        (event(EventKind::Accept, Subject { owner: held, ..subject() }), Some("dump")),
+        (event(EventKind::Accept, of_unix()), None),
+        (event(close(), Subject { owner: held, ..subject() }), None),
+    ] {
+        assert_eq!(parsed(&event).get("seen_by").and_then(Value::as_str), expected);
     }
 }
 

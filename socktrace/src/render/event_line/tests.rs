@@ -35,7 +35,7 @@ Time            Event          Prot Local                 Peer                  
 00:00:00.123456 connect_failed tcp  127.0.0.1:43210       127.0.0.1:443         1234    curl            ECONNREFUSED after 45us
 00:00:00.123456 accept         tcp  127.0.0.1:43210       127.0.0.1:443         1234    curl
 00:00:00.123456 open           tcp  127.0.0.1:43210       127.0.0.1:443         1234    curl
-00:00:00.123456 close          tcp  127.0.0.1:43210       127.0.0.1:443         1234    curl            1.2s sent 512B received 12.3kB rtt 87us retrans 2 ECONNRESET
+00:00:00.123456 close          tcp  127.0.0.1:43210       127.0.0.1:443         1234    curl            1.2s sent 512B/5 received 12.3kB/6 rtt 87us min 12us retrans 2 local first reset by either ECONNRESET
 00:00:00.123456 state          tcp  127.0.0.1:43210       127.0.0.1:443         1234    curl            SYN-SENT -> ESTAB
 00:00:00.000000 lost           17 events, the kernel's buffer was full
 00:00:00.000000 resync         1 added, 2 removed, 3 changed
@@ -102,11 +102,19 @@ fn ends_and_owners() {
 #[test]
 fn an_unfinished_close_says_what_it_knows() {
     let close = |duration_us, closing| event(EventKind::Close { duration_us, closing }, closed());
-    let quiet = Closing { errno: 0, rtt_us: 0, retrans: 0, ..closing() };
+    let quiet = Closing {
+        errno: 0,
+        rtt_us: 0,
+        min_rtt_us: 0,
+        retrans: 0,
+        closed_first: None,
+        reset: None,
+        ..closing()
+    };
     for (event, expected) in [
         (close(None, None), "curl"),
         (close(Some(999), None), "curl            999us"),
-        (close(None, Some(Box::new(quiet))), "curl            sent 512B received 12.3kB"),
+        (close(None, Some(Box::new(quiet))), "curl            sent 512B/5 received 12.3kB/6"),
     ] {
         assert_eq!(shown(&event, wide()).get(88..), Some(expected));
     }

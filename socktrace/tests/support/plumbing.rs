@@ -1,0 +1,140 @@
+//! What an actor does to sockets of every kind, and to the ends of connections.
+
+use super::actor::{Stage, Stream, address, number};
+use nix::errno::Errno;
+use nix::sys::socket::{
+    AddressFamily, Backlog, SockFlag, SockType, SockaddrLike, SockaddrStorage, UnixAddr, accept4, bind,
+    connect, listen, sendto, setsockopt, socket, socketpair, sockopt,
+};
+use std::io::{self, Write as _};
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::os::fd::{AsRawFd, FromRawFd as _, OwnedFd, RawFd};
+use std::path::Path;
+
+pub(super) fn act(stage: &mut Stage, words: &[&str]) -> io::Result<Option<String>> {
+    match *words {
+        ["shutdown", id] => tcp(stage, id).shutdown(Shutdown::Write)?,
+        ["no-linger", id] => {
+            let off = libc::linger { l_onoff: 1, l_linger: 0 };
+            setsockopt(tcp(stage, id), sockopt::Linger, &off)?;
+        }
+        // Until the kernel takes no more.
+        ["fill", id] => {
+            let mut stream = tcp(stage, id);
+            stream.set_nonblocking(true)?;
+            while stream.write(&[b'x'; 65536]).is_ok() {}
+        }
+        ["listen-backlog", addr, backlog] => {
+            let ours = socket(AddressFamily::Inet, SockType::Stream, SockFlag::SOCK_CLOEXEC, None)?;
+            bind(ours.as_raw_fd(), &SockaddrStorage::from(address(addr, "0")))?;
+            listen(&ours, Backlog::new(number(backlog) as i32)?)?;
+            let listener = TcpListener::from(ours);
+            let port = listener.local_addr()?.port();
+            stage.listener = Some(listener);
+            return Ok(Some(port.to_string()));
+        }
+        // To its own port: both ends open, and later close, at the same time.
+        ["connect-to-itself", addr] => {
+            let ours = socket(AddressFamily::Inet, SockType::Stream, SockFlag::SOCK_CLOEXEC, None)?;
+            bind(ours.as_raw_fd(), &SockaddrStorage::from(address(addr, "0")))?;
+            let stream = TcpStream::from(ours);
+            let to: SocketAddr = stream.local_addr()?;
+            connect(stream.as_raw_fd(), &SockaddrStorage::from(to))?;
+            stage.keep(Stream::Tcp(stream));
+            return Ok(Some(to.port().to_string()));
+        }
+        // Gives up after the first SYN that is not answered.
+        ["connect-impatiently", addr, port] => {
+            let ours = socket(AddressFamily::Inet, SockType::Stream, SockFlag::SOCK_CLOEXEC, None)?;
+            setsockopt(&ours, sockopt::TcpUserTimeout, &10)?;
+            connect(ours.as_raw_fd(), &SockaddrStorage::from(address(addr, port)))?;
+        }
+        ["make", kind] => {
+            let made = make(kind)?;
+            stage.made.push(made);
+        }
+        ["pair", kind] => {
+            let (one, other) =
+                socketpair(AddressFamily::Unix, unix_type(kind), None, SockFlag::SOCK_CLOEXEC)?;
+            stage.made.extend([one, other]);
+        }
+        ["bind", addr, port] => bind(last(stage), &SockaddrStorage::from(address(addr, port)))?,
+        ["connect-to", addr, port] => connect(last(stage), &SockaddrStorage::from(address(addr, port)))?,
+        ["send", addr, port] => send(last(stage), &SockaddrStorage::from(address(addr, port)))?,
+        ["bind-name", name] => bind(last(stage), &unix(name)?)?,
+        ["connect-name", name] => connect(last(stage), &unix(name)?)?,
+        ["send-name", name] => send(last(stage), &unix(name)?)?,
+        ["start-listening"] => listen(stage.made.last().unwrap(), Backlog::new(8)?)?,
+        ["accept-made"] => {
+            let fd = accept4(last(stage), SockFlag::SOCK_CLOEXEC)?;
+            // SAFETY: the kernel has just given it to us.
+            stage.made.push(unsafe { OwnedFd::from_raw_fd(fd) });
+        }
+        ["accept-tcp"] => {
+            let fd = accept4(last(stage), SockFlag::SOCK_CLOEXEC)?;
+            // SAFETY: the kernel has just given it to us.
+            stage.keep(Stream::Tcp(unsafe { OwnedFd::from_raw_fd(fd) }.into()));
+        }
+        ["port"] => {
+            let bound = nix::sys::socket::getsockname::<SockaddrStorage>(last(stage))?;
+            let port =
+                bound.as_sockaddr_in().map(|it| it.port()).or(bound.as_sockaddr_in6().map(|it| it.port()));
+            return Ok(Some(port.unwrap_or(0).to_string()));
+        }
+        ["cookie"] => return Ok(Some(super::cookie(stage.made.last().unwrap()).to_string())),
+        ["drop-made"] => stage.made.clear(),
+        _ => return Ok(None),
+    }
+    Ok(Some("done".to_owned()))
+}
+
+fn tcp<'a>(stage: &'a Stage, id: &str) -> &'a TcpStream {
+    match &stage.streams[&number(id)] {
+        Stream::Tcp(stream) => stream,
+        Stream::Unix(_) => panic!("not TCP"),
+    }
+}
+
+fn last(stage: &Stage) -> RawFd {
+    stage.made.last().unwrap().as_raw_fd()
+}
+
+fn send(fd: RawFd, to: &dyn SockaddrLike) -> io::Result<()> {
+    sendto(fd, b"x", to, nix::sys::socket::MsgFlags::empty()).map(drop).map_err(io::Error::from)
+}
+
+/// `@` begins an abstract name.
+fn unix(name: &str) -> io::Result<UnixAddr> {
+    Ok(match name.strip_prefix('@') {
+        Some(name) => UnixAddr::new_abstract(name.as_bytes())?,
+        None => UnixAddr::new(Path::new(name))?,
+    })
+}
+
+fn unix_type(kind: &str) -> SockType {
+    match kind {
+        "unix-stream" => SockType::Stream,
+        "unix-dgram" => SockType::Datagram,
+        "unix-seqpacket" => SockType::SeqPacket,
+        _ => panic!("no such kind: {kind}"),
+    }
+}
+
+fn make(kind: &str) -> io::Result<OwnedFd> {
+    let (family, kind, protocol) = match kind {
+        "udp" => (libc::AF_INET, libc::SOCK_DGRAM, 0),
+        "udp6" => (libc::AF_INET6, libc::SOCK_DGRAM, 0),
+        "udplite" => (libc::AF_INET, libc::SOCK_DGRAM, libc::IPPROTO_UDPLITE),
+        "udplite6" => (libc::AF_INET6, libc::SOCK_DGRAM, libc::IPPROTO_UDPLITE),
+        "icmp" => (libc::AF_INET, libc::SOCK_DGRAM, libc::IPPROTO_ICMP),
+        "icmp6" => (libc::AF_INET6, libc::SOCK_DGRAM, libc::IPPROTO_ICMPV6),
+        "raw" => (libc::AF_INET, libc::SOCK_RAW, 89),
+        "raw6" => (libc::AF_INET6, libc::SOCK_RAW, 89),
+        "mptcp" => (libc::AF_INET, libc::SOCK_STREAM, libc::IPPROTO_MPTCP),
+        _ => (libc::AF_UNIX, unix_type(kind) as i32, 0),
+    };
+    // SAFETY: numbers in, a descriptor out.
+    let fd = Errno::result(unsafe { libc::socket(family, kind | libc::SOCK_CLOEXEC, protocol) })?;
+    // SAFETY: the kernel has just given it to us.
+    Ok(unsafe { OwnedFd::from_raw_fd(fd) })
+}
