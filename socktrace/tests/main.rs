@@ -10,6 +10,7 @@ mod diag;
 mod events;
 mod filter;
 mod garbage;
+mod kinds;
 mod owners;
 mod ss_cases;
 mod ss_ghost;

@@ -232,9 +232,15 @@ impl Engine {
         if merged.unix > 0 {
             self.dumps.unix_seen();
         }
-        let holders = std::mem::take(&mut self.holders);
-        let named = self.table.hold(&holders, now, self.readers.wanted(), events);
-        self.dumps.owners_found(cause, named);
+        match cause.reach() {
+            Reach::All => {
+                let holders = std::mem::take(&mut self.holders);
+                let named = self.table.hold(&holders, now, self.readers.wanted(), events);
+                self.dumps.owners_found(cause, named);
+            }
+            // Nobody looked for holders.
+            Reach::Unix => {}
+        }
         let (added, removed, changed) = (merged.added, merged.removed, merged.changed);
         let resync = Event { at: now, kind: EventKind::Resync { added, removed, changed }, subject: None };
         match cause {

@@ -66,8 +66,9 @@ impl Table {
         match current {
             None if is_kept(change) => {
                 let mut entry = Entry::of_change(change, after_bind(change));
-                // Its creation was not seen; for TCP there is none to see.
-                entry.opened = if change.proto == Proto::Tcp { change.at } else { 0 };
+                // Its creation was not seen; for TCP and UNIX there is none to see.
+                let is_first = change.proto == Proto::Tcp || change.proto.is_unix();
+                entry.opened = if is_first { change.at } else { 0 };
                 self.touch(change);
                 Some(self.insert(entry))
             }
@@ -135,7 +136,12 @@ impl Table {
         self.move_to(change, current, state);
         let slot = self.slots.find(change.cookie);
         if let Some(slot) = slot {
-            self.alter(slot, |entry| entry.own(change));
+            self.alter(slot, |entry| {
+                entry.own(change);
+                if current.is_none() && change.proto.is_unix() {
+                    entry.opened = change.at;
+                }
+            });
         }
         if !dissolved {
             let entry = slot.map(|slot| self.slots.get(slot));

@@ -462,7 +462,7 @@ fn unix_sockets_end_where_a_dump_does_not_show_them() {
         "accept 5 /run/a - 5",
         "connect 6 - /run/a 8 after=None",
         "close 5 /run/a - 5 after=Some(299880)",
-        "close 6 - /run/a 8 after=None",
+        "close 6 - /run/a 8 after=Some(299870)",
     ];
     let mut out: Vec<&str> = told.to_vec();
     out.sort_by_key(|line| line.starts_with("close"));

@@ -1,0 +1,187 @@
+//! Sockets of every kind from their first to their last moment: datagrams over IP, and UNIX.
+
+use crate::agent::{Agent, get};
+use crate::support::actor::Actor;
+use crate::support::run::Running;
+use crate::support::{may_trace, wait_for};
+use serde_json::{Value, json};
+use std::process::Command;
+
+/// An actor that may have ping sockets.
+fn actor_with_ping(name: &str) -> Actor {
+    let actor = Actor::alone(name);
+    let netns = format!("--net=/proc/{}/ns/net", actor.pid());
+    let allow = "echo 0 0 > /proc/sys/net/ipv4/ping_group_range";
+    let done = Command::new("nsenter").args([&netns, "sh", "-c", allow]).status().unwrap();
+    assert!(done.success());
+    actor
+}
+
+#[track_caller]
+fn check(event: &Value, expected: &Value) {
+    for (field, value) in expected.as_object().unwrap() {
+        assert_eq!(&event[field], value, "{field} of {event}");
+    }
+}
+
+#[test]
+fn datagram_sockets_from_their_first_use_to_their_release() {
+    const TEST: &str = "datagram_sockets_from_their_first_use_to_their_release";
+    if !may_trace(TEST) {
+        return;
+    }
+    let mut actor = actor_with_ping("datagrams");
+    let events = Running::events(&["--direct", "--json"]);
+    let netns = actor.netns();
+    // Linux calls the cgroup hooks for connect(2) of UDP and ping only, and for sends of UDP and UDP-Lite only.
+    for (kind, proto, acts) in [
+        ("udp", "udp", &["bind", "connect", "open"][..]),
+        ("udp6", "udp", &["bind", "connect", "open"]),
+        ("udplite", "udplite", &["bind", "open"]),
+        ("udplite6", "udplite", &["bind", "open"]),
+        ("icmp", "icmp", &["bind", "connect"]),
+        ("icmp6", "icmp", &["bind", "connect"]),
+        ("raw", "raw", &["bind"]),
+        ("raw6", "raw", &["bind"]),
+    ] {
+        let (family, addr, any) =
+            if kind.ends_with('6') { ("inet6", "::1", "::") } else { ("inet", "127.0.0.1", "0.0.0.0") };
+        for act in acts {
+            assert_eq!(actor.does(&format!("make {kind}")), "done", "{kind}");
+            let cookie: u64 = actor.does("cookie").parse().unwrap();
+            let command = match *act {
+                "bind" => format!("bind {addr} 0"),
+                "connect" => format!("connect-to {addr} 4321"),
+                _ => format!("send {addr} 4321"),
+            };
+            assert_eq!(actor.does(&command), "done", "{kind} {command}");
+            let port: u16 = actor.does("port").parse().unwrap();
+            actor.does("drop-made");
+            let event = events.event(|event| event["netns"] == netns);
+            // Without a bind(2) the kernel has chosen the port.
+            let port = if proto == "raw" { 89 } else { port };
+            assert_ne!(port, 0);
+            // Sending to an address leaves the socket's own open.
+            let local = if *act == "open" { any } else { addr };
+            let all = json!({
+                "event": act, "proto": proto, "family": family, "cookie": cookie, "local_addr": local, "local_port": port,
+                "pid": actor.pid(), "comm": "datagrams", "attribution": "exact",
+            });
+            check(&event, &all);
+            if *act != "bind" {
+                check(&event, &json!({"peer_addr": addr, "peer_port": 4321}));
+            }
+            let close = events.event(|event| event["netns"] == netns);
+            check(
+                &close,
+                &json!({"event": "close", "cookie": cookie, "local_port": port, "pid": actor.pid()}),
+            );
+            assert!(close["duration_us"].is_u64() && close.get("seen_by").is_none(), "{close}");
+        }
+        // One that nobody used is nobody's business.
+        actor.does(&format!("make {kind}"));
+        if proto != "raw" {
+            actor.does("drop-made");
+        }
+        actor.does("make udp");
+        let marker: u64 = actor.does("cookie").parse().unwrap();
+        actor.does("bind 127.0.0.1 0");
+        let event = events.event(|event| event["netns"] == netns);
+        check(&event, &json!({"event": "bind", "cookie": marker}));
+        actor.does("drop-made");
+        let closes = if proto == "raw" { 2 } else { 1 };
+        for _ in 0..closes {
+            check(&events.event(|event| event["netns"] == netns), &json!({"event": "close"}));
+        }
+    }
+}
+
+#[test]
+fn unix_sockets_live_and_end_with_their_owners() {
+    const TEST: &str = "unix_sockets_live_and_end_with_their_owners";
+    if !may_trace(TEST) {
+        return;
+    }
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("socket").display().to_string();
+    let abstract_name = format!("@socktrace-test-{}", std::process::id());
+    let agent = Agent::start(&[]);
+    let events = agent.events(&["-x"]);
+    let mut server = Actor::alone("unix-server");
+    let mut client = server.beside("unix-client");
+    let netns = server.netns();
+    let next = || events.event(|event| event["netns"] == netns);
+    for kind in ["unix-stream", "unix-seqpacket"] {
+        for name in [&path, &abstract_name] {
+            let _ = std::fs::remove_file(&path);
+            for act in [&format!("make {kind}"), &format!("bind-name {name}"), "start-listening"] {
+                assert_eq!(server.does(act), "done", "{act}");
+            }
+            client.does(&format!("make {kind}"));
+            assert_eq!(client.does(&format!("connect-name {name}")), "done");
+            assert_eq!(server.does("accept-made"), "done");
+            let of_server = json!({
+                "proto": "unix", "local_addr": name, "pid": server.pid(), "comm": "unix-server", "attribution": "exact",
+            });
+            let of_client = json!({
+                "proto": "unix", "peer_addr": name, "pid": client.pid(), "comm": "unix-client", "attribution": "exact",
+            });
+            for (kind, expected) in [
+                ("bind", &of_server),
+                ("listen", &of_server),
+                ("connect", &of_client),
+                ("accept", &of_server),
+            ] {
+                let event = next();
+                check(&event, expected);
+                check(&event, &json!({"event": kind}));
+            }
+            client.does("drop-made");
+            server.does("drop-made");
+            let mut pids: Vec<Value> = (0..3)
+                .map(|_| {
+                    let close = next();
+                    check(&close, &json!({"event": "close", "attribution": "exact", "seen_by": "dump"}));
+                    assert!(close["duration_us"].is_u64(), "{close}");
+                    close["pid"].clone()
+                })
+                .collect();
+            pids.sort_by_key(|pid| *pid == client.pid());
+            assert_eq!(pids, [server.pid(), server.pid(), client.pid()]);
+        }
+    }
+    // Datagrams: only bind and connect are calls that name the socket.
+    for name in [&path, &abstract_name] {
+        let _ = std::fs::remove_file(&path);
+        server.does("make unix-dgram");
+        assert_eq!(server.does(&format!("bind-name {name}")), "done");
+        client.does("make unix-dgram");
+        assert_eq!(client.does(&format!("connect-name {name}")), "done");
+        check(&next(), &json!({"event": "bind", "local_addr": name, "pid": server.pid()}));
+        check(&next(), &json!({"event": "connect", "peer_addr": name, "pid": client.pid()}));
+        client.does("drop-made");
+        server.does("drop-made");
+        for _ in 0..2 {
+            check(&next(), &json!({"event": "close", "seen_by": "dump", "attribution": "exact"}));
+        }
+    }
+    // A pair is made without a name: it is found, and so is who holds it.
+    for kind in ["unix-stream", "unix-dgram", "unix-seqpacket"] {
+        assert_eq!(client.does(&format!("pair {kind}")), "done");
+        let cookie: u64 = client.does("cookie").parse().unwrap();
+        let row = wait_for("the pair's owner", || {
+            let (_, body) = get(&agent.path, "/v1/table");
+            let mut rows = body.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+            rows.find(|row| row["cookie"] == cookie && !row["pid"].is_null())
+        });
+        check(&row, &json!({"pid": client.pid(), "comm": "unix-client", "attribution": "holder"}));
+        client.does("drop-made");
+        for _ in 0..2 {
+            let close = next();
+            check(
+                &close,
+                &json!({"event": "close", "pid": client.pid(), "attribution": "holder", "seen_by": "dump"}),
+            );
+        }
+    }
+}
