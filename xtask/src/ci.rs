@@ -17,6 +17,7 @@ pub(crate) fn run() -> Result<()> {
     sh::step("lints", host_lints)?;
     sh::step("lints of the kernel programs", kernel_lints)?;
     let checked = sh::step("kernel object", || build_ebpf::check(&toolchain::find_or_install()?))?;
+    sh::step("release build", release_build)?;
     sh::step("the real ss", || fetch_ss::fetch(&sh::root()).map(drop))?;
     sh::step("tests", || tests(&checked))
 }
@@ -51,6 +52,11 @@ fn kernel_lints() -> Result<()> {
         cargo.env("PATH", format!("/usr/bin:{path}"));
     }
     sh::run(&mut cargo)
+}
+
+/// What people run. The optimising compiler has refused what every test build took.
+fn release_build() -> Result<()> {
+    sh::run(sh::cargo().args(["build", "--quiet", "--release", "--locked", "--package", "socktrace"]))
 }
 
 /// Every test, the kernel tests included: where they cannot run, CI has failed.

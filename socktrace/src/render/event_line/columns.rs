@@ -37,7 +37,11 @@ const fn facts(column: Column, word: &'static str, header: &'static str, widths:
     Facts { column, word, header, widths }
 }
 
-const ALL: [Facts; 17] = [
+/// How many columns there are. The length of the array below, written down: a type whose length asks for the array
+/// sends the optimising compiler round in a circle (E0391).
+const COUNT: usize = 17;
+
+const ALL: [Facts; COUNT] = [
     facts(Column::Time, "time", "Time", [8, 15]),
     facts(Column::Event, "event", "Event", [7, 14]),
     facts(Column::Proto, "proto", "Prot", [4, 4]),
@@ -88,7 +92,7 @@ impl Column {
 
 /// The columns of a line, from left to right; at most as many as there are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Columns([Option<Column>; ALL.len()]);
+pub struct Columns([Option<Column>; COUNT]);
 
 impl Default for Columns {
     /// Those that are shown unless others are chosen.
@@ -101,7 +105,7 @@ impl Default for Columns {
 impl FromIterator<Column> for Columns {
     /// What does not fit, or comes twice, is left out.
     fn from_iter<T: IntoIterator<Item = Column>>(columns: T) -> Self {
-        let mut chosen = Self([None; ALL.len()]);
+        let mut chosen = Self([None; COUNT]);
         for column in columns {
             if !chosen.0.contains(&Some(column))
                 && let Some(free) = chosen.0.iter_mut().find(|slot| slot.is_none())
