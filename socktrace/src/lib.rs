@@ -5,6 +5,7 @@
 
 pub mod socket;
 
+pub mod history;
 pub mod kernel;
 pub mod query;
 pub mod render;

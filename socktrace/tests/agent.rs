@@ -3,6 +3,7 @@
 mod answers;
 mod churn;
 mod compare;
+mod history;
 mod life;
 mod rights;
 

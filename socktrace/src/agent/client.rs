@@ -3,6 +3,8 @@
 //! I/O: one connection for each question. Small on purpose: a query through the agent is a few milliseconds in
 //! all, program start included.
 
+use super::history::answer::Survey;
+use super::history::question::Asking;
 use super::selection::{Format, Selection};
 use super::status::Status;
 use crate::render::errno::reason;
@@ -15,6 +17,9 @@ use hyper_util::rt::TokioIo;
 use std::io;
 use std::path::{Path, PathBuf};
 use tokio::net::UnixStream;
+
+/// The header that says how far back the history goes, and what is missing in it.
+pub(super) const SURVEY: &str = "socktrace-history";
 
 /// Why there was no answer.
 #[derive(Debug, thiserror::Error)]
@@ -60,6 +65,8 @@ pub const LIMITED: &str = "socktrace-limited";
 #[derive(Debug)]
 pub struct Answer {
     body: Incoming,
+    /// What came in the head, of an answer about closed sockets.
+    survey: Vec<u8>,
     path: PathBuf,
     limits: Option<String>,
 }
@@ -112,6 +119,17 @@ pub async fn events(path: &Path, selection: &Selection, format: Format) -> Resul
     get(path, &format!("/v1/events?{}&{look}", selection.to_query()), accept).await
 }
 
+/// Closed sockets, and what is to be known beside them.
+///
+/// # Errors
+/// See [`ClientError`].
+pub async fn history(path: &Path, asking: &Asking) -> Result<(Survey, Answer), ClientError> {
+    let (query, accept) = asking.to_query();
+    let answer = get(path, &format!("/v1/history?{query}"), accept).await?;
+    let survey = serde_json::from_slice(&answer.survey).map_err(|error| broken(path, error))?;
+    Ok((survey, answer))
+}
+
 /// How the agent is doing.
 ///
 /// # Errors
@@ -137,7 +155,8 @@ async fn get(path: &Path, target: &str, accept: &str) -> Result<Answer, ClientEr
     let response = sender.send_request(request).await.map_err(|error| broken(path, error))?;
     let status = response.status();
     let limits = response.headers().get(LIMITED).and_then(|text| text.to_str().ok()).map(str::to_owned);
-    let answer = Answer { body: response.into_body(), path: path.to_owned(), limits };
+    let survey = response.headers().get(SURVEY).map(|value| value.as_bytes().to_vec()).unwrap_or_default();
+    let answer = Answer { body: response.into_body(), survey, path: path.to_owned(), limits };
     if status == StatusCode::OK {
         return Ok(answer);
     }

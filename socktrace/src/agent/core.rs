@@ -2,18 +2,22 @@
 //!
 //! I/O: the clocks; the kernel through `source` and `dump`. Nothing here waits for a client.
 
+mod start;
+
+pub use start::StartError;
+
 use super::candidates::candidates;
 use super::dump::{self, Part, Unwanted};
 use super::feeds::{After, Reader, Written};
+use super::history::{self, Recorder};
 use super::lingering::Lingering;
 use super::request::Request;
 use super::source::Source;
 use super::status::{HookState, Status, rss_bytes};
 use super::time;
 use super::unix::Identities;
-use crate::engine::{self, Engine, Input, Output, Reach};
+use crate::engine::{Engine, Input, Output, Reach};
 use crate::kernel::cgroups::Cgroups;
-use crate::kernel::ebpf::EbpfError;
 use crate::kernel::sock_diag::InetId;
 use crate::listing::Wanted;
 use crate::render::clock::Clock;
@@ -22,7 +26,6 @@ use crate::socket::{BootNs, NetnsId, State, Viewer};
 use crate::table::SETTLE;
 use bytes::Bytes;
 use rustc_hash::FxHashMap;
-use std::io;
 use std::path::Path;
 use std::time::{Duration, Instant};
 use tokio::sync::{mpsc, oneshot, watch};
@@ -37,28 +40,6 @@ const PARTS: usize = 16;
 /// Bytes of the table that are handed over together.
 const PIECE: usize = 64 * 1024;
 
-/// Why tracing cannot begin.
-#[derive(Debug, thiserror::Error)]
-pub enum StartError {
-    /// The kernel refused.
-    #[error(transparent)]
-    Kernel(#[from] EbpfError),
-    /// The system has no room for a thread, a descriptor or the like.
-    #[error("cannot start: {0}")]
-    System(io::Error),
-}
-
-impl StartError {
-    /// What to try, in one line.
-    #[must_use]
-    pub fn remedy(&self) -> Option<&str> {
-        match self {
-            Self::Kernel(error) => Some(error.remedy()),
-            Self::System(_) => None,
-        }
-    }
-}
-
 /// Everything that the one task owns.
 pub struct Core {
     source: Source,
@@ -66,6 +47,7 @@ pub struct Core {
     identities: Identities,
     cgroups: Cgroups,
     lingering: Lingering,
+    history: Option<Recorder>,
     readers: FxHashMap<u64, Reader>,
     next_reader: u64,
     written: Written,
@@ -101,10 +83,11 @@ impl Core {
     pub(super) fn new(source: Source) -> Self {
         Self {
             source,
-            engine: Engine::new(engine_config()),
+            engine: Engine::new(start::engine_config()),
             identities: Identities::new(),
             cgroups: Cgroups::new(Path::new("/proc")),
             lingering: Lingering::new(),
+            history: None,
             readers: FxHashMap::default(),
             next_reader: 0,
             written: Written::default(),
@@ -115,6 +98,14 @@ impl Core {
             started: Instant::now(),
             outputs: Vec::new(),
         }
+    }
+
+    /// Keeps closed sockets from now on.
+    #[must_use]
+    pub fn with_history(mut self, options: &history::Options) -> Self {
+        self.engine.keep_ends();
+        self.history = Some(Recorder::start(options, time::boot_now(), &self.clock));
+        self
     }
 
     /// Runs until `ending` says so, or the ring cannot be read any more. Streams end with it, after everything that
@@ -139,6 +130,10 @@ impl Core {
             self.drain();
         }
         self.catch_up();
+        self.count_lost();
+        if let Some(history) = self.history.take() {
+            history.stop(time::boot_now(), &self.clock);
+        }
     }
 
     fn input(&mut self, now: BootNs, input: Input) {
@@ -158,19 +153,33 @@ impl Core {
     /// Takes what is in the ring, at most a batch; how many records there were.
     fn drain(&mut self) -> usize {
         let now = time::boot_now();
-        let Self { source, engine, identities, lingering, cgroups, outputs, .. } = self;
+        let Self { source, engine, identities, lingering, cgroups, history, clock, outputs, .. } = self;
         let count = source.drain(BATCH, |mut change| {
             identities.complete(&mut change);
             lingering.see(&change);
             name_cgroup(change.cgroup, cgroups, engine, outputs);
             engine.input(now, Input::Change(change), outputs);
+            if let Some(history) = history {
+                engine.ends().for_each(|ended| history.push(&ended, clock));
+            }
         });
         if count < BATCH {
             // The ring is empty: everything from before `now` has been applied.
             self.input(now, Input::Drained);
         }
         self.obey();
+        if let Some(history) = &mut self.history {
+            history.hand_over();
+        }
         count
+    }
+
+    /// Lets history know what it has missed.
+    fn count_lost(&mut self) {
+        let Self { source, history, clock, .. } = self;
+        if let Some(history) = history {
+            history.count_lost(source.counters().lost(), time::boot_now(), clock);
+        }
     }
 
     fn part(&mut self, part: Option<Part>) {
@@ -201,6 +210,10 @@ impl Core {
         let now = time::boot_now();
         let counters = self.source.counters();
         self.input(now, Input::Counters(counters));
+        if let Some(history) = &mut self.history {
+            history.count_lost(counters.lost(), now, &self.clock);
+            history.tick();
+        }
         let clock = self.clock;
         let gone = self.readers.extract_if(|_, reader| reader.tell_gap(now, &clock) == After::Done);
         for (id, _) in gone {
@@ -237,6 +250,10 @@ impl Core {
         }
         // Kept for its memory.
         self.outputs = outputs;
+        if let Some(history) = &mut self.history {
+            // What a dump found to have ended.
+            self.engine.ends().for_each(|ended| history.push(&ended, &self.clock));
+        }
         let now = time::boot_now();
         for id in done {
             self.engine.input(now, Input::Unsubscribe(id), &mut self.outputs);
@@ -258,6 +275,11 @@ impl Core {
             Request::Table { viewer, reply } => {
                 self.catch_up();
                 _ = reply.send(self.table(viewer));
+            }
+            Request::History { reply } => {
+                self.catch_up();
+                self.count_lost();
+                _ = reply.send(self.history.as_ref().map(Recorder::log));
             }
             Request::Candidates { wanted, netns, reply } => _ = reply.send(self.candidates(&wanted, netns)),
             Request::Openers { reply } => {
@@ -321,6 +343,8 @@ impl Core {
             events_lost: counters.lost(),
             resyncs: stats.resyncs,
             hooks: self.source.hooks(),
+            history_records: self.history.as_ref().map_or(0, |history| history.size().0),
+            history_bytes: self.history.as_ref().map_or(0, |history| history.size().1),
             uptime_s: self.started.elapsed().as_secs(),
             rss_bytes: rss_bytes(),
         }
@@ -331,23 +355,6 @@ impl Core {
 fn name_cgroup(id: u64, cgroups: &Cgroups, engine: &mut Engine, outputs: &mut Vec<Output>) {
     if id != 0 && !engine.knows_cgroup(id) {
         engine.input(0, Input::Cgroup(id, cgroups.get(id)), outputs);
-    }
-}
-
-/// For the running kernel.
-fn engine_config() -> engine::Config {
-    // Linux 6.8 shows sockets that are bound and nothing more (net/ipv4/inet_diag.c, `BoundInactive`).
-    let release = nix::sys::utsname::uname().ok();
-    let release = release.as_ref().and_then(|names| names.release().to_str()).unwrap_or_default();
-    engine::Config { bound_is_listed: is_at_least(release, (6, 8)), ..engine::Config::default() }
-}
-
-/// Whether a kernel release (`6.18.44-generic`) is that version or a later one.
-fn is_at_least(release: &str, version: (u32, u32)) -> bool {
-    let mut numbers = release.split(|c: char| !c.is_ascii_digit()).map(str::parse);
-    match (numbers.next(), numbers.next()) {
-        (Some(Ok(major)), Some(Ok(minor))) => (major, minor) >= version,
-        _ => false,
     }
 }
 

@@ -7,6 +7,7 @@ pub mod client;
 pub mod core;
 mod dump;
 mod feeds;
+pub mod history;
 pub mod interest;
 mod lingering;
 pub mod local;

@@ -1,5 +1,6 @@
 //! What the one task that owns the engine can be asked.
 
+use super::history::log::Log;
 use super::selection::Format;
 use super::status::Status;
 use super::stream::EventStream;
@@ -32,6 +33,11 @@ pub enum Request {
         viewer: Viewer,
         /// Where it goes, in pieces.
         reply: oneshot::Sender<Vec<Bytes>>,
+    },
+    /// The sockets that have closed.
+    History {
+        /// Where they go; none where they are not kept.
+        reply: oneshot::Sender<Option<Log>>,
     },
     /// The TCP and UDP sockets that can be what is wanted, in the kernel's order.
     Candidates {
@@ -95,6 +101,14 @@ impl Asker {
     /// The task has ended.
     pub async fn table(&self, viewer: Viewer) -> Result<Vec<Bytes>, Ending> {
         self.ask(|reply| Request::Table { viewer, reply }).await
+    }
+
+    /// The sockets that have closed; none where they are not kept.
+    ///
+    /// # Errors
+    /// The task has ended.
+    pub async fn history(&self) -> Result<Option<Log>, Ending> {
+        self.ask(|reply| Request::History { reply }).await
     }
 
     /// How many sockets there are, told once the first dump is in the table.

@@ -3,6 +3,7 @@
 //! I/O: the socket file, signals, systemd's notification socket, stderr.
 
 use super::core::{Core, StartError};
+use super::history;
 use super::request;
 use super::rights::Rights;
 use super::server::{router, serve};
@@ -27,6 +28,8 @@ pub struct Options {
     pub mode: u32,
     /// Bytes of the ring buffer between the kernel and the agent.
     pub ring_size: u32,
+    /// What is kept of closed sockets.
+    pub history: history::Options,
 }
 
 /// Why the agent did not come up.
@@ -58,7 +61,7 @@ pub async fn run(options: &Options) -> Result<(), AgentError> {
     let (claim, listener) = Claim::take(&options.socket, options.group.as_deref(), options.mode)?;
     listener.set_nonblocking(true).map_err(StartError::System)?;
     let listener = UnixListener::from_std(listener).map_err(StartError::System)?;
-    let core = Core::load(options.ring_size)?;
+    let core = Core::load(options.ring_size)?.with_history(&options.history);
 
     let (asker, requests) = request::channel();
     let (ending, ended) = watch::channel(false);

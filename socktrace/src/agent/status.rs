@@ -13,6 +13,12 @@ pub struct Status {
     pub events_lost: u64,
     /// How often the table was compared with the kernel's after a loss.
     pub resyncs: u64,
+    /// Closed sockets that are kept in memory, and notes among them.
+    #[serde(default)]
+    pub history_records: u64,
+    /// Memory that those take, bytes.
+    #[serde(default)]
+    pub history_bytes: u64,
     /// What is attached to the kernel, and what could not be.
     pub hooks: Vec<Hook>,
     /// Since the agent started, seconds.
@@ -76,6 +82,8 @@ mod tests {
             events_seen: 2,
             events_lost: 3,
             resyncs: 4,
+            history_records: 7,
+            history_bytes: 8,
             hooks: vec![
                 hook("a", HookState::Attached, None),
                 hook("b", HookState::Missing, Some("permission denied")),
@@ -88,6 +96,7 @@ mod tests {
             value,
             json!({
                 "sockets": 1, "events_seen": 2, "events_lost": 3, "resyncs": 4, "uptime_s": 5, "rss_bytes": 6,
+                "history_records": 7, "history_bytes": 8,
                 "hooks": [
                     {"name": "a", "required": true, "state": "attached"},
                     {"name": "b", "required": false, "state": "missing", "reason": "permission denied",

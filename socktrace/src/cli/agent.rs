@@ -3,8 +3,10 @@
 use super::args::AgentArgs;
 use super::error::Error;
 use super::{ring_size, runtime, source};
+use crate::agent::history;
 use crate::agent::run::{Options, run as run_agent};
 use crate::agent::socket_file;
+use crate::history::Bounds;
 
 pub(super) fn run(args: AgentArgs) -> Result<(), Error> {
     let options = Options {
@@ -12,6 +14,16 @@ pub(super) fn run(args: AgentArgs) -> Result<(), Error> {
         group: args.group,
         mode: args.mode.unwrap_or(socket_file::MODE),
         ring_size: ring_size(args.ring_size),
+        history: history::Options {
+            bounds: Bounds {
+                records: args.history_entries.unwrap_or(history::Options::RECORDS),
+                bytes: args.history_bytes.unwrap_or(history::Options::BYTES),
+            },
+            files: args.history_dir.map(|dir| history::FileOptions {
+                dir,
+                most: args.history_dir_size.unwrap_or(history::Options::FILES),
+            }),
+        },
     };
     Ok(runtime()?.block_on(run_agent(&options))?)
 }

@@ -1,5 +1,6 @@
 //! The words of the command line, and what they are called. Meaning is given to them one file further.
 
+use crate::agent::history::Options;
 use clap::{ArgAction, Parser, Subcommand};
 use std::ffi::OsString;
 use std::num::{NonZeroU32, NonZeroU64};
@@ -28,6 +29,16 @@ Examples:
   sudo socktrace agent --group adm --mode 0660    root and members of adm may ask, and nobody else
   sudo socktrace agent --socket /tmp/agent.sock & socktrace status --agent /tmp/agent.sock
   curl --unix-socket /run/socktrace/agent.sock http://agent/v1/events";
+
+const HISTORY_EXAMPLES: &str = "\
+TIME is 90s, 10m, 2h, 1d or 1w (so long ago), 14:05, 2026-11-22, 2026-11-22T14:05:00, with Z or +01:00 if it is not local.
+FILTER is an expression of ss, as for events.
+
+Examples:
+  socktrace history --since 10m 'sport = :8080'   who was on port 8080
+  socktrace history --comm curl -tn               curl's connections, ports as numbers
+  socktrace history --since 14:00 --until 14:05 'age > 1s and retrans > 0'
+  sudo socktrace history --dir /var/lib/socktrace --json";
 
 const STATUS_EXAMPLES: &str = "\
 Examples:
@@ -60,6 +71,8 @@ pub(super) enum Command {
     },
     /// Keep the table of all sockets, and answer events, ss and status from it
     Agent(AgentArgs),
+    /// Print sockets that have closed: when, how long they lived, whose they were
+    History(HistoryArgs),
     /// Say how the running agent is doing
     Status(StatusArgs),
 }
@@ -75,9 +88,9 @@ pub(super) struct SourceArgs {
     pub(super) agent: Option<PathBuf>,
 }
 
+/// Which sockets: the same options in every command that tells of what happened.
 #[derive(Debug, clap::Args)]
-#[command(after_help = EVENTS_EXAMPLES)]
-pub(super) struct EventsArgs {
+pub(super) struct WhichArgs {
     /// TCP sockets [default: every kind of socket]
     #[arg(short, long, help_heading = "Which sockets")]
     pub(super) tcp: bool,
@@ -105,6 +118,13 @@ pub(super) struct EventsArgs {
     /// Only sockets that pass this filter, an expression of ss [default: all]
     #[arg(value_name = "FILTER", help_heading = "Which sockets")]
     pub(super) filter: Vec<String>,
+}
+
+#[derive(Debug, clap::Args)]
+#[command(after_help = EVENTS_EXAMPLES)]
+pub(super) struct EventsArgs {
+    #[command(flatten)]
+    pub(super) which: WhichArgs,
 
     /// Only these kinds, separated by commas: bind, listen, connect, connect_failed, accept, open, close,
     /// state [default: all but state]
@@ -150,6 +170,44 @@ pub(super) struct AgentArgs {
     /// Size of the ring buffer between the kernel and the agent, bytes, rounded up to a power of two [default: 16 MiB]
     #[arg(long, value_name = "BYTES")]
     pub(super) ring_size: Option<NonZeroU32>,
+    /// Keep at most N closed sockets in memory [default: 500000]
+    #[arg(long, value_name = "N", help_heading = "History")]
+    pub(super) history_entries: Option<usize>,
+    /// Keep closed sockets in at most so many bytes of memory [default: 24 MiB]
+    #[arg(long, value_name = "BYTES", help_heading = "History")]
+    pub(super) history_bytes: Option<usize>,
+    /// Write closed sockets to files in this directory too, and answer from them after a restart [default: memory only]
+    #[arg(long, value_name = "DIR", help_heading = "History")]
+    pub(super) history_dir: Option<PathBuf>,
+    /// Let those files take at most so many bytes, at least 1 MiB; the oldest are removed [default: 256 MiB]
+    #[arg(long, value_name = "BYTES", requires = "history_dir", value_parser = clap::value_parser!(u64).range(Options::LEAST_FILES..))]
+    #[arg(help_heading = "History")]
+    pub(super) history_dir_size: Option<u64>,
+}
+
+#[derive(Debug, clap::Args)]
+#[command(after_help = HISTORY_EXAMPLES)]
+pub(super) struct HistoryArgs {
+    #[command(flatten)]
+    pub(super) which: WhichArgs,
+    /// Closed at this time or later: 10m, 2h or 1d ago, at 14:05, 2026-11-22T14:05:00 or the like [default: all there is]
+    #[arg(long, value_name = "TIME", allow_hyphen_values = true, help_heading = "When")]
+    pub(super) since: Option<String>,
+    /// Closed at this time or earlier, said likewise [default: now]
+    #[arg(long, value_name = "TIME", allow_hyphen_values = true, help_heading = "When")]
+    pub(super) until: Option<String>,
+    /// One JSON object per line instead of a table [default: off]
+    #[arg(long)]
+    pub(super) json: bool,
+    /// Numbers of ports instead of the names of services [default: off]
+    #[arg(short, long)]
+    pub(super) numeric: bool,
+    /// The agent's socket [default: $SOCKTRACE_SOCKET or /run/socktrace/agent.sock]
+    #[arg(long, value_name = "PATH", help_heading = "Source")]
+    pub(super) agent: Option<PathBuf>,
+    /// Read the files that an agent has written with --history-dir, and ask no agent [default: ask the agent]
+    #[arg(long, value_name = "DIR", conflicts_with = "agent", help_heading = "Source")]
+    pub(super) dir: Option<PathBuf>,
 }
 
 #[derive(Debug, clap::Args)]

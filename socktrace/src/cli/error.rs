@@ -19,6 +19,8 @@ pub(super) enum Error {
     Usage(String),
     /// No answer from the agent.
     Client(ClientError),
+    /// No agent that could tell what has closed.
+    NoHistory(ClientError),
     /// The agent cannot listen.
     Socket(SocketError),
     /// The kernel programs cannot be started.
@@ -58,6 +60,7 @@ impl Error {
             Self::Usage(_)
             | Self::Selection(_)
             | Self::Client(_)
+            | Self::NoHistory(_)
             | Self::Socket(_)
             | Self::Start(_)
             | Self::Ended(_)
@@ -72,6 +75,7 @@ impl Error {
             Self::Client(error) if error.is_usage() => ExitCode::from(2),
             Self::Listing(error) if error.is_usage() => ExitCode::from(2),
             Self::Client(_)
+            | Self::NoHistory(_)
             | Self::Socket(_)
             | Self::Start(_)
             | Self::Ended(_)
@@ -90,6 +94,11 @@ impl Error {
                 }
                 _ => "sudo socktrace agent, or --agent PATH if it listens elsewhere".to_owned(),
             }),
+            Self::NoHistory(_) => Some(
+                "sudo socktrace agent, which keeps what closes from then on, or --dir DIR where an agent has \
+                 written its history"
+                    .to_owned(),
+            ),
             Self::Socket(SocketError::Taken { path }) => Some(format!(
                 "socktrace status --agent {}, or --socket PATH for a second agent",
                 path.display()
@@ -117,7 +126,7 @@ impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Usage(message) | Self::Refused(message) => f.write_str(message),
-            Self::Client(error) => error.fmt(f),
+            Self::Client(error) | Self::NoHistory(error) => error.fmt(f),
             Self::Socket(error) => error.fmt(f),
             Self::Start(error) => error.fmt(f),
             Self::Selection(error) => error.fmt(f),

@@ -3,7 +3,7 @@
 use super::args::EventsArgs;
 use super::error::Error;
 use super::source::Source;
-use super::{output, ring_size, runtime};
+use super::{output, ring_size, runtime, select};
 use crate::agent::client::{self, Answer, ClientError};
 use crate::agent::interest::{columns, interest};
 use crate::agent::local::Local;
@@ -104,9 +104,7 @@ impl Stream {
 
     /// What it does not show us is said.
     fn of_agent(answer: Answer) -> Self {
-        if let Some(limits) = answer.limits() {
-            output::say(format_args!("socktrace: {limits} (try: sudo, or membership in the agent's group)"));
-        }
+        output::say_limits(&answer);
         Self::Agent(answer)
     }
 
@@ -138,28 +136,10 @@ impl Stream {
 
 /// The options' meaning, in the words of the agent's API.
 fn selection(args: &EventsArgs) -> Selection {
-    let words = |flags: &[(bool, &[&str])]| {
-        let chosen = flags.iter().filter(|(chosen, _)| *chosen).flat_map(|&(_, words)| words);
-        chosen.map(|&word| word.to_owned()).collect()
-    };
     Selection {
         kinds: args.kinds.clone(),
         states: args.states,
-        protos: words(&[
-            (args.tcp, &["tcp"]),
-            (args.udp, &["udp", "udplite"]),
-            (args.raw, &["raw", "icmp"]),
-            (args.unix, &["unix"]),
-        ]),
-        families: words(&[
-            (args.ipv4, &["inet"]),
-            (args.ipv6, &["inet6"]),
-            // Asked for beside an IP version, UNIX sockets are not excluded by it.
-            (args.unix && (args.ipv4 || args.ipv6), &["unix"]),
-        ]),
-        pids: args.pid.clone(),
-        comms: args.comm.clone(),
-        filter: args.filter.clone(),
         count: args.count,
+        ..select::selection(&args.which)
     }
 }

@@ -8,7 +8,9 @@ mod agent;
 mod args;
 mod error;
 mod events;
+mod history;
 mod output;
+mod select;
 mod source;
 mod ss;
 mod status;
@@ -60,6 +62,7 @@ fn command(command: Command) -> Result<(), Error> {
         Command::Status(args) => status::run(args),
         Command::Ss { words } => ss::run(words),
         Command::Events(args) => events::run(args),
+        Command::History(args) => history::run(&args),
         Command::Agent(args) => agent::run(args),
     }
 }

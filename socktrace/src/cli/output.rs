@@ -3,6 +3,7 @@
 //! I/O: stdout, the terminal's size, the environment.
 
 use super::error::Error;
+use crate::agent::client::Answer;
 use crate::render::event_line::{Columns, Layout, Style};
 use std::fmt;
 use std::fs::File;
@@ -38,6 +39,13 @@ pub(super) fn write(bytes: &[u8]) -> Result<(), Error> {
 /// Says a line on standard error. Where nobody can hear it, that is no reason to stop.
 pub(super) fn say(line: fmt::Arguments<'_>) {
     let _ = writeln!(io::stderr(), "{line}");
+}
+
+/// Says what an agent does not show us, if there is something.
+pub(super) fn say_limits(answer: &Answer) {
+    if let Some(limits) = answer.limits() {
+        say(format_args!("socktrace: {limits} (try: sudo, or membership in the agent's group)"));
+    }
 }
 
 /// Resolves when the reader of the pipe that standard output is has gone, so that a stream ends although

@@ -23,11 +23,13 @@ fn json(status: &Status) -> String {
 
 fn lines(status: &Status) -> String {
     let mut text = format!(
-        "sockets      {}\nevents seen  {}\nevents lost  {}\nresyncs      {}\nuptime       {} s\nmemory       {:.1} MB\nhooks\n",
+        "sockets      {}\nevents seen  {}\nevents lost  {}\nresyncs      {}\nhistory      {} closed, {:.1} MB\nuptime       {} s\nmemory       {:.1} MB\nhooks\n",
         status.sockets,
         status.events_seen,
         status.events_lost,
         status.resyncs,
+        status.history_records,
+        status.history_bytes as f64 / 1e6,
         status.uptime_s,
         status.rss_bytes as f64 / 1e6,
     );
@@ -67,6 +69,8 @@ mod tests {
             events_seen: 345,
             events_lost: 0,
             resyncs: 1,
+            history_records: 99,
+            history_bytes: 4_400_000,
             hooks: vec![
                 hook("tp_btf/inet_sock_set_state", HookState::Attached, None),
                 hook("cgroup/sock_create", HookState::Missing, Some("no cgroup2 mount")),
@@ -81,6 +85,7 @@ sockets      12
 events seen  345
 events lost  0
 resyncs      1
+history      99 closed, 4.4 MB
 uptime       61 s
 memory       12.3 MB
 hooks

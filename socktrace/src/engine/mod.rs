@@ -23,7 +23,9 @@ use readers::Readers;
 use rustc_hash::FxHashMap;
 
 use crate::query::Hints;
-use crate::socket::{BootNs, Cgroup, Cookie, Counters, Event, EventKind, KindSet, Opener, Process, Subject};
+use crate::socket::{
+    BootNs, Cgroup, Cookie, Counters, Ended, Event, EventKind, KindSet, Opener, Process, Subject,
+};
 use crate::table::{Outcome, SETTLE, Table, View};
 
 /// How many cgroups are remembered; then they are told again, one by one.
@@ -148,6 +150,20 @@ impl Engine {
         let mut subject = view.subject();
         self.place(&mut subject);
         subject
+    }
+
+    /// From now on, ends are kept until [`ends`](Self::ends) takes them.
+    pub fn keep_ends(&mut self) {
+        self.table.keep_ends();
+    }
+
+    /// What has ended since it was last taken, whatever readers want.
+    pub fn ends(&mut self) -> impl Iterator<Item = Ended> {
+        let Self { table, cgroups, .. } = self;
+        table.ends().map(|mut ended| {
+            ended.subject.place = cgroups.get(&ended.subject.cgroup).cloned().flatten();
+            ended
+        })
     }
 
     fn place(&self, subject: &mut Subject) {

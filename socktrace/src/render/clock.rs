@@ -34,6 +34,20 @@ impl Clock {
         text
     }
 
+    /// Date and time in the local zone with milliseconds: `2026-07-28 15:04:05.123`.
+    #[must_use]
+    pub fn local_date_time(&self, at: BootNs) -> [u8; 23] {
+        let offset_ns = i64::from(self.local_offset_s) * NS;
+        let local = Self { unix_minus_boot_ns: self.unix_minus_boot_ns.saturating_add(offset_ns), ..*self };
+        let mut text = *b"0000-00-00 00:00:00.000";
+        for (to, from) in text.iter_mut().zip(local.rfc3339(at)) {
+            if from.is_ascii_digit() {
+                *to = from;
+            }
+        }
+        text
+    }
+
     /// Time of day in the local zone with microseconds: `15:04:05.123456`.
     #[must_use]
     pub fn local_time(&self, at: BootNs) -> [u8; 15] {

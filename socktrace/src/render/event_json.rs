@@ -50,6 +50,16 @@ fn is_found(event: &Event) -> bool {
     }
 }
 
+/// Appends an end that history kept, and a newline: the fields of the event, and when the socket opened.
+pub fn encode_ended(event: &Event, clock: &Clock, out: &mut Vec<u8>) {
+    encode(event, clock, out);
+    if let Some(opened) = event.subject.as_ref().and_then(|subject| subject.opened) {
+        out.truncate(out.len() - b"}\n".len());
+        time(out, "opened", opened, clock);
+        out.extend_from_slice(b"}\n");
+    }
+}
+
 /// Appends the line that tells a reader how many events it lost itself, being too slow, and a newline.
 pub fn encode_gap(at: BootNs, lost: u64, clock: &Clock, out: &mut Vec<u8>) {
     out.extend_from_slice(b"{\"ts\":\"");
@@ -67,10 +77,7 @@ pub fn encode_socket(subject: &Subject, clock: &Clock, out: &mut Vec<u8>) {
     socket(subject, None, out);
     known(out, "inode", subject.inode.into());
     if let Some(opened) = subject.opened {
-        key(out, "opened");
-        out.push(b'"');
-        out.extend_from_slice(&clock.rfc3339(opened));
-        out.push(b'"');
+        time(out, "opened", opened, clock);
     }
     // The first field came with a comma before it.
     if let Some(first) = out.get_mut(start) {
@@ -214,6 +221,13 @@ fn word(out: &mut Vec<u8>, name: &str, text: &str) {
     key(out, name);
     out.push(b'"');
     out.extend_from_slice(text.as_bytes());
+    out.push(b'"');
+}
+
+fn time(out: &mut Vec<u8>, name: &str, at: BootNs, clock: &Clock) {
+    key(out, name);
+    out.push(b'"');
+    out.extend_from_slice(&clock.rfc3339(at));
     out.push(b'"');
 }
 

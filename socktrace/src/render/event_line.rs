@@ -152,7 +152,7 @@ fn cell(column: Column, event: &Event, subject: &Subject, clock: &Clock, style: 
     }
 }
 
-fn endpoint(endpoint: &Endpoint, line: &mut Line<'_>) {
+pub(super) fn endpoint(endpoint: &Endpoint, line: &mut Line<'_>) {
     match endpoint {
         Endpoint::Inet { addr, port } => {
             line.ip(*addr);
@@ -212,7 +212,7 @@ fn details(event: &Event, layout: Layout, line: &mut Line<'_>) {
     }
 }
 
-fn totals(closing: &Closing, layout: Layout, line: &mut Line<'_>) {
+pub(super) fn totals(closing: &Closing, layout: Layout, line: &mut Line<'_>) {
     let (sent, received) = (Bytes(closing.bytes_sent), Bytes(closing.bytes_received));
     match layout {
         Layout::Narrow => line.field(format_args!("{sent}/{received}")),
@@ -239,14 +239,14 @@ fn totals(closing: &Closing, layout: Layout, line: &mut Line<'_>) {
     error(closing.errno, line);
 }
 
-fn error(errno: u16, line: &mut Line<'_>) {
+pub(super) fn error(errno: u16, line: &mut Line<'_>) {
     if errno != 0 {
         line.field(format_args!("{}", errno_name(errno)));
     }
 }
 
 /// A line being written: knows its width so far.
-struct Line<'a> {
+pub(super) struct Line<'a> {
     out: &'a mut Vec<u8>,
     /// Where it begins.
     start: usize,
@@ -254,23 +254,23 @@ struct Line<'a> {
 }
 
 impl<'a> Line<'a> {
-    const fn new(out: &'a mut Vec<u8>) -> Self {
+    pub(super) const fn new(out: &'a mut Vec<u8>) -> Self {
         Self { start: out.len(), out, width: 0 }
     }
 
     /// At least one blank, unless it is the first, and on to the column's place.
-    fn column(&mut self, start: usize) {
+    pub(super) fn column(&mut self, start: usize) {
         let blanks = start.saturating_sub(self.width).max(usize::from(self.width > 0));
         self.out.resize(self.out.len() + blanks, b' ');
         self.width += blanks;
     }
 
-    fn text(&mut self, text: &[u8]) {
+    pub(super) fn text(&mut self, text: &[u8]) {
         self.out.extend_from_slice(text);
         self.count(text.len());
     }
 
-    fn escaped(&mut self, text: &[u8]) {
+    pub(super) fn escaped(&mut self, text: &[u8]) {
         let before = self.out.len();
         push_text(self.out, text);
         self.count(self.out.len() - before);
@@ -293,7 +293,7 @@ impl<'a> Line<'a> {
     }
 
     /// An address, in brackets if it has colons of its own.
-    fn ip(&mut self, addr: IpAddr) {
+    pub(super) fn ip(&mut self, addr: IpAddr) {
         let before = self.out.len();
         if addr.is_ipv6() {
             self.out.push(b'[');
@@ -305,7 +305,7 @@ impl<'a> Line<'a> {
         self.count(self.out.len() - before);
     }
 
-    fn print(&mut self, text: std::fmt::Arguments<'_>) {
+    pub(super) fn print(&mut self, text: std::fmt::Arguments<'_>) {
         let before = self.out.len();
         // Writing to a Vec cannot fail.
         let _ = self.out.write_fmt(text);
@@ -313,7 +313,7 @@ impl<'a> Line<'a> {
     }
 
     /// One of the details, which are set apart by a blank.
-    fn field(&mut self, text: std::fmt::Arguments<'_>) {
+    pub(super) fn field(&mut self, text: std::fmt::Arguments<'_>) {
         if self.width > 0 && self.out.last() != Some(&b' ') {
             self.column(0);
         }
@@ -331,7 +331,7 @@ impl<'a> Line<'a> {
         self.width += written.iter().filter(|&&b| b & 0xc0 != 0x80).count();
     }
 
-    fn end(self) {
+    pub(super) fn end(self) {
         let written = self.out.get(self.start..).unwrap_or_default().trim_ascii_end().len();
         self.out.truncate(self.start + written);
         self.out.push(b'\n');
@@ -339,7 +339,7 @@ impl<'a> Line<'a> {
 }
 
 /// Microseconds as people say them: three digits or so, and a unit.
-struct Micros(u64);
+pub(super) struct Micros(pub(super) u64);
 
 impl std::fmt::Display for Micros {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {

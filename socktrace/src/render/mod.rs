@@ -7,6 +7,7 @@ pub mod escape;
 mod event_fixtures;
 pub mod event_json;
 pub mod event_line;
+pub mod history_line;
 pub mod json;
 pub mod names;
 mod nested;

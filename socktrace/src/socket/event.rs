@@ -51,6 +51,18 @@ pub struct Subject {
     pub opened: Option<BootNs>,
 }
 
+/// An end that history keeps. It says what its event says, held by value: making one allocates nothing.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Ended {
+    /// When, by the kernel's clock.
+    pub at: BootNs,
+    /// `close`, or `connect_failed` of a TCP socket, which ends with that; or `accept` of a connection that had ended
+    /// before it was accepted, whose owner this tells.
+    pub kind: EventKind,
+    /// The socket.
+    pub subject: Subject,
+}
+
 /// What happened.
 #[derive(Debug, Clone, PartialEq)]
 pub enum EventKind {

@@ -24,7 +24,7 @@ pub use change::{Change, ChangeKind, Closing};
 pub use counters::{Counters, FamilyCount};
 pub use detail::{Detail, Shutdown, Timer, TimerKind};
 pub use ending::{ClosedFirst, FailedBy, Reset};
-pub use event::{Event, EventKind, Subject};
+pub use event::{Ended, Event, EventKind, Subject};
 pub use kinds::KindSet;
 pub use owner::{Attribution, Comm, Holder, Opener, Owner, Process};
 pub use proto::{Family, Proto};

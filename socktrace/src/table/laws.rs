@@ -7,7 +7,7 @@ use proptest::prelude::*;
 
 use super::world::{ACTS, Act, Expected, Reading, World};
 use super::*;
-use crate::socket::Event;
+use crate::socket::{Ended, Event, EventKind};
 
 /// One step of a history.
 #[derive(Debug, Clone)]
@@ -45,6 +45,7 @@ struct Run {
     world: World,
     table: Table,
     told: Vec<Event>,
+    ends: Vec<Ended>,
     dump: Option<(Reading, Option<BootNs>)>,
     /// What each finished dump found.
     merged: Vec<Merged>,
@@ -55,10 +56,13 @@ struct Run {
 
 impl Run {
     fn new(world: World) -> Self {
+        let mut table = Table::new(true);
+        table.keep_ends();
         Self {
             world,
-            table: Table::new(true),
+            table,
             told: Vec::new(),
+            ends: Vec::new(),
             dump: None,
             merged: Vec::new(),
             after_loss: false,
@@ -117,6 +121,7 @@ impl Run {
             self.merged.push(self.table.finish(KindSet::ALL, &mut self.told));
             self.dump = None;
         }
+        self.ends.extend(self.table.ends());
     }
 
     /// Lets the running dump come to its end.
@@ -133,11 +138,29 @@ impl Run {
     fn check(&mut self, unix: bool) {
         let truth = self.world.truth();
         self.consume(usize::MAX);
+        self.check_ends();
         self.world.compare(&self.table, truth, unix);
         // Nothing that no listing shows is kept for a socket that is gone.
         for entry in self.table.slots.iter().filter(|entry| !entry.is_listed()) {
             assert!(!self.world.socks[&entry.cookie].is_gone(), "{entry:?}");
         }
+    }
+
+    /// Every close that was told was kept, once, and besides them those that only a dump knows of.
+    fn check_ends(&self) {
+        let is_close = |kind: &EventKind| matches!(kind, EventKind::Close { .. });
+        let mut kept = self.ends.iter().filter(|end| is_close(&end.kind));
+        let mut told = 0;
+        for event in self.told.iter().filter(|event| is_close(&event.kind)) {
+            told += 1;
+            let same = |end: &Ended| {
+                (end.at, &end.kind, Some(&end.subject)) == (event.at, &event.kind, event.subject.as_deref())
+            };
+            assert!(kept.any(same), "{event:?} was not kept, or not in order");
+        }
+        let missed: u64 = self.merged.iter().map(|merged| merged.removed).sum();
+        let kept = self.ends.iter().filter(|end| is_close(&end.kind)).count();
+        assert_eq!(kept as u64, told + missed);
     }
 
     /// In a lossless history that was seen from its beginning the owners are known, and everything was told once.

@@ -144,7 +144,9 @@ impl Table {
                 rows.shrink_to_fit();
             }
         }
-        self.sweep(&dump, &mut merged, &mut Teller::new(wanted, out));
+        let mut ends = self.ends.take();
+        self.sweep(&dump, &mut merged, &mut Teller::new(wanted, out, ends.as_mut()));
+        self.ends = ends;
         self.slots.shrink();
         merged
     }
@@ -183,12 +185,13 @@ impl Table {
         });
         for slot in ghosts {
             let entry = self.remove(slot);
+            let close = EventKind::Close { duration_us: entry.open_for_us(dump.end), closing: None };
             if entry.proto.is_unix() {
                 merged.unix += 1;
-                let close = EventKind::Close { duration_us: entry.open_for_us(dump.end), closing: None };
                 told.found(close, dump.end, &entry, State::Close);
             } else if entry.is_listed() {
                 merged.removed += 1;
+                told.missed(close, dump.end, &entry, State::Close);
             }
         }
     }

@@ -38,7 +38,7 @@ use merge::Dump;
 use slots::{Side, Slots};
 use tell::Teller;
 
-use crate::socket::{BootNs, Change, ChangeKind, Cookie, Event, KindSet, Owner, Process, Proto};
+use crate::socket::{BootNs, Change, ChangeKind, Cookie, Ended, Event, KindSet, Owner, Process, Proto};
 
 /// How many closed connections that nobody has accepted yet are remembered, and how many accepts of connections
 /// that the table has not met. A full accept queue of the kernel's default limit (4096) fits.
@@ -60,6 +60,8 @@ pub struct Table {
     dump: Option<Dump>,
     /// Every change from before this has been applied.
     applied: BootNs,
+    /// What has ended since it was last taken, if somebody keeps it.
+    ends: Option<Vec<Ended>>,
 }
 
 impl Table {
@@ -76,12 +78,24 @@ impl Table {
             unowned: Vec::new(),
             dump: None,
             applied: 0,
+            ends: None,
         }
+    }
+
+    /// From now on, ends are kept until [`ends`](Self::ends) takes them.
+    pub fn keep_ends(&mut self) {
+        self.ends.get_or_insert_default();
+    }
+
+    /// What has ended since it was last taken, whatever events are wanted.
+    pub fn ends(&mut self) -> impl Iterator<Item = Ended> {
+        self.ends.iter_mut().flat_map(|ends| ends.drain(..))
     }
 
     /// Takes one change, and appends the events it amounts to, of those kinds that are wanted.
     pub fn apply(&mut self, mut change: Change, wanted: KindSet, out: &mut Vec<Event>) {
-        let told = &mut Teller::new(wanted, out);
+        let mut ends = self.ends.take();
+        let told = &mut Teller::new(wanted, out, ends.as_mut());
         match change.kind {
             ChangeKind::State { old, new, ref mut closing } => {
                 let closing = closing.take();
@@ -96,6 +110,7 @@ impl Table {
             ChangeKind::FirstSend => self.first_send(&change, told),
             ChangeKind::Release => self.release(&change, told),
         }
+        self.ends = ends;
     }
 
     /// Every change from before `at` has been applied.

@@ -25,7 +25,7 @@ impl Table {
         wanted: KindSet,
         out: &mut Vec<Event>,
     ) -> usize {
-        let told = &mut Teller::new(wanted, out);
+        let told = &mut Teller::new(wanted, out, None);
         let mut named = 0;
         for entry in self.slots.iter_mut() {
             let Some(&process) = holders.get(&entry.inode) else { continue };

@@ -1,33 +1,76 @@
-//! Making events of what happened.
+//! Making events of what happened, and keeping the ends among them.
 
 use super::entry::Entry;
-use crate::socket::{Change, Endpoint, Event, EventKind, KindSet, Owner, State, Subject};
+use crate::socket::{Change, ChangeKind, Ended, Endpoint, Event, EventKind, KindSet, Owner, State, Subject};
 
-/// Where events go, if somebody wants them.
+/// Where events go, if somebody wants them, and ends, whoever wants events.
 pub(super) struct Teller<'a> {
     wanted: KindSet,
     out: &'a mut Vec<Event>,
+    ends: Option<&'a mut Vec<Ended>>,
 }
 
 impl<'a> Teller<'a> {
-    pub(super) const fn new(wanted: KindSet, out: &'a mut Vec<Event>) -> Self {
-        Self { wanted, out }
+    pub(super) const fn new(
+        wanted: KindSet,
+        out: &'a mut Vec<Event>,
+        ends: Option<&'a mut Vec<Ended>>,
+    ) -> Self {
+        Self { wanted, out, ends }
     }
 
     /// Tells an event of a change. `state` is the state after it.
     pub(super) fn tell(&mut self, kind: EventKind, change: &Change, entry: Option<&Entry>, state: State) {
-        if self.wanted.contains(&kind) {
-            let subject = Some(Box::new(subject(&kind, change, entry, state)));
-            self.out.push(Event { at: change.at, kind, subject });
-        }
+        let is_end = is_end(&kind, change, state);
+        self.give(is_end, change.at, kind, |kind| subject(kind, change, entry, state));
     }
 
     /// Tells an event that a dump showed.
     pub(super) fn found(&mut self, kind: EventKind, at: u64, entry: &Entry, state: State) {
-        if self.wanted.contains(&kind) {
-            let subject = Some(Box::new(Subject { state, ..entry.subject() }));
-            self.out.push(Event { at, kind, subject });
+        let is_end = matches!(kind, EventKind::Close { .. });
+        self.give(is_end, at, kind, |_| Subject { state, ..entry.subject() });
+    }
+
+    /// Keeps the end of a socket whose event was lost: readers were told of the loss, history knows a little more.
+    pub(super) fn missed(&mut self, kind: EventKind, at: u64, entry: &Entry, state: State) {
+        if let Some(ends) = &mut self.ends {
+            ends.push(Ended { at, kind, subject: Subject { state, ..entry.subject() } });
         }
+    }
+
+    fn give(&mut self, is_end: bool, at: u64, kind: EventKind, subject: impl FnOnce(&EventKind) -> Subject) {
+        let wanted = self.wanted.contains(&kind);
+        let ends = self.ends.as_mut().filter(|_| is_end);
+        if !wanted && ends.is_none() {
+            return;
+        }
+        let subject = subject(&kind);
+        if !wanted {
+            if let Some(ends) = ends {
+                ends.push(Ended { at, kind, subject });
+            }
+            return;
+        }
+        if let Some(ends) = ends {
+            ends.push(Ended { at, kind: kind.clone(), subject: subject.clone() });
+        }
+        self.out.push(Event { at, kind, subject: Some(Box::new(subject)) });
+    }
+}
+
+/// Whether history keeps it: the socket, or a life of it, has ended; or it had, and now it is known whose it was.
+fn is_end(kind: &EventKind, change: &Change, state: State) -> bool {
+    match kind {
+        EventKind::Close { .. } => true,
+        EventKind::ConnectFailed { .. } => matches!(change.kind, ChangeKind::State { .. }),
+        EventKind::Accept => state == State::Close && change.cookie != 0,
+        EventKind::Bind { .. }
+        | EventKind::Listen { .. }
+        | EventKind::Connect { .. }
+        | EventKind::Open
+        | EventKind::State { .. }
+        | EventKind::Lost { .. }
+        | EventKind::Resync { .. } => false,
     }
 }
 

@@ -3,6 +3,8 @@
 //! A line is one change: `microseconds cookie proto verb local peer [pid]`, or a part of a dump: `begin us`,
 //! `row cookie proto state local peer`, `done us`. `-` is an end that is not told.
 
+mod ends;
+
 use super::*;
 use crate::socket::{Closing, Comm, Endpoint, Event, EventKind, Family, Socket, State, UnixName};
 
@@ -13,6 +15,16 @@ fn check(script: &str, told: &[&str], table: &[&str]) {
 
 #[track_caller]
 fn check_with(it: &mut Table, wanted: KindSet, script: &str, told: &[&str], table: &[&str]) {
+    let out = run(it, wanted, script);
+    assert_eq!(out.iter().map(told_line).collect::<Vec<_>>(), told, "events");
+    let mut rows: Vec<String> = it.iter().map(|view| table_line(&view)).collect();
+    rows.sort();
+    assert_eq!(rows, table, "table");
+    assert_eq!(it.len(), rows.len());
+}
+
+/// What was told.
+fn run(it: &mut Table, wanted: KindSet, script: &str) -> Vec<Event> {
     let mut out = Vec::new();
     for line in script.lines().map(str::trim).filter(|line| !line.is_empty()) {
         let words: Vec<&str> = line.split_whitespace().collect();
@@ -51,11 +63,7 @@ fn check_with(it: &mut Table, wanted: KindSet, script: &str, told: &[&str], tabl
             _ => it.apply(change(&words), wanted, &mut out),
         }
     }
-    assert_eq!(out.iter().map(told_line).collect::<Vec<_>>(), told, "events");
-    let mut rows: Vec<String> = it.iter().map(|view| table_line(&view)).collect();
-    rows.sort();
-    assert_eq!(rows, table, "table");
-    assert_eq!(it.len(), rows.len());
+    out
 }
 
 fn ns(us: &str) -> BootNs {

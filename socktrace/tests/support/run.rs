@@ -71,6 +71,11 @@ impl Running {
         }
     }
 
+    /// A line on stderr that begins so, if it has been said by now. What was said before it is forgotten.
+    pub(crate) fn try_says(&self, start: &str) -> Option<String> {
+        self.stderr.try_iter().find(|line| line.starts_with(start))
+    }
+
     /// The next line of standard output; none at its end.
     pub(crate) fn line(&self) -> Option<String> {
         match self.stdout.recv_timeout(PATIENCE) {

@@ -21,16 +21,17 @@ const ROOMS: &[Room] = &[
     Room { name: "table", below: &["socket"], pure: true },
     Room { name: "query", below: &["socket"], pure: true },
     Room { name: "render", below: &["socket"], pure: true },
+    Room { name: "history", below: &["socket"], pure: true },
     Room { name: "engine", below: &["socket", "table", "query", "render"], pure: true },
     Room { name: "listing", below: &["socket", "kernel", "table", "query", "render"], pure: false },
     Room {
         name: "agent",
-        below: &["socket", "kernel", "table", "query", "render", "engine", "listing"],
+        below: &["socket", "kernel", "table", "query", "render", "history", "engine", "listing"],
         pure: false,
     },
     Room {
         name: "cli",
-        below: &["socket", "kernel", "table", "query", "render", "engine", "listing", "agent"],
+        below: &["socket", "kernel", "table", "query", "render", "history", "engine", "listing", "agent"],
         pure: false,
     },
 ];

@@ -3,6 +3,7 @@
 //! I/O: the listening socket and its connections. A client can hold up nobody but itself: requests are bounded
 //! in size and time, connections in number.
 
+mod history;
 mod places;
 mod routes;
 mod sockets;

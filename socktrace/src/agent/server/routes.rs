@@ -1,5 +1,6 @@
 //! What can be asked, and how answers are written.
 
+use super::history::history;
 use super::sockets::sockets;
 use crate::agent::client;
 use crate::agent::request::{Asker, Ending};
@@ -15,13 +16,14 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use std::convert::Infallible;
 
-const PATHS: &str = "there are /v1/events, /v1/sockets, /v1/status and /v1/table\n";
+const PATHS: &str = "there are /v1/events, /v1/history, /v1/sockets, /v1/status and /v1/table\n";
 
 /// The API, answered by the task at the other end of `asker`. Each request carries the [`Viewer`] that its answer is
 /// made for.
 pub fn router(asker: Asker) -> Router {
     Router::new()
         .route("/v1/events", get(events))
+        .route("/v1/history", get(history))
         .route("/v1/sockets", get(sockets))
         .route("/v1/status", get(status))
         .route("/v1/table", get(table))
@@ -61,7 +63,7 @@ impl From<Ending> for Refusal {
 pub(super) const LIMITED: HeaderName = HeaderName::from_static(client::LIMITED);
 
 /// The header that says what is not shown to them, if something is.
-fn limits(viewer: Viewer) -> HeaderMap {
+pub(super) fn limits(viewer: Viewer) -> HeaderMap {
     let said = "other users' processes and other network namespaces are not shown";
     let header = (LIMITED, HeaderValue::from_static(said));
     viewer.is_limited().then_some(header).into_iter().collect()
@@ -108,6 +110,6 @@ async fn table(
     Ok((limits(viewer), [(CONTENT_TYPE, NDJSON)], Body::from_stream(pieces)).into_response())
 }
 
-fn accept(headers: &HeaderMap) -> &str {
+pub(super) fn accept(headers: &HeaderMap) -> &str {
     headers.get(ACCEPT).and_then(|accept| accept.to_str().ok()).unwrap_or_default()
 }

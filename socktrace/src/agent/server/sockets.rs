@@ -33,7 +33,7 @@ use tokio::task::JoinHandle;
 /// Bytes that are sent together.
 const PIECE: usize = 64 * 1024;
 /// Pieces that may wait for the reader.
-const PIECES: usize = 4;
+pub(super) const PIECES: usize = 4;
 
 /// A request, read.
 #[derive(Debug, PartialEq)]
@@ -72,7 +72,7 @@ pub(super) async fn sockets(
     };
     let (sender, mut pieces) = mpsc::channel(PIECES);
     let listing = tokio::task::spawn_blocking(move || -> Result<Report, ListingError> {
-        let mut out = Pieces { sender, piece: BytesMut::with_capacity(PIECE) };
+        let mut out = Pieces::new(sender);
         let report = list(&options, place, viewer, &asker, &mut out)?;
         out.flush().map_err(listing::Error::Output)?;
         Ok(report)
@@ -203,9 +203,15 @@ fn list(
 }
 
 /// Sends what is written, in pieces.
-struct Pieces {
+pub(super) struct Pieces {
     sender: mpsc::Sender<Bytes>,
     piece: BytesMut,
+}
+
+impl Pieces {
+    pub(super) fn new(sender: mpsc::Sender<Bytes>) -> Self {
+        Self { sender, piece: BytesMut::with_capacity(PIECE) }
+    }
 }
 
 impl Write for Pieces {

@@ -30,6 +30,8 @@ fn a_status() -> Status {
         events_seen: 0,
         events_lost: 0,
         resyncs: 0,
+        history_records: 0,
+        history_bytes: 0,
         hooks: Vec::new(),
         uptime_s: 0,
         rss_bytes: 0,
@@ -50,6 +52,7 @@ fn start() -> Server {
                     let _ = feed_sender.send(feed);
                     let _ = reply.send(stream);
                 }
+                Request::History { reply } => _ = reply.send(None),
                 Request::Candidates { reply, .. } => _ = reply.send(None),
                 Request::Openers { reply } => _ = reply.send(FxHashMap::default()),
                 Request::Ready { reply } => _ = reply.send(7),
@@ -155,7 +158,14 @@ async fn what_is_asked_wrongly_is_refused_in_words() {
     for (request, status, words) in [
         ("GET /v1/events?kind=bind HTTP/1.1\r\nHost: x", "400 Bad Request", "kind=bind: expected kinds,"),
         ("GET /v1/events?count=0 HTTP/1.1\r\nHost: x", "400 Bad Request", "count=0: expected a positive"),
-        ("GET / HTTP/1.1\r\nHost: x", "404 Not Found", "there are /v1/events, /v1/sockets, /v1/status and"),
+        ("GET /v1/history?since=noon HTTP/1.1\r\nHost: x", "400 Bad Request", "since=noon: expected a time"),
+        ("GET /v1/history?filter=sprt HTTP/1.1\r\nHost: x", "400 Bad Request", "is no predicate"),
+        ("GET /v1/history HTTP/1.1\r\nHost: x", "404 Not Found", "no history is kept here"),
+        (
+            "GET / HTTP/1.1\r\nHost: x",
+            "404 Not Found",
+            "there are /v1/events, /v1/history, /v1/sockets, /v1/",
+        ),
         ("POST /v1/status HTTP/1.1\r\nHost: x", "405 Method Not Allowed", ""),
         ("HELO agent", "400 Bad Request", ""),
     ] {

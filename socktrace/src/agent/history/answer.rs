@@ -1,0 +1,174 @@
+//! The answer to a question about closed sockets.
+//!
+//! First everything is looked through for what concerns the whole: how far it goes back, what was lost, who accepted
+//! what. Then those that pass are written, oldest first.
+//!
+//! I/O: files, through `log`.
+
+use super::log::{Log, Trouble};
+use super::question::Question;
+use crate::agent::selection::Format;
+use crate::history::{Dated, Loser, Record, Records, UnixNs};
+use crate::listing::Places;
+use crate::listing::names::Directory;
+use crate::render::clock::Clock;
+use crate::render::names::{Names, NoNames};
+use crate::render::{event_json, history_line};
+use crate::socket::{Cookie, Event, Owner, Process};
+use rustc_hash::FxHashMap;
+use serde::{Deserialize, Serialize};
+use std::io::{self, Write};
+
+/// What is to be known beside the sockets themselves. Times are nanoseconds since 1970.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Survey {
+    /// When the oldest record was made; none if there is none.
+    pub from: Option<UnixNs>,
+    /// Records of the time asked for that the kernel's buffer had no room for: of any kind, not only of ends.
+    pub lost: u64,
+    /// Records of that time that were not written to the files, and are not in memory any more.
+    pub unwritten: u64,
+    /// Within that time, no agent looked between these two times. The last few.
+    pub gaps: Vec<(UnixNs, UnixNs)>,
+    /// What could not be read, for people. The first few.
+    pub troubles: Vec<String>,
+    /// Who accepted connections after they had ended. Stays with whoever looked.
+    #[serde(skip)]
+    pub accepted: FxHashMap<Cookie, Process>,
+}
+
+/// Gaps and troubles that are told one by one.
+const FEW: usize = 8;
+
+/// What concerns the whole.
+#[must_use]
+pub fn survey(log: &Log, question: &Question) -> Survey {
+    let mut survey = Survey::default();
+    let mut troubles = Vec::new();
+    let mut last = None;
+    // Nothing is written, so nothing can fail.
+    let _ = log.read::<()>(&mut |trouble| troubles.push(trouble), &mut |_, mut records| {
+        while let Some(Ok((at, note))) = records.skim() {
+            survey.from.get_or_insert(at);
+            match note {
+                None | Some(Record::Ended(_)) => {}
+                Some(Record::Accepted { cookie, process }) => drop(survey.accepted.insert(cookie, process)),
+                Some(Record::Lost { records, by }) if question.is_of(at) => match by {
+                    Loser::Kernel => survey.lost += records,
+                    Loser::Files => survey.unwritten += records,
+                },
+                Some(Record::Lost { .. } | Record::Stopped) => {}
+                Some(Record::Began) => {
+                    if let Some(last) = last.filter(|&last| question.overlaps(last, at)) {
+                        survey.gaps.push((last, at));
+                    }
+                }
+            }
+            last = Some(at);
+        }
+        Ok(())
+    });
+    survey.gaps.drain(..survey.gaps.len().saturating_sub(FEW));
+    if !question.interest.viewer.is_limited() {
+        survey.troubles = troubles.iter().take(FEW).map(Trouble::to_string).collect();
+    }
+    survey
+}
+
+/// Writes the sockets that pass, oldest first.
+///
+/// # Errors
+/// They cannot be written.
+pub fn write(log: &Log, question: &Question, survey: &Survey, out: &mut impl Write) -> io::Result<()> {
+    let mut lines = Lines::new(question);
+    lines.header(out)?;
+    log.read::<io::Error>(&mut |_| (), &mut |_, records: Records<'_>| {
+        for Dated { at, record } in records.map_while(Result::ok) {
+            let Record::Ended(mut event) = record else { continue };
+            if !question.is_of(at) {
+                continue;
+            }
+            survey.name_owner(&mut event);
+            let viewer = question.interest.viewer;
+            // What they may not see they cannot ask for either.
+            let seen = if viewer.is_limited() { viewer.see(&event) } else { Some(event) };
+            if let Some(event) = seen.filter(|event| question.interest.wants(event)) {
+                lines.line(&event, out)?;
+            }
+        }
+        Ok(())
+    })?;
+    out.flush()
+}
+
+impl Question {
+    /// Whether it asks for this time.
+    fn is_of(&self, at: UnixNs) -> bool {
+        self.overlaps(at, at)
+    }
+
+    /// Whether it asks for a part of this time.
+    fn overlaps(&self, from: UnixNs, to: UnixNs) -> bool {
+        self.since.is_none_or(|since| to >= since) && self.until.is_none_or(|until| from <= until)
+    }
+}
+
+impl Survey {
+    fn name_owner(&self, event: &mut Event) {
+        let Some(subject) = event.subject.as_deref_mut() else { return };
+        if let (Owner::Unknown | Owner::Holder(_), Some(&process)) =
+            (subject.owner, self.accepted.get(&subject.cookie))
+        {
+            subject.owner = Owner::Exact(process);
+        }
+    }
+}
+
+/// Writes lines.
+struct Lines {
+    format: Format,
+    clock: Clock,
+    names: Box<dyn Names>,
+    line: Vec<u8>,
+}
+
+impl Lines {
+    fn new(question: &Question) -> Self {
+        let local_offset_s = match question.format {
+            Format::Json => 0,
+            Format::Lines { utc_offset_s, .. } => utc_offset_s,
+        };
+        let places = Places::default();
+        Self {
+            format: question.format,
+            // What is in history has its wall-clock time already.
+            clock: Clock { unix_minus_boot_ns: 0, local_offset_s },
+            names: match question.numeric {
+                true => Box::new(NoNames),
+                false => Box::new(Directory::new(places.proc.clone(), &places.port_range())),
+            },
+            line: Vec::new(),
+        }
+    }
+
+    fn header(&mut self, out: &mut impl Write) -> io::Result<()> {
+        self.line.clear();
+        match self.format {
+            Format::Json => {}
+            Format::Lines { style, .. } => history_line::header(style, &mut self.line),
+        }
+        out.write_all(&self.line)
+    }
+
+    fn line(&mut self, event: &Event, out: &mut impl Write) -> io::Result<()> {
+        self.line.clear();
+        match self.format {
+            Format::Json => event_json::encode_ended(event, &self.clock, &mut self.line),
+            Format::Lines { style, .. } => {
+                let names = &mut *self.names;
+                history_line::line(event, &self.clock, style, names, &mut self.line);
+            }
+        }
+        out.write_all(&self.line)
+    }
+}

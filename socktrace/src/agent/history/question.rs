@@ -1,0 +1,111 @@
+//! What can be asked of history, and how that is written in a URL.
+
+use crate::agent::interest::{SelectionError, interest};
+use crate::agent::selection::{BadParameter, Format, Selection};
+use crate::engine::Interest;
+use crate::history::UnixNs;
+use crate::history::when::{self, WhenError};
+use crate::socket::Viewer;
+
+/// A question as it is asked, in words.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Asking {
+    /// Which sockets.
+    pub selection: Selection,
+    /// From when on they ended.
+    pub since: Option<UnixNs>,
+    /// Until when.
+    pub until: Option<UnixNs>,
+    /// How they are written.
+    pub format: Format,
+    /// Numbers are not to be given names.
+    pub numeric: bool,
+}
+
+/// A question whose words have been given their meaning.
+#[derive(Debug)]
+pub struct Question {
+    /// Which sockets, and who is to see them.
+    pub interest: Interest,
+    /// From when on they ended, if that was said.
+    pub since: Option<UnixNs>,
+    /// Until when, if that was said.
+    pub until: Option<UnixNs>,
+    /// How they are written.
+    pub format: Format,
+    /// Numbers are not to be given names.
+    pub numeric: bool,
+}
+
+impl Asking {
+    /// As the query part of a URL, and the `Accept` header that goes with it. [`from_request`](Self::from_request)
+    /// reads both back.
+    #[must_use]
+    pub fn to_query(&self) -> (String, &'static str) {
+        let (look, accept) = self.format.to_query();
+        let mut query = form_urlencoded::Serializer::new(self.selection.to_query());
+        for (key, time) in [("since", self.since), ("until", self.until)] {
+            query.extend_pairs(time.map(|time| (key, rfc3339(time))));
+        }
+        query.extend_pairs(self.numeric.then_some(("numeric", "1")));
+        let mut query = query.finish();
+        if !look.is_empty() {
+            query.push('&');
+            query.push_str(&look);
+        }
+        (query, accept)
+    }
+
+    /// From the `Accept` header and the query part of a URL. Times may be said as on the command line.
+    ///
+    /// # Errors
+    /// A parameter that is unknown or has no such value.
+    pub fn from_request(accept: &str, query: &str) -> Result<Self, BadParameter> {
+        let mut rest = form_urlencoded::Serializer::new(String::new());
+        let (mut since, mut until, mut numeric) = (None, None, false);
+        for (key, value) in form_urlencoded::parse(query.as_bytes()) {
+            let bad = |expected| BadParameter { key: key.to_string(), value: value.to_string(), expected };
+            let time = |error| match error {
+                WhenError::NoTime => bad("expected a time like 10m, 14:05 or 2026-11-22T14:05:00Z"),
+                WhenError::Impossible => bad("there is no such time"),
+            };
+            match &*key {
+                "since" => since = Some(parse_time(&value).map_err(time)?),
+                "until" => until = Some(parse_time(&value).map_err(time)?),
+                "numeric" => numeric = value == "1",
+                _ => drop(rest.append_pair(&key, &value)),
+            }
+        }
+        let rest = rest.finish();
+        let selection = Selection::from_query(&rest).map_err(|error| match error.expected {
+            "expected a number" | "expected a process id" | "expected a positive number" => error,
+            _ => BadParameter { expected: PARAMETERS, ..error },
+        })?;
+        let format = Format::from_request(accept, query)?;
+        Ok(Self { selection, since, until, format, numeric })
+    }
+
+    /// Its meaning. Names in a filter are looked up, which may take time.
+    ///
+    /// # Errors
+    /// The first word that cannot be understood.
+    pub fn meaning(self, viewer: Viewer) -> Result<Question, SelectionError> {
+        let Self { selection, since, until, format, numeric } = self;
+        let interest = Interest { viewer, ..interest(&selection)? };
+        Ok(Question { interest, since, until, format, numeric })
+    }
+}
+
+const PARAMETERS: &str = "expected since, until, numeric, kinds, proto, family, pid, comm, filter";
+
+/// The time that a word means, here and now.
+///
+/// # Errors
+/// It is none.
+pub fn parse_time(word: &str) -> Result<UnixNs, WhenError> {
+    when::parse(word, jiff::Timestamp::now(), &jiff::tz::TimeZone::system())
+}
+
+fn rfc3339(at: UnixNs) -> String {
+    jiff::Timestamp::from_nanosecond(at.into()).map_or_else(|_| String::new(), |time| time.to_string())
+}

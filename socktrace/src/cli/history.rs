@@ -1,0 +1,156 @@
+//! `socktrace history`: sockets that have closed, from an agent or from the files that one has left.
+
+use super::args::HistoryArgs;
+use super::error::Error;
+use super::{output, runtime, select, source};
+use crate::agent::client::{self, ClientError};
+use crate::agent::history::answer::{self, Survey};
+use crate::agent::history::log::Log;
+use crate::agent::history::question::{Asking, parse_time};
+use crate::agent::selection::Format;
+use crate::agent::time;
+use crate::history::{Snapshot, UnixNs};
+use crate::render::clock::Clock;
+use crate::render::errno::reason;
+use crate::render::event_line::Columns;
+use crate::socket::Viewer;
+use std::io::{self, BufWriter};
+use std::path::Path;
+
+pub(super) fn run(args: &HistoryArgs) -> Result<(), Error> {
+    let asking = asking(args)?;
+    // Said here and not by an agent, so that the words of a bad filter are ours to point at.
+    let question = asking.clone().meaning(Viewer::Own).map_err(Error::Selection)?;
+    if let Some(dir) = &args.dir {
+        readable(dir)?;
+        let log = Log { dir: Some(dir.clone()), snapshot: Snapshot::default() };
+        let survey = answer::survey(&log, &question);
+        say(&survey, asking.since);
+        let mut out = BufWriter::with_capacity(64 * 1024, io::stdout().lock());
+        return answer::write(&log, &question, &survey, &mut out).map_err(Error::Output);
+    }
+    let path = args.agent.clone().unwrap_or_else(source::default_socket);
+    runtime()?.block_on(async {
+        let (survey, mut answer) = client::history(&path, &asking).await.map_err(|error| match error {
+            ClientError::Absent { error: ref why, .. } if why.kind() != io::ErrorKind::PermissionDenied => {
+                Error::NoHistory(error)
+            }
+            ClientError::Absent { .. } | ClientError::Refused { .. } | ClientError::Broken { .. } => {
+                error.into()
+            }
+        })?;
+        output::say_limits(&answer);
+        say(&survey, asking.since);
+        while let Some(piece) = answer.next().await? {
+            output::write(&piece)?;
+        }
+        Ok(())
+    })
+}
+
+/// The options' meaning.
+fn asking(args: &HistoryArgs) -> Result<Asking, Error> {
+    let since = when("--since", args.since.as_deref())?;
+    let until = when("--until", args.until.as_deref())?;
+    if let (Some(since), Some(until)) = (since, until)
+        && since > until
+    {
+        return Err(Error::Usage("--until is before --since: no time is between them".to_owned()));
+    }
+    let format = if args.json {
+        Format::Json
+    } else {
+        Format::Lines { style: output::style(Columns::default()), utc_offset_s: time::local_offset_s() }
+    };
+    Ok(Asking { selection: select::selection(&args.which), since, until, format, numeric: args.numeric })
+}
+
+/// The time that an option was given; what is none is pointed at.
+fn when(option: &str, word: Option<&str>) -> Result<Option<UnixNs>, Error> {
+    let Some(word) = word else { return Ok(None) };
+    parse_time(word).map(Some).map_err(|error| {
+        let (before, finger) = (" ".repeat(option.len() + 1), "^".repeat(word.chars().count().max(1)));
+        Error::Usage(format!("{error}\n  {option} {word}\n  {before}{finger}"))
+    })
+}
+
+/// A directory that cannot be read is no empty history.
+fn readable(dir: &Path) -> Result<(), Error> {
+    match std::fs::read_dir(dir) {
+        Ok(_) => Ok(()),
+        Err(error) => {
+            Err(Error::Refused(format!("cannot read the history in {}: {}", dir.display(), reason(&error))))
+        }
+    }
+}
+
+/// What is to be known beside the sockets, on standard error.
+fn say(survey: &Survey, since: Option<UnixNs>) {
+    for line in notes(survey, since, time::local_offset_s()) {
+        output::say(format_args!("socktrace: {line}"));
+    }
+}
+
+fn notes(survey: &Survey, since: Option<UnixNs>, local_offset_s: i32) -> Vec<String> {
+    let clock = Clock { unix_minus_boot_ns: 0, local_offset_s };
+    let date = |at: UnixNs| {
+        let text = clock.local_date_time(at);
+        String::from_utf8_lossy(text.get(..19).unwrap_or_default()).into_owned()
+    };
+    let mut notes = Vec::new();
+    match (survey.from, since) {
+        (None, _) => notes.push("there is no history yet".to_owned()),
+        (Some(from), Some(since)) if since < from => {
+            notes.push(format!("the history goes back to {} and no further", date(from)));
+        }
+        (Some(_), _) => {}
+    }
+    for &(from, to) in &survey.gaps {
+        notes.push(format!("no agent looked between {} and {}", date(from), date(to)));
+    }
+    if survey.lost > 0 {
+        let lost = survey.lost;
+        notes.push(format!(
+            "records of that time lost in the kernel's buffer: {lost}; closed sockets may be missing"
+        ));
+    }
+    if survey.unwritten > 0 {
+        let unwritten = survey.unwritten;
+        notes
+            .push(format!("closed sockets of that time that could not be written to the files: {unwritten}"));
+    }
+    notes.extend(survey.troubles.iter().cloned());
+    notes
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_said_beside() {
+        let second = 1_000_000_000;
+        let survey = Survey {
+            from: Some(1_795_356_301 * second),
+            lost: 3,
+            unwritten: 4,
+            gaps: vec![(1_795_356_310 * second, 1_795_356_320 * second)],
+            troubles: vec!["the last 5 bytes of x are torn or damaged".to_owned()],
+            ..Survey::default()
+        };
+        assert_eq!(
+            notes(&survey, Some(0), 0),
+            [
+                "the history goes back to 2026-11-22 14:05:01 and no further",
+                "no agent looked between 2026-11-22 14:05:10 and 2026-11-22 14:05:20",
+                "records of that time lost in the kernel's buffer: 3; closed sockets may be missing",
+                "closed sockets of that time that could not be written to the files: 4",
+                "the last 5 bytes of x are torn or damaged",
+            ]
+        );
+        let whole = Survey { from: Some(5), ..Survey::default() };
+        assert_eq!(notes(&whole, Some(6), 0), [""; 0]);
+        assert_eq!(notes(&whole, None, 0), [""; 0]);
+        assert_eq!(notes(&Survey::default(), None, 0), ["there is no history yet"]);
+    }
+}
