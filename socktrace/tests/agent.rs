@@ -5,6 +5,7 @@ mod churn;
 mod compare;
 mod history;
 mod life;
+mod privileges;
 mod rights;
 
 use crate::support::actor::Actor;

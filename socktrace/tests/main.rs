@@ -12,6 +12,7 @@ mod filter;
 mod garbage;
 mod kinds;
 mod owners;
+mod privileges;
 mod ss_cases;
 mod ss_ghost;
 mod ss_parity;

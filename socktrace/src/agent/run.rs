@@ -8,7 +8,8 @@ use super::request;
 use super::rights::Rights;
 use super::server::{router, serve};
 use super::shutdown::Shutdown;
-use super::socket_file::{Claim, SocketError};
+use super::socket_file::{Access, Claim, SocketError};
+use crate::kernel::capabilities::{self, CapabilityError, OtherUser};
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::unistd::geteuid;
 use sd_notify::NotifyState;
@@ -26,6 +27,8 @@ pub struct Options {
     pub group: Option<String>,
     /// The permissions of its socket.
     pub mode: u32,
+    /// The user that it becomes once it has attached everything; none for the one who starts it.
+    pub user: Option<String>,
     /// Bytes of the ring buffer between the kernel and the agent.
     pub ring_size: u32,
     /// What is kept of closed sockets.
@@ -41,6 +44,9 @@ pub enum AgentError {
     /// It cannot trace.
     #[error(transparent)]
     Start(#[from] StartError),
+    /// It cannot lay its privileges down, or there is no user to become.
+    #[error(transparent)]
+    Privileges(#[from] CapabilityError),
     /// It came up, and then the task that reads the kernel's records ended.
     #[error("the kernel's records cannot be read any more")]
     Stopped,
@@ -56,12 +62,19 @@ pub async fn run(options: &Options) -> Result<(), AgentError> {
         // Every client takes a descriptor. Where this is refused, fewer are served at a time.
         let _ = setrlimit(Resource::RLIMIT_NOFILE, most, most);
     }
+    let user = options.user.as_deref().map(OtherUser::called).transpose()?;
     let mut shutdown = Shutdown::listen().map_err(StartError::System)?;
     // Taken first: a second agent is to say so before it attaches anything. Who asks early waits in the queue.
-    let (claim, listener) = Claim::take(&options.socket, options.group.as_deref(), options.mode)?;
+    let (claim, listener) = Claim::take(
+        &options.socket,
+        Access { user: user.as_ref(), group: options.group.as_deref(), mode: options.mode },
+    )?;
     listener.set_nonblocking(true).map_err(StartError::System)?;
     let listener = UnixListener::from_std(listener).map_err(StartError::System)?;
-    let core = Core::load(options.ring_size)?.with_history(&options.history);
+    let core = Core::load(options.ring_size)?;
+    // There is one thread until here.
+    capabilities::lay_down(user.as_ref())?;
+    let core = core.with_history(&options.history);
 
     let (asker, requests) = request::channel();
     let (ending, ended) = watch::channel(false);

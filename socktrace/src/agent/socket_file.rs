@@ -3,9 +3,10 @@
 //! I/O: files. A lock file beside the socket says who is alive: the kernel drops the lock with its process, so
 //! a killed agent leaves nothing that has to be guessed about.
 
+use crate::kernel::capabilities::OtherUser;
 use crate::render::errno::reason;
 use nix::fcntl::{Flock, FlockArg};
-use nix::unistd::{Gid, Group};
+use nix::unistd::{Gid, Group, Uid, chown};
 use std::fs::{self, File, Metadata, OpenOptions};
 use std::io;
 use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _};
@@ -48,6 +49,17 @@ pub enum SocketError {
     },
 }
 
+/// Whose the socket is, and who may open it.
+#[derive(Debug, Clone, Copy)]
+pub struct Access<'a> {
+    /// Its user, where the agent will be another than the one who starts it.
+    pub user: Option<&'a OtherUser>,
+    /// Its group, by name; none for the user's.
+    pub group: Option<&'a str>,
+    /// Its permissions.
+    pub mode: u32,
+}
+
 /// A socket that is ours. Dropping it removes it and its lock file.
 #[derive(Debug)]
 pub struct Claim {
@@ -67,16 +79,19 @@ impl Claim {
     ///
     /// # Errors
     /// See [`SocketError`]; nothing of ours is left behind then.
-    pub fn take(path: &Path, group: Option<&str>, mode: u32) -> Result<(Self, UnixListener), SocketError> {
-        let group = group.map(find_group).transpose()?;
+    pub fn take(path: &Path, access: Access<'_>) -> Result<(Self, UnixListener), SocketError> {
+        let user = access.user.map(|user| user.uid);
+        let group = access.group.map(find_group).transpose()?.or(access.user.map(|user| user.gid));
         if let Some(directory) = path.parent().filter(|d| !d.as_os_str().is_empty() && !d.exists()) {
             fs::create_dir(directory).or_else(|e| fail("create", directory, e))?;
+            // Only who may write there can take the socket away at the end.
+            chown(directory, user, group).or_else(|e| fail("give away", directory, e.into()))?;
         }
         let lock_path = beside(path, ".lock");
         let lock = lock(path, &lock_path)?;
         let mut claim = Self { path: path.to_owned(), inode: 0, gid: 0, lock_path, _lock: lock };
         make_way(path)?;
-        let (listener, meta) = appear(path, group, mode)?;
+        let (listener, meta) = appear(path, (user, group), access.mode)?;
         (claim.inode, claim.gid) = (meta.ino(), meta.gid());
         Ok((claim, listener))
     }
@@ -156,14 +171,16 @@ fn make_way(path: &Path) -> Result<(), SocketError> {
 
 /// Binds beside the path and moves the socket there, so that nobody ever sees it with a wider mode and a stale
 /// one is replaced in one step.
-fn appear(path: &Path, group: Option<Gid>, mode: u32) -> Result<(UnixListener, Metadata), SocketError> {
+fn appear(
+    path: &Path,
+    (user, group): (Option<Uid>, Option<Gid>),
+    mode: u32,
+) -> Result<(UnixListener, Metadata), SocketError> {
     let new = beside(path, ".new");
     let _ = fs::remove_file(&new);
     let listener = UnixListener::bind(&new).or_else(|e| fail("listen on", path, e))?;
     let finish = || -> io::Result<Metadata> {
-        if let Some(gid) = group {
-            nix::unistd::chown(&new, None, Some(gid))?;
-        }
+        chown(&new, user, group)?;
         fs::set_permissions(&new, fs::Permissions::from_mode(mode))?;
         let meta = fs::symlink_metadata(&new)?;
         fs::rename(&new, path)?;
@@ -193,6 +210,12 @@ mod tests {
     use super::*;
     use tempfile::tempdir;
 
+    const ANYBODY: Access<'static> = Access { user: None, group: None, mode: MODE };
+
+    fn of_group(group: &str) -> Access<'_> {
+        Access { group: Some(group), ..ANYBODY }
+    }
+
     fn entries(dir: &Path) -> Vec<String> {
         let mut names: Vec<_> =
             fs::read_dir(dir).unwrap().map(|e| e.unwrap().file_name().into_string().unwrap()).collect();
@@ -204,7 +227,7 @@ mod tests {
     fn taken_used_and_gone() {
         let dir = tempdir().unwrap();
         let path = dir.path().join("made/agent.sock");
-        let (claim, _listener) = Claim::take(&path, None, MODE).unwrap();
+        let (claim, _listener) = Claim::take(&path, ANYBODY).unwrap();
         assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o7777, MODE);
         assert_eq!(entries(path.parent().unwrap()), ["agent.sock", "agent.sock.lock"]);
         UnixStream::connect(&path).unwrap();
@@ -216,11 +239,11 @@ mod tests {
     fn a_living_agent_keeps_its_socket_even_without_its_lock_file() {
         let dir = tempdir().unwrap();
         let path = dir.path().join("agent.sock");
-        let (_claim, _listener) = Claim::take(&path, None, MODE).unwrap();
-        let refused = Claim::take(&path, None, MODE).unwrap_err();
+        let (_claim, _listener) = Claim::take(&path, ANYBODY).unwrap();
+        let refused = Claim::take(&path, ANYBODY).unwrap_err();
         assert_eq!(refused.to_string(), format!("an agent already listens on {}", path.display()));
         fs::remove_file(beside(&path, ".lock")).unwrap();
-        assert!(matches!(Claim::take(&path, None, MODE), Err(SocketError::Taken { .. })));
+        assert!(matches!(Claim::take(&path, ANYBODY), Err(SocketError::Taken { .. })));
         UnixStream::connect(&path).unwrap();
     }
 
@@ -231,7 +254,7 @@ mod tests {
         drop(UnixListener::bind(&path).unwrap());
         drop(UnixListener::bind(beside(&path, ".new")).unwrap());
         fs::write(beside(&path, ".lock"), "").unwrap();
-        let (_claim, _listener) = Claim::take(&path, None, MODE).unwrap();
+        let (_claim, _listener) = Claim::take(&path, ANYBODY).unwrap();
         UnixStream::connect(&path).unwrap();
         assert_eq!(entries(dir.path()), ["agent.sock", "agent.sock.lock"]);
     }
@@ -241,7 +264,7 @@ mod tests {
         let dir = tempdir().unwrap();
         let path = dir.path().join("agent.sock");
         fs::write(&path, "precious").unwrap();
-        assert!(matches!(Claim::take(&path, None, MODE), Err(SocketError::NoSocket { .. })));
+        assert!(matches!(Claim::take(&path, ANYBODY), Err(SocketError::NoSocket { .. })));
         assert_eq!(fs::read(&path).unwrap(), b"precious");
         assert_eq!(entries(dir.path()), ["agent.sock"]);
     }
@@ -250,7 +273,7 @@ mod tests {
     fn a_socket_that_replaced_ours_is_not_removed() {
         let dir = tempdir().unwrap();
         let path = dir.path().join("agent.sock");
-        let (claim, _listener) = Claim::take(&path, None, MODE).unwrap();
+        let (claim, _listener) = Claim::take(&path, ANYBODY).unwrap();
         fs::remove_file(&path).unwrap();
         let _other = UnixListener::bind(&path).unwrap();
         drop(claim);
@@ -261,18 +284,37 @@ mod tests {
     fn groups() {
         let dir = tempdir().unwrap();
         let path = dir.path().join("agent.sock");
-        let error = Claim::take(&path, Some("no-such-group"), MODE).unwrap_err();
+        let error = Claim::take(&path, of_group("no-such-group")).unwrap_err();
         assert_eq!(error.to_string(), "no group is called no-such-group");
         assert!(entries(dir.path()).is_empty());
         let own = Group::from_gid(Gid::effective()).unwrap().unwrap();
-        let (_claim, _listener) = Claim::take(&path, Some(&own.name), MODE).unwrap();
+        let (_claim, _listener) = Claim::take(&path, of_group(&own.name)).unwrap();
         assert_eq!(fs::metadata(&path).unwrap().gid(), own.gid.as_raw());
+    }
+
+    #[test]
+    fn another_user_can_take_it_away_again() {
+        let dir = tempdir().unwrap();
+        let path = dir.path().join("made/agent.sock");
+        let own = OtherUser::called(&nix::unistd::User::from_uid(Uid::effective()).unwrap().unwrap().name);
+        // Only root can give files away.
+        let user = if Uid::effective().is_root() { OtherUser::called("nobody") } else { own }.unwrap();
+        let (_claim, _listener) = Claim::take(&path, Access { user: Some(&user), ..ANYBODY }).unwrap();
+        for path in [path.parent().unwrap(), &path] {
+            let meta = fs::metadata(path).unwrap();
+            assert_eq!(
+                (meta.uid(), meta.gid()),
+                (user.uid.as_raw(), user.gid.as_raw()),
+                "{}",
+                path.display()
+            );
+        }
     }
 
     #[test]
     fn an_impossible_place_is_named() {
         let dir = tempdir().unwrap();
-        let error = Claim::take(&dir.path().join("a/b/agent.sock"), None, MODE).unwrap_err();
+        let error = Claim::take(&dir.path().join("a/b/agent.sock"), ANYBODY).unwrap_err();
         assert!(error.to_string().starts_with("cannot create "), "{error}");
     }
 }

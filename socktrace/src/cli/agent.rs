@@ -13,6 +13,7 @@ pub(super) fn run(args: AgentArgs) -> Result<(), Error> {
         socket: args.socket.unwrap_or_else(source::default_socket),
         group: args.group,
         mode: args.mode.unwrap_or(socket_file::MODE),
+        user: args.user,
         ring_size: ring_size(args.ring_size),
         history: history::Options {
             bounds: Bounds {

@@ -164,6 +164,9 @@ pub(super) struct AgentArgs {
     /// Members of this group are shown everything, as root is [default: the agent's own group]
     #[arg(long, value_name = "NAME")]
     pub(super) group: Option<String>,
+    /// Become this user once everything is attached, and keep only the capabilities that are needed [default: stay]
+    #[arg(long, value_name = "NAME")]
+    pub(super) user: Option<String>,
     /// Permissions of the socket: 0660 keeps out everybody but root and the group [default: 0666]
     #[arg(long, value_name = "OCTAL", value_parser = mode)]
     pub(super) mode: Option<u32>,

@@ -7,6 +7,7 @@ use crate::agent::interest::SelectionError;
 use crate::agent::request::Ending;
 use crate::agent::run::AgentError;
 use crate::agent::socket_file::SocketError;
+use crate::kernel::capabilities::CapabilityError;
 use crate::render::errno::reason;
 use std::fmt;
 use std::io;
@@ -25,6 +26,8 @@ pub(super) enum Error {
     Socket(SocketError),
     /// The kernel programs cannot be started.
     Start(StartError),
+    /// Privileges cannot be laid down.
+    Privileges(CapabilityError),
     /// A filter or another choice of events makes no sense; exit 2.
     Selection(SelectionError),
     /// What we were reading from ended; in words.
@@ -63,6 +66,7 @@ impl Error {
             | Self::NoHistory(_)
             | Self::Socket(_)
             | Self::Start(_)
+            | Self::Privileges(_)
             | Self::Ended(_)
             | Self::Io(..)
             | Self::Refused(_) => false,
@@ -78,6 +82,7 @@ impl Error {
             | Self::NoHistory(_)
             | Self::Socket(_)
             | Self::Start(_)
+            | Self::Privileges(_)
             | Self::Ended(_)
             | Self::Io(..)
             | Self::Output(_)
@@ -113,6 +118,7 @@ impl Error {
             | Self::Selection(_)
             | Self::Client(_)
             | Self::Socket(_)
+            | Self::Privileges(_)
             | Self::Ended(_)
             | Self::Io(..)
             | Self::Output(_)
@@ -129,6 +135,7 @@ impl fmt::Display for Error {
             Self::Client(error) | Self::NoHistory(error) => error.fmt(f),
             Self::Socket(error) => error.fmt(f),
             Self::Start(error) => error.fmt(f),
+            Self::Privileges(error) => error.fmt(f),
             Self::Selection(error) => error.fmt(f),
             Self::Ended(what) => f.write_str(what),
             Self::Io(what, error) => write!(f, "cannot {what}: {}", reason(error)),
@@ -167,6 +174,7 @@ impl From<AgentError> for Error {
         match error {
             AgentError::Socket(error) => Self::Socket(error),
             AgentError::Start(error) => Self::Start(error),
+            AgentError::Privileges(error) => Self::Privileges(error),
             AgentError::Stopped => Self::Ended("the kernel's records cannot be read any more"),
         }
     }
