@@ -61,7 +61,7 @@ impl Agent {
         Running::events(&args)
     }
 
-    fn status(&self) -> Value {
+    pub(crate) fn status(&self) -> Value {
         let said = run(&["status", "--json", "--agent", self.path()]);
         assert_eq!(said.code, Some(0), "{}", said.stderr);
         serde_json::from_str(&said.stdout).unwrap()

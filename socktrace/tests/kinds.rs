@@ -185,3 +185,26 @@ fn unix_sockets_live_and_end_with_their_owners() {
         }
     }
 }
+
+#[test]
+fn of_a_flood_of_unix_sockets_every_opener_is_known() {
+    const TEST: &str = "of_a_flood_of_unix_sockets_every_opener_is_known";
+    const COUNT: usize = 5_000;
+    if !may_trace(TEST) {
+        return;
+    }
+    let ring_size = u32::to_string(&(1 << 26));
+    let agent = Agent::start(&["--ring-size", &ring_size]);
+    let mut actor = Actor::alone("flood");
+    let name = format!("@flood-{}-", std::process::id());
+    assert_eq!(actor.does(&format!("make-many unix-dgram {name} {COUNT}")), "done");
+    // Who asks right after the calls is answered with all of them.
+    let (_, body) = get(&agent.path, "/v1/table");
+    let rows = body.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+    let ours: Vec<Value> =
+        rows.filter(|row| row["local_addr"].as_str().is_some_and(|addr| addr.starts_with(&name))).collect();
+    assert_eq!((ours.len(), agent.status()["events_lost"].as_u64()), (COUNT, Some(0)));
+    let known = |row: &&Value| row["attribution"] == "exact" && row["pid"] == actor.pid();
+    let unknown: Vec<_> = ours.iter().filter(|row| !known(row)).collect();
+    assert!(unknown.is_empty(), "{} of {COUNT}, as {}", unknown.len(), unknown[0]);
+}

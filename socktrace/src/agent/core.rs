@@ -22,7 +22,7 @@ use crate::kernel::sock_diag::InetId;
 use crate::listing::Wanted;
 use crate::render::clock::Clock;
 use crate::render::event_json;
-use crate::socket::{BootNs, NetnsId, State, Viewer};
+use crate::socket::{BootNs, Change, NetnsId, State, Viewer};
 use crate::table::SETTLE;
 use bytes::Bytes;
 use rustc_hash::FxHashMap;
@@ -142,6 +142,7 @@ impl Core {
 
     /// Takes what has happened up to now, as far as that comes to an end.
     fn catch_up(&mut self) {
+        self.identities.hurry();
         // Whoever makes records as fast as we read them would keep us here.
         for _ in 0..64 {
             if self.drain() < BATCH {
@@ -154,16 +155,23 @@ impl Core {
     fn drain(&mut self) -> usize {
         let now = time::boot_now();
         let Self { source, engine, identities, lingering, cgroups, history, clock, outputs, .. } = self;
-        let count = source.drain(BATCH, |mut change| {
-            identities.complete(&mut change);
+        let mut see = |change: Change| {
             lingering.see(&change);
             name_cgroup(change.cgroup, cgroups, engine, outputs);
             engine.input(now, Input::Change(change), outputs);
             if let Some(history) = history {
                 engine.ends().for_each(|ended| history.push(&ended, clock));
             }
+        };
+        let count = source.drain(BATCH, |change| {
+            if let Some(change) = identities.pass(change) {
+                see(change);
+            }
         });
-        if count < BATCH {
+        if identities.is_due(now) {
+            identities.complete().into_iter().for_each(see);
+        }
+        if count < BATCH && identities.is_empty() {
             // The ring is empty: everything from before `now` has been applied.
             self.input(now, Input::Drained);
         }
@@ -206,7 +214,7 @@ impl Core {
 
     fn tick(&mut self) {
         self.clock = time::clock(0);
-        self.identities.refill();
+        self.identities.let_go();
         let now = time::boot_now();
         let counters = self.source.counters();
         self.input(now, Input::Counters(counters));

@@ -1,16 +1,27 @@
 //! The identity of UNIX sockets: the hooks know a socket's inode, and its cookie only if somebody has asked for it
 //! before. unix_diag is asked, which also makes the cookie.
 //!
-//! I/O: netlink point look-ups, some microseconds each; at most so many in a time.
+//! The kernel looks one socket up by walking its whole table (net/unix/diag.c, `unix_lookup_by_ino`), so a dump tells of
+//! many sockets at the price of a few look-ups. Under a flood changes wait for each other, and one dump tells of all.
+//!
+//! I/O: netlink; the clock.
 
+use super::time;
 use crate::kernel::netns::{self, Netns};
-use crate::kernel::sock_diag::{SockDiag, Want};
-use crate::socket::{Change, Cookie, NetnsId};
+use crate::kernel::sock_diag::{SockDiag, UnixQuery, Want};
+use crate::socket::{BootNs, Change, Cookie, NetnsId, StateSet};
 use rustc_hash::FxHashMap;
+use std::ops::ControlFlow;
 use std::path::Path;
 
-/// Look-ups between two calls of [`Identities::refill`].
-const BUDGET: u32 = 500;
+/// So many sockets of one namespace are looked up one by one; more of them by a dump.
+const FEW: usize = 8;
+/// Asking may take one part in so many of the time; but however long it took once, changes wait no longer than this
+/// for the next time, nanoseconds.
+const SHARE: BootNs = 10;
+const LONGEST: BootNs = 500_000_000;
+/// How many changes may wait.
+const MOST: usize = 1 << 16;
 
 /// Finds the cookies of UNIX sockets.
 #[derive(Debug)]
@@ -18,36 +29,79 @@ pub(super) struct Identities {
     /// One netlink socket for each namespace; none where it could not be opened.
     diags: FxHashMap<NetnsId, Option<SockDiag>>,
     own: NetnsId,
-    left: u32,
+    /// Changes of UNIX sockets without a cookie, and those of UNIX sockets that came after them.
+    waiting: Vec<Change>,
+    /// When the kernel may be asked again.
+    next: BootNs,
 }
 
 impl Identities {
     pub(super) fn new() -> Self {
-        Self { diags: FxHashMap::default(), own: netns::current().unwrap_or(0), left: BUDGET }
+        Self { diags: FxHashMap::default(), own: netns::current().unwrap_or(0), waiting: Vec::new(), next: 0 }
     }
 
-    /// Gives the change its socket's cookie, if it lacks it and the socket is still there.
-    pub(super) fn complete(&mut self, change: &mut Change) {
-        if change.cookie != 0 || change.inode == 0 || !change.proto.is_unix() || self.left == 0 {
-            return;
+    /// Gives a change back that can go on at once; keeps one whose socket must be asked for, and those of UNIX sockets
+    /// that follow it, so that what happens to a socket stays in order.
+    pub(super) fn pass(&mut self, change: Change) -> Option<Change> {
+        if change.proto.is_unix() && (lacks(&change) || !self.waiting.is_empty()) {
+            self.waiting.push(change);
+            return None;
         }
-        self.left -= 1;
-        if let Some(cookie) = self.look_up(change) {
-            change.cookie = cookie;
-        }
+        Some(change)
     }
 
-    /// There may be look-ups again. Namespaces other than our own are let go: a netlink socket in one keeps it
-    /// alive.
-    pub(super) fn refill(&mut self) {
-        self.left = BUDGET;
+    /// Whether no change waits.
+    pub(super) const fn is_empty(&self) -> bool {
+        self.waiting.is_empty()
+    }
+
+    /// Whether the waiting changes can be completed now.
+    pub(super) const fn is_due(&self, now: BootNs) -> bool {
+        !self.waiting.is_empty() && (now >= self.next || self.waiting.len() >= MOST)
+    }
+
+    /// Somebody waits for the changes: they are due at once.
+    pub(super) const fn hurry(&mut self) {
+        self.next = 0;
+    }
+
+    /// The changes that waited, in their order, each with its socket's cookie if the socket is still there.
+    pub(super) fn complete(&mut self) -> Vec<Change> {
+        let began = time::boot_now();
+        let mut changes = std::mem::take(&mut self.waiting);
+        let mut unknown: FxHashMap<NetnsId, Vec<u32>> = FxHashMap::default();
+        for change in changes.iter().filter(|change| lacks(change)) {
+            self.open(change);
+            let inodes = unknown.entry(change.netns).or_default();
+            // What happens to one socket comes in a row, mostly.
+            if inodes.last() != Some(&change.inode) {
+                inodes.push(change.inode);
+            }
+        }
+        let mut known = FxHashMap::default();
+        for (netns, inodes) in unknown {
+            if let Some(Some(diag)) = self.diags.get_mut(&netns) {
+                ask(diag, &inodes, |inode, cookie| _ = known.insert((netns, inode), cookie));
+            }
+        }
+        for change in changes.iter_mut().filter(|change| lacks(change)) {
+            change.cookie = known.get(&(change.netns, change.inode)).copied().unwrap_or(0);
+        }
+        let now = time::boot_now();
+        self.next = now + (now.saturating_sub(began) * SHARE).min(LONGEST);
+        changes
+    }
+
+    /// Namespaces other than our own are let go: a netlink socket in one keeps it alive.
+    pub(super) fn let_go(&mut self) {
         let own = self.own;
         self.diags.retain(|&netns, _| netns == own);
     }
 
-    fn look_up(&mut self, change: &Change) -> Option<Cookie> {
+    /// Opens a netlink socket in the namespace of the change.
+    fn open(&mut self, change: &Change) {
         let own = self.own;
-        let diag = self.diags.entry(change.netns).or_insert_with(|| {
+        self.diags.entry(change.netns).or_insert_with(|| {
             if change.netns == own || change.netns == 0 {
                 return SockDiag::open().ok();
             }
@@ -59,8 +113,31 @@ impl Identities {
             }
             SockDiag::open_in(&netns).ok()
         });
-        let socket = diag.as_mut()?.find_unix(change.inode, 0, Want::NONE).ok()??;
-        Some(socket.cookie)
+    }
+}
+
+/// Whether the cookie is not known and can be asked for.
+fn lacks(change: &Change) -> bool {
+    change.proto.is_unix() && change.cookie == 0 && change.inode != 0
+}
+
+/// Tells the cookies of those of these sockets that are still there.
+fn ask(diag: &mut SockDiag, inodes: &[u32], mut tell: impl FnMut(u32, Cookie)) {
+    if inodes.len() > FEW {
+        let query = UnixQuery { states: StateSet::ALL, want: Want::NONE };
+        let answer = diag.unix(&query, |socket| {
+            tell(socket.inode, socket.cookie);
+            ControlFlow::Continue(())
+        });
+        if let Err(error) = answer {
+            log::warn!("the UNIX sockets cannot be listed: {error}");
+        }
+        return;
+    }
+    for &inode in inodes {
+        if let Ok(Some(socket)) = diag.find_unix(inode, 0, Want::NONE) {
+            tell(inode, socket.cookie);
+        }
     }
 }
 
@@ -101,8 +178,8 @@ mod tests {
         let (one, other) = UnixDatagram::pair().unwrap();
         let mut identities = Identities::new();
         let mut cookie = |socket| {
-            let mut change = bound(inode(socket));
-            identities.complete(&mut change);
+            assert_eq!(identities.pass(bound(inode(socket))), None);
+            let [change] = &identities.complete()[..] else { panic!("one change") };
             change.cookie
         };
         let cookies = [cookie(&one), cookie(&other), cookie(&one)];
@@ -113,25 +190,44 @@ mod tests {
     #[test]
     fn a_socket_that_is_gone_stays_unknown() {
         let gone = inode(&UnixDatagram::unbound().unwrap());
-        let mut change = bound(gone);
-        Identities::new().complete(&mut change);
-        assert_eq!(change.cookie, 0);
+        let mut identities = Identities::new();
+        assert_eq!(identities.pass(bound(gone)), None);
+        assert_eq!(identities.complete(), [bound(gone)]);
     }
 
     #[test]
-    fn there_is_a_limit() {
-        let (one, _other) = UnixDatagram::pair().unwrap();
+    fn of_many_all_are_found_and_their_order_is_kept() {
+        let sockets: Vec<_> = (0..200).map(|_| UnixDatagram::unbound().unwrap()).collect();
         let mut identities = Identities::new();
-        let mut found = 0;
-        for _ in 0..2 * BUDGET {
-            let mut change = bound(inode(&one));
-            identities.complete(&mut change);
-            found += u32::from(change.cookie != 0);
+        for socket in &sockets {
+            assert_eq!(identities.pass(bound(inode(socket))), None);
         }
-        assert_eq!(found, BUDGET);
-        identities.refill();
-        let mut change = bound(inode(&one));
-        identities.complete(&mut change);
-        assert_ne!(change.cookie, 0);
+        // One with a cookie waits behind them, and what is no UNIX socket does not.
+        let known = Change { cookie: 5, ..bound(1) };
+        assert_eq!(identities.pass(known.clone()), None);
+        let other = Change { proto: Proto::Tcp, ..bound(1) };
+        assert_eq!(identities.pass(other.clone()), Some(other));
+        assert!(!identities.is_empty() && identities.is_due(1));
+        let changes = identities.complete();
+        let inodes: Vec<u32> = changes.iter().map(|change| change.inode).collect();
+        let expected: Vec<u32> = sockets.iter().map(inode).chain([1]).collect();
+        assert_eq!(inodes, expected);
+        assert!(changes.iter().all(|change| change.cookie != 0));
+        assert_eq!(changes.last(), Some(&known));
+        assert!(identities.is_empty() && identities.pass(known).is_some());
+    }
+
+    #[test]
+    fn asking_takes_a_part_of_the_time_unless_somebody_waits() {
+        let socket = UnixDatagram::unbound().unwrap();
+        let mut identities = Identities::new();
+        identities.pass(bound(inode(&socket)));
+        let began = time::boot_now();
+        identities.complete();
+        identities.pass(bound(inode(&socket)));
+        assert!(!identities.is_due(began), "it was asked a moment ago");
+        assert!(identities.is_due(time::boot_now() + LONGEST));
+        identities.hurry();
+        assert!(identities.is_due(1));
     }
 }

@@ -2,6 +2,7 @@
 
 use super::actor::{Stage, Stream, address, number};
 use nix::errno::Errno;
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::sys::socket::{
     AddressFamily, Backlog, SockFlag, SockType, SockaddrLike, SockaddrStorage, UnixAddr, accept4, bind,
     connect, listen, sendto, setsockopt, socket, socketpair, sockopt,
@@ -52,6 +53,16 @@ pub(super) fn act(stage: &mut Stage, words: &[&str]) -> io::Result<Option<String
         ["make", kind] => {
             let made = make(kind)?;
             stage.made.push(made);
+        }
+        // As fast as it goes, by names that begin so.
+        ["make-many", kind, name, count] => {
+            let (_, most) = getrlimit(Resource::RLIMIT_NOFILE)?;
+            setrlimit(Resource::RLIMIT_NOFILE, most, most)?;
+            for n in 0..number(count) {
+                let made = make(kind)?;
+                bind(made.as_raw_fd(), &unix(&format!("{name}{n}"))?)?;
+                stage.made.push(made);
+            }
         }
         ["pair", kind] => {
             let (one, other) =
