@@ -47,7 +47,7 @@ pub fn survey(log: &Log, question: &Question) -> Survey {
     let mut troubles = Vec::new();
     let mut last = None;
     // Nothing is written, so nothing can fail.
-    let _ = log.read::<()>(&mut |trouble| troubles.push(trouble), &mut |_, mut records| {
+    let _ = log.read::<()>(question.since, &mut |trouble| troubles.push(trouble), &mut |_, mut records| {
         while let Some(Ok((at, note))) = records.skim() {
             survey.from.get_or_insert(at);
             match note {
@@ -82,7 +82,7 @@ pub fn survey(log: &Log, question: &Question) -> Survey {
 pub fn write(log: &Log, question: &Question, survey: &Survey, out: &mut impl Write) -> io::Result<()> {
     let mut lines = Lines::new(question);
     lines.header(out)?;
-    log.read::<io::Error>(&mut |_| (), &mut |_, records: Records<'_>| {
+    log.read::<io::Error>(question.since, &mut |_| (), &mut |_, records: Records<'_>| {
         for Dated { at, record } in records.map_while(Result::ok) {
             let Record::Ended(mut event) = record else { continue };
             if !question.is_of(at) {

@@ -122,7 +122,7 @@ impl Disk {
             Err(TryLockError::WouldBlock) => return Err(io::Error::other("another agent writes there")),
             Err(TryLockError::Error(error)) => return Err(error),
         }
-        self.files = files::list(&self.dir)?.into();
+        self.files = files::list(&self.dir)?.into_iter().map(|listed| (listed.first, listed.size)).collect();
         self.lock = Some(lock);
         Ok(())
     }

@@ -3,22 +3,36 @@
 //!
 //! I/O: files.
 
-use crate::history::segment;
+use crate::history::{UnixNs, segment};
 use std::fs::{self, File};
 use std::io::{self, Read as _};
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 const SUFFIX: &str = ".history";
-/// A file is never longer than this; of one that is, more is not read.
-const MOST: u64 = 64 << 20;
+/// A file is not longer than this. Whoever reads one has it in memory, and many may read at a time.
+const LONGEST: u64 = 1 << 20;
+/// Of a file that is longer all the same, more is not read.
+const MOST: u64 = 4 << 20;
 
 /// The path of the file that begins with that record.
 pub(super) fn path(dir: &Path, first: u64) -> PathBuf {
     dir.join(format!("{first:020}{SUFFIX}"))
 }
 
-/// The files, oldest first: the number of their first record, and their size.
-pub(super) fn list(dir: &Path) -> io::Result<Vec<(u64, u64)>> {
+/// One of the files.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Listed {
+    /// The number of its first record.
+    pub(super) first: u64,
+    /// Its bytes.
+    pub(super) size: u64,
+    /// When it was last written to: nothing in it is younger.
+    pub(super) written: UnixNs,
+}
+
+/// The files, oldest first.
+pub(super) fn list(dir: &Path) -> io::Result<Vec<Listed>> {
     let mut found = Vec::new();
     for entry in fs::read_dir(dir)? {
         let entry = entry?;
@@ -26,13 +40,12 @@ pub(super) fn list(dir: &Path) -> io::Result<Vec<(u64, u64)>> {
         let number = name.to_str().and_then(|name| name.strip_suffix(SUFFIX)).filter(|n| n.len() == 20);
         let Some(number) = number.and_then(|number| number.parse().ok()) else { continue };
         // One that has just been removed does not count.
-        if let Ok(data) =
-            entry.metadata().map_err(drop).and_then(|data| data.is_file().then_some(data).ok_or(()))
-        {
-            found.push((number, data.len()));
-        }
+        let Some(data) = entry.metadata().ok().filter(|data| data.is_file()) else { continue };
+        let seconds = u64::try_from(data.mtime()).unwrap_or(0);
+        let written = seconds.saturating_add(1).saturating_mul(1_000_000_000);
+        found.push(Listed { first: number, size: data.len(), written });
     }
-    found.sort_unstable();
+    found.sort_unstable_by_key(|listed| listed.first);
     Ok(found)
 }
 
@@ -43,8 +56,8 @@ pub(super) fn read(path: &Path) -> io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// How long a file becomes before the next one is begun, if all may take `most` bytes together: an eighth, so that
-/// removing the oldest takes little away.
+/// How long a file becomes before the next one is begun, if all may take `most` bytes together: an eighth at most, so
+/// that removing the oldest takes little away.
 pub(super) fn longest(most: u64) -> u64 {
-    (most / 8).clamp(segment::head().len() as u64, MOST)
+    (most / 8).clamp(segment::head().len() as u64, LONGEST)
 }

@@ -2,8 +2,8 @@
 //!
 //! I/O: files.
 
-use super::files;
-use crate::history::{Records, Snapshot, segment};
+use super::files::{self, Listed};
+use crate::history::{Records, Snapshot, UnixNs, segment};
 use crate::render::errno::reason;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -48,12 +48,14 @@ pub enum Trouble {
 
 impl Log {
     /// Shows each piece of records, oldest first, and the number of its first record. What cannot be read is passed by;
-    /// `trouble` hears of it.
+    /// `trouble` hears of it. Files in which nothing can be from `since` on are left out, but for the oldest, which says
+    /// how far all of it goes back, and the one before those that are shown.
     ///
     /// # Errors
     /// The first error that `each` returns.
     pub fn read<E>(
         &self,
+        since: Option<UnixNs>,
         trouble: &mut dyn FnMut(Trouble),
         each: &mut dyn FnMut(u64, Records<'_>) -> Result<(), E>,
     ) -> Result<(), E> {
@@ -61,8 +63,12 @@ impl Log {
             let upto = self.snapshot.first().unwrap_or(u64::MAX);
             match files::list(dir) {
                 Ok(found) => {
-                    for (first, _) in found.into_iter().filter(|&(first, _)| first < upto) {
-                        read_file(&files::path(dir, first), upto, trouble, each)?;
+                    let of_that_time = |listed: &Listed| since.is_none_or(|since| listed.written >= since);
+                    let begin = found.iter().position(of_that_time).unwrap_or(found.len()).saturating_sub(1);
+                    for (index, Listed { first, .. }) in found.into_iter().enumerate() {
+                        if first < upto && (index == 0 || index >= begin) {
+                            read_file(&files::path(dir, first), upto, trouble, each)?;
+                        }
                     }
                 }
                 Err(error) => trouble(Trouble::Unreadable { path: dir.clone(), error }),

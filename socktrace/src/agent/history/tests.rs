@@ -248,7 +248,7 @@ fn files_stay_within_their_bytes_and_the_newest_are_kept() {
         disk.open();
         for cut in cuts(1..1000) {
             disk.write(&cut, Dropped::default());
-            let taken: u64 = files::list(directory.path()).unwrap().iter().map(|&(_, size)| size).sum();
+            let taken: u64 = files::list(directory.path()).unwrap().iter().map(|listed| listed.size).sum();
             assert!(taken <= most, "{taken} bytes");
         }
         let kept = ports(&on_disk(directory.path()));
@@ -257,6 +257,38 @@ fn files_stay_within_their_bytes_and_the_newest_are_kept() {
         let survey = answers(&on_disk(directory.path()), &all()).0;
         assert_eq!(survey.from, Some(NOON + kept[0] * SECOND));
     }
+}
+
+#[test]
+fn files_from_before_are_left_out_and_how_far_it_goes_back_is_known_all_the_same() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut disk = Disk::new(&options(directory.path(), 10_000));
+    disk.open();
+    cuts(1..100).iter().for_each(|cut| disk.write(cut, Dropped::default()));
+    let listed = files::list(directory.path()).unwrap();
+    assert!(listed.len() > 4, "{listed:?}");
+    // Written when they were made.
+    for (file, next) in listed.iter().zip(&listed[1..]) {
+        let written =
+            std::time::UNIX_EPOCH + std::time::Duration::from_nanos(NOON + (next.first - 1) * SECOND);
+        let file =
+            std::fs::File::options().write(true).open(files::path(directory.path(), file.first)).unwrap();
+        file.set_modified(written).unwrap();
+    }
+    let log = on_disk(directory.path());
+    for since in [0, 1, 50, 98, 99, 100] {
+        let question = Question { since: Some(NOON + since * SECOND), ..all() };
+        let (survey, told) = answers(&log, &question);
+        assert_eq!(survey.from, Some(NOON + SECOND), "since {since}");
+        assert_eq!(told.len() as u64, 100 - since.clamp(1, 100), "since {since}");
+    }
+    let mut shown = 0;
+    log.read::<()>(Some(NOON + 90 * SECOND), &mut |_| (), &mut |_, _| {
+        shown += 1;
+        Ok(())
+    })
+    .unwrap();
+    assert!((10..60).contains(&shown), "{shown} of 99");
 }
 
 #[test]
@@ -294,7 +326,7 @@ fn what_was_dropped_before_is_said_where_it_is_missing() {
     disk.write(&cuts[2], before);
     let mut records = Vec::new();
     let log = on_disk(directory.path());
-    log.read::<()>(&mut |trouble| panic!("{trouble}"), &mut |_, of_frame| {
+    log.read::<()>(None, &mut |trouble| panic!("{trouble}"), &mut |_, of_frame| {
         records.extend(of_frame.map(|dated| dated.unwrap().record));
         Ok(())
     })
