@@ -1,6 +1,7 @@
 //! The command line: exit codes, and that what is wrong is said in a way that helps.
 
 use crate::support::run::{run, socktrace};
+use crate::support::wait_for;
 use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::process::CommandExt as _;
 use std::process::Stdio;
@@ -87,7 +88,12 @@ fn without_privilege_it_says_what_is_missing() {
     let binary = directory.path().join("socktrace");
     std::fs::copy(env!("CARGO_BIN_EXE_socktrace"), &binary).unwrap();
     let mut command = std::process::Command::new(binary);
-    let output = command.args(["events", "--direct"]).uid(65534).gid(65534).output().unwrap();
+    command.args(["events", "--direct"]).uid(65534).gid(65534);
+    // Another test's child, between fork and exec, may still have the copy open for writing.
+    let output = wait_for("running the copy", || match command.output() {
+        Err(error) if error.kind() == std::io::ErrorKind::ExecutableFileBusy => None,
+        ran => Some(ran.unwrap()),
+    });
     let said = String::from_utf8(output.stderr).unwrap();
     assert_eq!(output.status.code(), Some(1), "{said}");
     assert!(said.starts_with("socktrace: cannot "), "{said}");
