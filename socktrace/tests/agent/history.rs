@@ -7,9 +7,11 @@ use crate::support::run::{Running, Said, run};
 use crate::support::{in_own_netns, may_trace, wait_for};
 use nix::mount::{MntFlags, MsFlags, mount, umount2};
 use nix::sys::signal::Signal;
+use nix::sys::socket::{setsockopt, sockopt};
 use serde_json::Value;
 use socktrace::kernel::netns;
 use std::fs;
+use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 
 /// Runs `history` with these words; where it found what was asked for.
@@ -60,6 +62,30 @@ fn an_ordinary_user_is_told_of_nobody_elses_processes() {
         assert_eq!(comms(USER, &[]), (vec!["null".to_owned(), "\"theirs\"".to_owned()], true));
         assert_eq!(comms(USER, &["comm = roots"]), (Vec::new(), true));
         assert_eq!(comms(0, &["comm = elsewhere"]).0.len(), 3);
+    });
+}
+
+#[test]
+fn a_connection_that_was_reset_before_its_accept_has_its_acceptor() {
+    if !may_trace("a_connection_that_was_reset_before_its_accept_has_its_acceptor") {
+        return;
+    }
+    in_own_netns(|| {
+        let agent = Agent::start(&[]);
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let client = TcpStream::connect(("127.0.0.1", port)).unwrap();
+        setsockopt(&client, sockopt::Linger, &libc::linger { l_onoff: 1, l_linger: 0 }).unwrap();
+        let peer = client.local_addr().unwrap().port();
+        let filter = format!("sport = :{port} and dport = :{peer}");
+        drop(client);
+        let before = agent.history(&[&filter]);
+        assert_eq!((before.len(), &before[0]["pid"]), (1, &Value::Null), "{before:?}");
+        // It has ended, and Linux hands it over all the same.
+        drop(listener.accept().unwrap());
+        let after = agent.history(&[&filter]);
+        assert_eq!((after.len(), &after[0]["pid"]), (1, &std::process::id().into()), "{after:?}");
+        assert_eq!((&after[0]["attribution"], &after[0]["error"]), (&"exact".into(), &"ECONNRESET".into()));
     });
 }
 
