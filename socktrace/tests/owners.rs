@@ -185,6 +185,9 @@ fn each_worker_is_named_on_the_connections_that_it_accepted() {
     let workers: BTreeSet<u64> = (0..3).map(|_| server.does("fork-worker").parse().unwrap()).collect();
     let listener = row(&agent, &server, &port);
     assert_eq!(opener(&listener), (server.pid().into(), "forking", "exact"));
+    let columns = ["-tlnH", "--columns", "opener,local", "-N", &server.pid().to_string()];
+    let said = run(&[&["ss", "--agent", agent.path()], &columns[..]].concat());
+    assert_eq!(said.stdout, format!("(\"forking\",pid={}) 127.0.0.1:{port}\n", server.pid()));
     let mut everybody = workers.clone();
     everybody.insert(server.pid().into());
     assert_eq!(pids(&listener), everybody);

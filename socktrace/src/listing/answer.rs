@@ -3,7 +3,7 @@
 use std::io::Write;
 
 use crate::render::json;
-use crate::render::ss::{Delta, Row, Show, Table};
+use crate::render::ss::{Delta, Row, Show, Table, Takes};
 use crate::socket::Family;
 
 use super::error::Error;
@@ -19,6 +19,8 @@ pub(super) struct Answer<'a, W> {
     names: &'a mut Directory,
     hints: Hints<'a>,
     rounds: Option<&'a mut Rounds>,
+    /// Asking costs something.
+    tells_opener: bool,
     table: Table,
     json: Vec<u8>,
     rows: usize,
@@ -51,6 +53,7 @@ impl<'a, W: Write> Answer<'a, W> {
             names,
             hints,
             rounds,
+            tells_opener: options.format == Format::Json || options.has_column_of(Takes::Opener),
             table,
             json: Vec::new(),
             rows: 0,
@@ -76,7 +79,7 @@ impl<'a, W: Write> Answer<'a, W> {
             self.write()?;
         }
         let mut row = *row;
-        if self.format == Format::Json {
+        if self.tells_opener {
             row.opener = self.hints.opener(row.socket);
         }
         if let Some(rounds) = &mut self.rounds

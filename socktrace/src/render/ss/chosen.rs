@@ -3,7 +3,7 @@
 use crate::render::escape::push_text;
 use crate::render::names::Named;
 use crate::render::units::{push_hex, push_i64, push_u32, push_u64};
-use crate::socket::Cgroup;
+use crate::socket::{Cgroup, Opener, Owner};
 
 use super::columns::{self, Align, Column};
 use super::{Cell, push, users};
@@ -21,13 +21,15 @@ pub enum Takes {
     Processes,
     /// The cgroup.
     Cgroup,
+    /// Who opened the socket, which only an agent knows.
+    Opener,
 }
 
 const fn column(header: &'static str, cell: fn(&mut Vec<u8>, &mut Cell<'_>)) -> Column {
     Column { header, separator: " ", align: Align::Left, shown: |_| false, cell }
 }
 
-static CHOICES: [(&str, Takes, Column); 17] = [
+static CHOICES: [(&str, Takes, Column); 18] = [
     ("netns", Takes::Nothing, column("Netns", netns)),
     ("netid", Takes::Nothing, column("Netid", columns::netid)),
     ("state", Takes::Nothing, column("State", columns::state)),
@@ -36,6 +38,7 @@ static CHOICES: [(&str, Takes, Column); 17] = [
     ("local", Takes::Nothing, column("Local Address:Port", local)),
     ("peer", Takes::Nothing, column("Peer Address:Port", peer)),
     ("process", Takes::Processes, column("Process", process)),
+    ("opener", Takes::Opener, column("Opener", opener)),
     ("uid", Takes::Nothing, column("UID", uid)),
     ("user", Takes::Nothing, column("User", user)),
     ("inode", Takes::Nothing, column("Inode", |out, cell| push_u32(out, cell.socket().inode))),
@@ -53,7 +56,7 @@ static CHOICES: [(&str, Takes, Column); 17] = [
 
 impl Pick {
     /// The words of all of them, as `--columns` takes them.
-    pub const WORDS: &'static str = "netns, netid, state, recvq, sendq, local, peer, process, uid, user, inode, cookie, interface, cgroup, unit, \
+    pub const WORDS: &'static str = "netns, netid, state, recvq, sendq, local, peer, process, opener, uid, user, inode, cookie, interface, cgroup, unit, \
                                      container or pod";
 
     /// The column of that word.
@@ -106,6 +109,22 @@ fn process(out: &mut Vec<u8>, cell: &mut Cell<'_>) {
     if out.get(start) == Some(&b' ') {
         out.remove(start);
     }
+}
+
+/// `?` follows one that was found holding the socket: it may have come by it otherwise.
+fn opener(out: &mut Vec<u8>, cell: &mut Cell<'_>) {
+    let Some(Opener { owner, .. }) = cell.row.opener else { return };
+    let (process, mark) = match owner {
+        Owner::Exact(process) => (process, ""),
+        Owner::Holder(process) => (process, "?"),
+        Owner::Unknown => return,
+    };
+    push(out, "(\"");
+    push_text(out, process.comm.as_bytes());
+    push(out, "\",pid=");
+    push_u32(out, process.pid);
+    push(out, ")");
+    push(out, mark);
 }
 
 fn uid(out: &mut Vec<u8>, cell: &mut Cell<'_>) {
