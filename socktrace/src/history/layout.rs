@@ -40,6 +40,8 @@ pub(super) mod has {
     pub(in crate::history) const TOTALS: u16 = 1 << 7;
     /// Why a connection did not come about.
     pub(in crate::history) const FAILURE: u16 = 1 << 8;
+    /// Nothing: its event was lost.
+    pub(in crate::history) const MISSED: u16 = 1 << 9;
 }
 
 /// The kind of an endpoint.

@@ -45,7 +45,7 @@ impl Packer {
             | EventKind::Resync { .. } => return,
         };
         let number = self.begin(number, at);
-        self.subject(&ended.subject, Rest { failure, age, totals });
+        self.subject(&ended.subject, Rest { failure, age, totals, missed: ended.missed });
         self.finish(number, out);
     }
 
@@ -127,7 +127,8 @@ impl Packer {
             | holds(has::STATE, state != State::Close)
             | holds(has::AGE, rest.age.is_some())
             | holds(has::TOTALS, rest.totals.is_some())
-            | holds(has::FAILURE, rest.failure.is_some());
+            | holds(has::FAILURE, rest.failure.is_some())
+            | holds(has::MISSED, rest.missed);
         put(body, flags.into());
         put_near(body, cookie, context.cookie);
         if flags & has::KIND != 0 {
@@ -176,6 +177,7 @@ struct Rest<'a> {
     failure: Option<(u16, Option<FailedBy>)>,
     age: Option<u64>,
     totals: Option<&'a Closing>,
+    missed: bool,
 }
 
 /// How long it lived, nanoseconds.

@@ -17,8 +17,13 @@ pub struct Dated {
 /// One thing that history knows.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Record {
-    /// A socket ended: `close` or `connect_failed`. Its times are [`UnixNs`], as if the kernel's clock began in 1970.
-    Ended(Event),
+    /// A socket ended.
+    Ended {
+        /// `close` or `connect_failed`. Its times are [`UnixNs`], as if the kernel's clock began in 1970.
+        event: Event,
+        /// Its event was lost, and a dump showed that it was gone: its time is the time of that.
+        missed: bool,
+    },
     /// accept(2) returned a connection that had ended before: now it is known whose it was.
     Accepted {
         /// Which connection.

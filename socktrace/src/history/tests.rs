@@ -158,8 +158,8 @@ fn ended() -> impl Strategy<Value = Ended> {
         1 => (any::<u16>(), proptest::option::of(proptest::sample::select(FAILED_BY.to_vec())))
             .prop_map(|(errno, failed_by)| EventKind::ConnectFailed { errno, latency_us: None, failed_by }),
     ];
-    (0u64..1 << 60, proptest::option::of(0u64..1 << 60), kind, subject()).prop_map(
-        |(at, opened, mut kind, mut subject)| {
+    (0u64..1 << 60, proptest::option::of(0u64..1 << 60), kind, subject(), any::<bool>()).prop_map(
+        |(at, opened, mut kind, mut subject, missed)| {
             subject.opened = opened.map(|opened| opened.min(at));
             let us = subject.opened.map(|opened| (at - opened) / 1000);
             if let EventKind::Close { duration_us: known, .. }
@@ -167,7 +167,7 @@ fn ended() -> impl Strategy<Value = Ended> {
             {
                 *known = us;
             }
-            Ended { at, kind, subject }
+            Ended { at, kind, subject, missed }
         },
     )
 }
@@ -179,7 +179,7 @@ fn record(ended: &Ended) -> Dated {
     subject.opened = subject.opened.map(wall);
     let at = wall(ended.at);
     let event = Event { at, kind: ended.kind.clone(), subject: Some(Box::new(subject)) };
-    Dated { at, record: Record::Ended(event) }
+    Dated { at, record: Record::Ended { event, missed: ended.missed } }
 }
 
 fn all(ring: &Ring) -> Vec<Dated> {
@@ -228,6 +228,7 @@ fn usual(number: u64) -> Ended {
             owner: Owner::Exact(process),
             opened: Some(at - 1_500_000),
         },
+        missed: false,
     }
 }
 

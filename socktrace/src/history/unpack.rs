@@ -79,20 +79,21 @@ impl<'a> Records<'a> {
             kind::CLOSE => {
                 let (subject, rest) = self.subject(body)?;
                 let kind = EventKind::Close { duration_us: rest.age_us, closing: rest.totals };
-                Some(self.end(kind, subject))
+                Some(self.end(kind, subject, rest.missed))
             }
             kind::FAILED => {
                 let (subject, rest) = self.subject(body)?;
                 let (errno, failed_by) = rest.failure;
                 let kind = EventKind::ConnectFailed { errno, latency_us: rest.age_us, failed_by };
-                Some(self.end(kind, subject))
+                Some(self.end(kind, subject, rest.missed))
             }
             _ => self.note(number, body),
         }
     }
 
-    fn end(&self, kind: EventKind, subject: Subject) -> Record {
-        Record::Ended(Event { at: self.context.at, kind, subject: Some(Box::new(subject)) })
+    fn end(&self, kind: EventKind, subject: Subject, missed: bool) -> Record {
+        let event = Event { at: self.context.at, kind, subject: Some(Box::new(subject)) };
+        Record::Ended { event, missed }
     }
 
     /// A record of no socket's end.
@@ -158,7 +159,10 @@ impl<'a> Records<'a> {
             owner,
             opened: age.map(|age| context.at.saturating_sub(age)),
         };
-        Some((subject, Rest { failure, age_us: age.map(|age| age / 1000), totals }))
+        Some((
+            subject,
+            Rest { failure, age_us: age.map(|age| age / 1000), totals, missed: holds(has::MISSED) },
+        ))
     }
 }
 
@@ -181,6 +185,7 @@ struct Rest {
     failure: (u16, Option<FailedBy>),
     age_us: Option<u64>,
     totals: Option<Box<Closing>>,
+    missed: bool,
 }
 
 fn process(body: &mut Bytes<'_>) -> Option<Process> {

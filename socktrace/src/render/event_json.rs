@@ -50,14 +50,18 @@ fn is_found(event: &Event) -> bool {
     }
 }
 
-/// Appends an end that history kept, and a newline: the fields of the event, and when the socket opened.
-pub fn encode_ended(event: &Event, clock: &Clock, out: &mut Vec<u8>) {
+/// Appends an end that history kept, and a newline: the fields of the event, and when the socket opened. `missed`: only
+/// a dump showed the end.
+pub fn encode_ended(event: &Event, missed: bool, clock: &Clock, out: &mut Vec<u8>) {
     encode(event, clock, out);
-    if let Some(opened) = event.subject.as_ref().and_then(|subject| subject.opened) {
-        out.truncate(out.len() - b"}\n".len());
-        time(out, "opened", opened, clock);
-        out.extend_from_slice(b"}\n");
+    out.truncate(out.len() - b"}\n".len());
+    if missed && !is_found(event) {
+        word(out, "seen_by", "dump");
     }
+    if let Some(opened) = event.subject.as_ref().and_then(|subject| subject.opened) {
+        time(out, "opened", opened, clock);
+    }
+    out.extend_from_slice(b"}\n");
 }
 
 /// Appends the line that tells a reader how many events it lost itself, being too slow, and a newline.

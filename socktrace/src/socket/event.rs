@@ -61,6 +61,8 @@ pub struct Ended {
     pub kind: EventKind,
     /// The socket.
     pub subject: Subject,
+    /// Its event was lost, and a dump showed that it was gone: `at` is the time of that.
+    pub missed: bool,
 }
 
 /// What happened.

@@ -34,7 +34,7 @@ impl<'a> Teller<'a> {
     /// Keeps the end of a socket whose event was lost: readers were told of the loss, history knows a little more.
     pub(super) fn missed(&mut self, kind: EventKind, at: u64, entry: &Entry, state: State) {
         if let Some(ends) = &mut self.ends {
-            ends.push(Ended { at, kind, subject: Subject { state, ..entry.subject() } });
+            ends.push(Ended { at, kind, subject: Subject { state, ..entry.subject() }, missed: true });
         }
     }
 
@@ -47,12 +47,12 @@ impl<'a> Teller<'a> {
         let subject = subject(&kind);
         if !wanted {
             if let Some(ends) = ends {
-                ends.push(Ended { at, kind, subject });
+                ends.push(Ended { at, kind, subject, missed: false });
             }
             return;
         }
         if let Some(ends) = ends {
-            ends.push(Ended { at, kind: kind.clone(), subject: subject.clone() });
+            ends.push(Ended { at, kind: kind.clone(), subject: subject.clone(), missed: false });
         }
         self.out.push(Event { at, kind, subject: Some(Box::new(subject)) });
     }

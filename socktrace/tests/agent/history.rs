@@ -11,7 +11,9 @@ use nix::sys::socket::{setsockopt, sockopt};
 use serde_json::Value;
 use socktrace::kernel::netns;
 use std::fs;
+use std::io::Write as _;
 use std::net::{TcpListener, TcpStream};
+use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 
 /// Runs `history` with these words; where it found what was asked for.
@@ -89,6 +91,34 @@ fn a_connection_that_was_reset_before_its_accept_has_its_acceptor() {
     });
 }
 
+#[test]
+fn readers_who_do_not_read_hold_up_nobody_and_are_not_endless() {
+    if !may_trace("readers_who_do_not_read_hold_up_nobody_and_are_not_endless") {
+        return;
+    }
+    let agent = Agent::start(&[]);
+    // Some megabytes of answer: more than fits between us.
+    Churn::begin(5000).end();
+    let stalled: Vec<UnixStream> = (0..40)
+        .map(|_| {
+            let mut stream = UnixStream::connect(&agent.path).unwrap();
+            stream.write_all(b"GET /v1/history HTTP/1.1\r\nHost: x\r\n\r\n").unwrap();
+            stream
+        })
+        .collect();
+    wait_for("too many of them", || {
+        let (head, body) = get(&agent.path, "/v1/history?since=1s");
+        let refused = head.starts_with("HTTP/1.0 503 ") && body.contains("too many answers");
+        refused.then_some(())
+    });
+    agent.status();
+    drop(stalled);
+    wait_for("an answer", || {
+        let (head, _) = get(&agent.path, "/v1/history?since=1s");
+        head.starts_with("HTTP/1.0 200 ").then_some(())
+    });
+}
+
 /// Files of history in a directory, oldest first.
 fn files(dir: &Path) -> Vec<PathBuf> {
     let paths = fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path());
@@ -120,6 +150,8 @@ fn who_was_on_a_port_that_is_closed() {
     let (actor, port) = connection("was-here");
     let pid = actor.pid();
     let netns = actor.netns();
+    // The number of a namespace is given again when nobody is in it any more.
+    let _keeper = actor.beside("keeper");
     drop(actor);
     let told = agent.history(&[&format!("sport = :{port} and netns = {netns}")]);
     // The side of the server, and the listener, in the order in which they were closed.

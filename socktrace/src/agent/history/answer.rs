@@ -51,7 +51,7 @@ pub fn survey(log: &Log, question: &Question) -> Survey {
         while let Some(Ok((at, note))) = records.skim() {
             survey.from.get_or_insert(at);
             match note {
-                None | Some(Record::Ended(_)) => {}
+                None | Some(Record::Ended { .. }) => {}
                 Some(Record::Accepted { cookie, process }) => drop(survey.accepted.insert(cookie, process)),
                 Some(Record::Lost { records, by }) if question.is_of(at) => match by {
                     Loser::Kernel => survey.lost += records,
@@ -84,7 +84,7 @@ pub fn write(log: &Log, question: &Question, survey: &Survey, out: &mut impl Wri
     lines.header(out)?;
     log.read::<io::Error>(question.since, &mut |_| (), &mut |_, records: Records<'_>| {
         for Dated { at, record } in records.map_while(Result::ok) {
-            let Record::Ended(mut event) = record else { continue };
+            let Record::Ended { mut event, missed } = record else { continue };
             if !question.is_of(at) {
                 continue;
             }
@@ -93,7 +93,7 @@ pub fn write(log: &Log, question: &Question, survey: &Survey, out: &mut impl Wri
             // What they may not see they cannot ask for either.
             let seen = if viewer.is_limited() { viewer.see(&event) } else { Some(event) };
             if let Some(event) = seen.filter(|event| question.interest.wants(event)) {
-                lines.line(&event, out)?;
+                lines.line(&event, missed, out)?;
             }
         }
         Ok(())
@@ -160,10 +160,10 @@ impl Lines {
         out.write_all(&self.line)
     }
 
-    fn line(&mut self, event: &Event, out: &mut impl Write) -> io::Result<()> {
+    fn line(&mut self, event: &Event, missed: bool, out: &mut impl Write) -> io::Result<()> {
         self.line.clear();
         match self.format {
-            Format::Json => event_json::encode_ended(event, &self.clock, &mut self.line),
+            Format::Json => event_json::encode_ended(event, missed, &self.clock, &mut self.line),
             Format::Lines { style, .. } => {
                 let names = &mut *self.names;
                 history_line::line(event, &self.clock, style, names, &mut self.line);

@@ -46,6 +46,7 @@ fn ended(at: u64, port: u16, uid: u32) -> Ended {
             owner: Owner::Exact(process),
             opened: at.checked_sub(5000),
         },
+        missed: false,
     }
 }
 
@@ -104,6 +105,15 @@ fn what_is_kept_is_told_oldest_first() {
     );
     assert_eq!(told[0]["opened"], "2026-11-22T14:05:00.999995000Z");
     assert_eq!(ports(&recorder.log()), [1, 2, 3]);
+}
+
+#[test]
+fn an_end_that_only_a_dump_showed_is_told_as_such() {
+    let mut recorder = Recorder::start(&Options { bounds: ROOMY, files: None }, 0, &CLOCK);
+    recorder.push(&ended(SECOND, 1, 0), &CLOCK);
+    recorder.push(&Ended { missed: true, ..ended(2 * SECOND, 2, 0) }, &CLOCK);
+    let (_, told) = answers(&recorder.log(), &all());
+    assert_eq!((&told[0]["seen_by"], &told[1]["seen_by"]), (&Value::Null, &"dump".into()));
 }
 
 #[test]

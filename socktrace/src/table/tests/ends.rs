@@ -11,8 +11,10 @@ fn check_ends(script: &str, expected: &[&str]) {
         let mut it = Table::new(true);
         it.keep_ends();
         run(&mut it, wanted, script);
-        let line =
-            |Ended { at, kind, subject }| told_line(&Event { at, kind, subject: Some(Box::new(subject)) });
+        let line = |Ended { at, kind, subject, missed }| {
+            let line = told_line(&Event { at, kind, subject: Some(Box::new(subject)) });
+            if missed { format!("missed: {line}") } else { line }
+        };
         let ends: Vec<_> = it.ends().map(line).collect();
         assert_eq!(ends, expected, "{wanted:?}");
         assert_eq!(it.ends().count(), 0, "they are taken once");
@@ -44,7 +46,7 @@ fn an_end_that_was_lost_is_kept_where_a_dump_shows_it() {
         applied 40000
         begin 40000
         done 50000",
-        &["close 7 10.0.0.1:4000 10.0.0.2:80 5 after=Some(49900)"],
+        &["missed: close 7 10.0.0.1:4000 10.0.0.2:80 5 after=Some(49900)"],
     );
     let mut it = Table::new(true);
     run(&mut it, KindSet::ALL, "100 7 tcp close>syn-sent 10.0.0.1:0 10.0.0.2:80 5");
