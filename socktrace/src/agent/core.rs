@@ -18,6 +18,8 @@ use super::time;
 use super::unix::Identities;
 use crate::engine::{Engine, Input, Output, Reach};
 use crate::kernel::cgroups::Cgroups;
+use crate::kernel::memory;
+use crate::kernel::owners::Search;
 use crate::kernel::sock_diag::InetId;
 use crate::listing::Wanted;
 use crate::render::clock::Clock;
@@ -59,6 +61,8 @@ pub struct Core {
     ready: Option<u64>,
     started: Instant,
     outputs: Vec<Output>,
+    /// Who holds which socket, as far as that has been found out while the programs were loaded.
+    search: Option<Search>,
 }
 
 impl Core {
@@ -67,17 +71,19 @@ impl Core {
     /// # Errors
     /// If the kernel refuses.
     pub fn load(ring_size: u32) -> Result<Self, StartError> {
+        let search = Search::begin();
         let source = Source::kernel(ring_size)?;
         for hook in source.hooks().iter().filter(|hook| hook.state == HookState::Missing) {
             let (reason, lost) = (hook.reason.as_deref(), hook.lost_without.as_deref());
             log::warn!(
-                "cannot attach {}: {}; without it there are no {}",
+                "cannot attach {}: {}; lost without it: {}",
                 hook.name,
                 reason.unwrap_or("not known why"),
                 lost.unwrap_or("answers that need it")
             );
         }
-        Ok(Self::new(source))
+        memory::give_back();
+        Ok(Self { search: Some(search), ..Self::new(source) })
     }
 
     pub(super) fn new(source: Source) -> Self {
@@ -97,6 +103,7 @@ impl Core {
             ready: None,
             started: Instant::now(),
             outputs: Vec::new(),
+            search: None,
         }
     }
 
@@ -236,7 +243,7 @@ impl Core {
         let mut outputs = std::mem::take(&mut self.outputs);
         for output in outputs.drain(..) {
             match output {
-                Output::Dump(reach) => self.parts = Some(start_dump(reach)),
+                Output::Dump(reach) => self.parts = Some(start_dump(reach, self.search.take())),
                 Output::Event(event, readers) => {
                     self.written.clear();
                     for id in readers {
@@ -249,6 +256,7 @@ impl Core {
                     }
                 }
                 Output::Ready(sockets) => {
+                    memory::give_back();
                     self.ready = Some(sockets);
                     for reply in self.waiting.drain(..) {
                         let _ = reply.send(sockets);
@@ -375,13 +383,14 @@ async fn next_part(parts: &mut Option<mpsc::Receiver<Part>>) -> Option<Part> {
 }
 
 /// Dumps on a thread of its own. Where the thread cannot be started, that is a dump that shows nothing.
-fn start_dump(reach: Reach) -> mpsc::Receiver<Part> {
+fn start_dump(reach: Reach, search: Option<Search>) -> mpsc::Receiver<Part> {
     let (sender, receiver) = mpsc::channel(PARTS);
     let run = move || {
         // What was told before the dump began has had its effect on the kernel's tables by then.
         std::thread::sleep(Duration::from_nanos(SETTLE));
         // An error means that the engine's task has ended.
-        let _ = dump::dump(reach, &mut |part| sender.blocking_send(part).map_err(|_| Unwanted));
+        let search = search.filter(|_| reach == Reach::All);
+        let _ = dump::dump(reach, search, &mut |part| sender.blocking_send(part).map_err(|_| Unwanted));
     };
     if let Err(error) = std::thread::Builder::new().name("dump".into()).spawn(run) {
         log::error!("cannot start a dump: {error}");

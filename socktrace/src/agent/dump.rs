@@ -45,16 +45,18 @@ const TABLES: [(InetTable, Proto); 4] = [
 #[derive(Debug)]
 pub(super) struct Unwanted;
 
-/// Dumps the sockets of every namespace that we may enter, handing each part to `hand`.
+/// Dumps the sockets of every namespace that we may enter, handing each part to `hand`. A search for their holders may
+/// have begun before.
 ///
 /// # Errors
 /// When `hand` says that nobody wants the rest.
 pub(super) fn dump(
     reach: Reach,
+    search: Option<Search>,
     hand: &mut impl FnMut(Part) -> Result<(), Unwanted>,
 ) -> Result<(), Unwanted> {
     let search = match reach {
-        Reach::All => Some(Search::begin()),
+        Reach::All => Some(search.unwrap_or_else(Search::begin)),
         Reach::Unix => None,
     };
     let mut inodes = FxHashSet::default();

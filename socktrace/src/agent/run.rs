@@ -10,6 +10,7 @@ use super::server::{router, serve};
 use super::shutdown::Shutdown;
 use super::socket_file::{Access, Claim, SocketError};
 use crate::kernel::capabilities::{self, CapabilityError, OtherUser};
+use crate::kernel::memory;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::unistd::geteuid;
 use sd_notify::NotifyState;
@@ -58,6 +59,7 @@ pub enum AgentError {
 /// # Errors
 /// If it cannot come up; nothing of ours is left in the kernel or the file system then.
 pub async fn run(options: &Options) -> Result<(), AgentError> {
+    memory::keep_large_blocks_apart();
     if let Ok((_, most)) = getrlimit(Resource::RLIMIT_NOFILE) {
         // Every client takes a descriptor. Where this is refused, fewer are served at a time.
         let _ = setrlimit(Resource::RLIMIT_NOFILE, most, most);

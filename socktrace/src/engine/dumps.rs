@@ -13,6 +13,10 @@ const PAUSE: BootNs = 200_000_000;
 const RETRIES: u32 = 3;
 const RETRY_AFTER: BootNs = 1_000_000_000;
 
+/// The first audit comes so soon after the first dump: what came and went while the hooks were attached one by one is
+/// looked at twice.
+const FIRST_AUDIT: BootNs = 2_000_000_000;
+
 /// While nothing is heard of UNIX sockets, they are looked through ever more seldom: up to so many times.
 const UNIX_SLOWEST: u32 = 16;
 /// Looking through them may take one part in so many of the time; but where it took long once (we were stopped),
@@ -82,6 +86,8 @@ pub(super) struct Dumps {
     began: BootNs,
     last: BootNs,
     last_all: BootNs,
+    /// Whether the last full dump was the first one.
+    young: bool,
     /// How long the last look through the UNIX sockets took.
     unix_took: BootNs,
     /// How many times `unix_every` the next one waits.
@@ -112,6 +118,7 @@ impl Dumps {
             began: 0,
             last: 0,
             last_all: 0,
+            young: false,
             unix_took: 0,
             unix_pace: 1,
             all_took: 0,
@@ -158,12 +165,16 @@ impl Dumps {
             0 => 0,
             every => (self.unix_took * UNIX_SHARE).min(every * UNIX_LONGEST).max(every * BootNs::from(pace)),
         };
+        let audit_every = match self.config.audit_every {
+            every if self.young => every.min(FIRST_AUDIT),
+            every => every,
+        };
         let is_due = |every: BootNs, last: BootNs| every != 0 && now.saturating_sub(last) >= every;
         match self.phase {
             Phase::Rows(_) | Phase::Read(..) => None,
             Phase::Idle if self.again == Some(Cause::Loss) && is_due(PAUSE, self.last_all) => self.again,
             Phase::Idle if self.again.is_some() && is_due(RETRY_AFTER, self.last_all) => self.again,
-            Phase::Idle if is_due(self.config.audit_every, self.last_all) => Some(Cause::Audit),
+            Phase::Idle if is_due(audit_every, self.last_all) => Some(Cause::Audit),
             Phase::Idle if waits.owners && is_due(owners_every, self.last_all) => Some(Cause::Owners),
             Phase::Idle if is_due(unix_every, self.last) => Some(Cause::Unix),
             Phase::Idle => None,
@@ -209,6 +220,7 @@ impl Dumps {
         match cause.reach() {
             Reach::All => {
                 self.last_all = now;
+                self.young = cause == Cause::Seed;
                 self.all_took = at.saturating_sub(self.began + SETTLE);
             }
             Reach::Unix => {

@@ -4,6 +4,7 @@ pub mod bpf_maps;
 pub mod capabilities;
 pub mod cgroups;
 pub mod ebpf;
+pub mod memory;
 pub mod netlink;
 pub mod netns;
 pub mod owners;

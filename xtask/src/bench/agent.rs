@@ -135,7 +135,9 @@ fn count(mut lines: BufReader<UnixStream>) -> Result<Told> {
     let (mut told, mut line) = (Told::default(), Vec::new());
     while lines.read_until(b'\n', &mut line)? > 0 {
         told.lines += 1;
-        if line.windows(14).any(|part| part == b"\"event\":\"lost\"") {
+        // The name of the event stands at the beginning, behind the time.
+        let begin = line.get(..64).unwrap_or(&line);
+        if begin.windows(14).any(|part| part == b"\"event\":\"lost\"") {
             let lost: Value = serde_json::from_slice(&line)?;
             told.lost += lost.get("lost").and_then(Value::as_u64).unwrap_or(1);
         }

@@ -1,16 +1,14 @@
 //! Questions while everything happens at once: none may be slow, and none may cost an event.
 
-use std::process::Command;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, Result};
+use anyhow::Result;
 
 use super::agent::Agent;
 use super::load::{Background, Held, note};
 use super::measure::{median, quantile};
 use super::row::Row;
 use super::{Bench, Peers};
-use crate::sh;
 
 const SOCKETS: u32 = 100_000;
 const QUESTIONS: u32 = 500;
@@ -20,9 +18,7 @@ pub(super) fn run(bench: &Bench, peers: &Peers) -> Result<Vec<Row>> {
     let sockets = bench.scaled(SOCKETS);
     note(&format!("opening {sockets} sockets"));
     let held = Held::sockets(sockets)?;
-    let rows = sh::read(Command::new(&peers.ss).args(["-tnH", "dst", "127.0.0.12:7012"]))?;
-    let port = rows.lines().next().and_then(|row| row.split_whitespace().nth(3)?.rsplit_once(':'));
-    let port = port.context("no socket to ask for")?.1;
+    let port = super::ss::lonely_port(peers)?;
 
     let agent = Agent::start(bench, None)?;
     let load = Background::tcp(Duration::from_secs(120));

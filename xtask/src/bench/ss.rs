@@ -1,5 +1,6 @@
 //! Listings: the same command lines to the real ss, to ours, and a bare dump that only counts.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::Command;
 
@@ -89,9 +90,7 @@ fn with_owners(
 
 /// One socket by its port, from the table of an agent and by a dump of our own.
 fn one_of_many(bench: &Bench, peers: &Peers, sockets: u32) -> Result<Vec<Row>> {
-    let port = sh::read(Command::new(&peers.ss).args(["-tnH", "dst", "127.0.0.12:7012"]))?;
-    let port = port.lines().next().and_then(|row| row.split_whitespace().nth(3)?.rsplit_once(':'));
-    let filter = format!("sport = :{}", port.context("no socket to ask for")?.1);
+    let filter = format!("sport = :{}", lonely_port(peers)?);
     let words = ["-tn", &filter];
     let agent = Agent::start(bench, None)?;
     let mut asked = line(&bench.socktrace, &["ss", "--agent"]);
@@ -106,6 +105,16 @@ fn one_of_many(bench: &Bench, peers: &Peers, sockets: u32) -> Result<Vec<Row>> {
             .at_most(3.0),
         Row::new(what("direct"), "ms", direct.wall_ms).peer("ss", ss.wall_ms).faster_than_peer(1.0),
     ])
+}
+
+/// A local port that one socket has and no other.
+pub(super) fn lonely_port(peers: &Peers) -> Result<u16> {
+    let rows = sh::read(Command::new(&peers.ss).arg("-tnH"))?;
+    let port = |row: &str| row.split_whitespace().nth(3)?.rsplit_once(':')?.1.parse::<u16>().ok();
+    let mut counts = BTreeMap::new();
+    rows.lines().filter_map(port).for_each(|port| *counts.entry(port).or_insert(0) += 1);
+    let lonely = counts.into_iter().find(|(_, count)| *count == 1);
+    lonely.map(|(port, _)| port).context("no socket to ask for")
 }
 
 fn both(bench: &Bench, ss: &Path, words: &[&str]) -> Result<[Run; 2]> {

@@ -31,15 +31,18 @@ pub(super) struct Records {
     /// Up to where we have read. Both positions count all bytes that ever were.
     read: usize,
     given_back: usize,
+    /// A record that begins at the end of the data and ends at its beginning, put together.
+    torn: Vec<u8>,
 }
 
 impl Records {
     /// Map the ring buffer of `size` data bytes behind that descriptor: a page that we write, a page that the kernel
-    /// writes, and the data twice in a row, so that no record is torn.
+    /// writes, and the data. (The kernel would map the data a second time behind the first, so that no record is torn;
+    /// all of it would count as our memory once more.)
     pub(super) fn map(ring: BorrowedFd<'_>, size: usize, page: usize) -> Result<Self, Errno> {
         let consumer = Mapping::new(ring, page, ProtFlags::PROT_READ | ProtFlags::PROT_WRITE, 0)?;
-        let producer = Mapping::new(ring, page + 2 * size, ProtFlags::PROT_READ, page)?;
-        let mut records = Self { consumer, producer, page, size, read: 0, given_back: 0 };
+        let producer = Mapping::new(ring, page + size, ProtFlags::PROT_READ, page)?;
+        let mut records = Self { consumer, producer, page, size, read: 0, given_back: 0, torn: Vec::new() };
         records.read = records.position(&records.consumer).load(Ordering::Acquire);
         records.given_back = records.read;
         Ok(records)
@@ -56,7 +59,7 @@ impl Records {
             }
             let length = (head & !(BUSY | DISCARDED)) as usize;
             if head & DISCARDED == 0 {
-                each(self.record(length));
+                self.record(length, &mut each);
                 count += 1;
             }
             self.read = self.read.wrapping_add((HEAD + length).next_multiple_of(8));
@@ -90,16 +93,26 @@ impl Records {
     /// The first word of the record at the read position.
     fn head(&self) -> &AtomicU32 {
         let at = self.page + (self.read & (self.size - 1));
-        // SAFETY: within the first of the two mappings of the data; records are aligned to 8 bytes.
+        // SAFETY: within the mapping of the data; records are aligned to 8 bytes.
         unsafe { self.producer.start.add(at).cast::<AtomicU32>().as_ref() }
     }
 
-    /// The record there, of that length; cut where its length cannot be true.
-    fn record(&self, length: usize) -> &[u8] {
-        let at = self.page + (self.read & (self.size - 1)) + HEAD;
+    /// Hand over the record there, of that length; cut where its length cannot be true.
+    fn record(&mut self, length: usize, each: &mut impl FnMut(&[u8])) {
+        let at = self.read.wrapping_add(HEAD) & (self.size - 1);
         let length = length.min(self.size - HEAD);
-        // SAFETY: within the two mappings; the kernel does not write there before we give it back.
-        unsafe { std::slice::from_raw_parts(self.producer.start.add(at).as_ptr(), length) }
+        let first = length.min(self.size - at);
+        // SAFETY: within the mapping of the data; the kernel does not write there before we give it back.
+        let data = |at, length| unsafe {
+            std::slice::from_raw_parts(self.producer.start.add(self.page + at).as_ptr(), length)
+        };
+        if first == length {
+            return each(data(at, length));
+        }
+        self.torn.clear();
+        self.torn.extend_from_slice(data(at, first));
+        self.torn.extend_from_slice(data(0, length - first));
+        each(&self.torn);
     }
 }
 
@@ -150,18 +163,15 @@ mod tests {
     impl Ring {
         fn new() -> Self {
             let file = tempfile::tempfile().expect("a file");
-            file.set_len((2 * PAGE + 2 * SIZE) as u64).expect("room");
+            file.set_len((2 * PAGE + SIZE) as u64).expect("room");
             let records = Records::map(file.as_fd(), SIZE, PAGE).expect("a mapping");
             Self { file, written: 0, records }
         }
 
-        /// Puts the bytes into both copies of the data.
         fn put(&self, at: usize, bytes: &[u8]) {
             for (n, byte) in bytes.iter().enumerate() {
-                for copy in [0, SIZE] {
-                    let place = 2 * PAGE + (at + n) % SIZE + copy;
-                    self.file.write_all_at(&[*byte], place as u64).expect("written");
-                }
+                let place = 2 * PAGE + (at + n) % SIZE;
+                self.file.write_all_at(&[*byte], place as u64).expect("written");
             }
         }
 
@@ -176,7 +186,10 @@ mod tests {
 
         fn read(&mut self, max: usize) -> Vec<(u8, usize)> {
             let mut all = Vec::new();
-            let count = self.records.drain(max, |record| all.push((record[0], record.len())));
+            let count = self.records.drain(max, |record| {
+                assert!(record.iter().all(|byte| *byte == record[0]), "{record:?}");
+                all.push((record[0], record.len()));
+            });
             assert_eq!(count, all.len());
             all
         }

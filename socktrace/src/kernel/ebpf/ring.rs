@@ -79,7 +79,12 @@ impl Ring {
     /// Hand over at most `max` records; how many there were.
     pub(super) fn drain(&mut self, max: usize, each: impl FnMut(&[u8])) -> usize {
         let count = self.records.drain(max, each);
-        self.pace = if count >= BUSY { Pace::Busy } else { Pace::Settling };
+        self.pace = match (count, self.pace) {
+            // Somebody looked by the way: that the reader has asked to be woken still holds.
+            (0, Pace::Idle) => Pace::Idle,
+            (BUSY.., _) => Pace::Busy,
+            _ => Pace::Settling,
+        };
         count
     }
 }

@@ -1,6 +1,7 @@
 //! The tracer: everything loaded and attached, for as long as this value lives.
 //! I/O: bpf(2), cgroup directories.
 
+use std::cell::Cell;
 use std::fs::File;
 use std::io;
 use std::os::fd::AsFd;
@@ -49,6 +50,8 @@ pub struct Tracer {
     absent: Vec<String>,
     logger: Option<EbpfLogger<&'static dyn log::Log>>,
     undecoded: u64,
+    /// How many records had been seen, and how many runs skipped, when the kernel was last asked for the latter.
+    missed: Cell<(u64, u64)>,
 }
 
 /// `Level::Debug` of aya-log; 0 is silent.
@@ -88,7 +91,17 @@ impl Tracer {
         let ring = ring(&mut ebpf)?;
         let counters = CounterPage::new(&ebpf, cpus)?;
         let links = links.into_iter().flatten().collect();
-        Ok(Self { ebpf, links, ring, counters, hooks, absent: offsets.absent(), logger, undecoded: 0 })
+        Ok(Self {
+            ebpf,
+            links,
+            ring,
+            counters,
+            hooks,
+            absent: offsets.absent(),
+            logger,
+            undecoded: 0,
+            missed: Cell::default(),
+        })
     }
 
     /// What became of each hook.
@@ -130,10 +143,16 @@ impl Tracer {
     /// The kernel half's counters now.
     #[must_use]
     pub fn counters(&self) -> Counters {
-        // The stand-in does nothing while the state program runs undisturbed; a skip of it is no loss.
-        let programs = self.ebpf.programs().filter(|(name, _)| *name != NESTED);
-        let missed = programs.filter_map(|(_, program)| program.fd().ok());
-        let missed = missed.map(|fd| recursion_misses(fd.as_fd())).sum::<u64>();
+        let counters = self.counters.read(0);
+        let (seen, mut missed) = self.missed.get();
+        // A run is only skipped for another one; asking takes a system call for each program.
+        if seen != counters.seen() {
+            // The stand-in does nothing while the state program runs undisturbed; a skip of it is no loss.
+            let programs = self.ebpf.programs().filter(|(name, _)| *name != NESTED);
+            let programs = programs.filter_map(|(_, program)| program.fd().ok());
+            missed = programs.map(|fd| recursion_misses(fd.as_fd())).sum();
+            self.missed.set((counters.seen(), missed));
+        }
         self.counters.read(missed + self.undecoded)
     }
 }
