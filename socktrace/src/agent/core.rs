@@ -20,8 +20,7 @@ use crate::engine::{Engine, Input, Output, Reach};
 use crate::kernel::cgroups::Cgroups;
 use crate::kernel::memory;
 use crate::kernel::owners::Search;
-use crate::kernel::sock_diag::InetId;
-use crate::listing::Wanted;
+use crate::listing::{Named, Wanted};
 use crate::render::clock::Clock;
 use crate::render::event_json;
 use crate::socket::{BootNs, Change, NetnsId, State, Viewer};
@@ -298,6 +297,10 @@ impl Core {
                 _ = reply.send(self.history.as_ref().map(Recorder::log));
             }
             Request::Candidates { wanted, netns, reply } => _ = reply.send(self.candidates(&wanted, netns)),
+            Request::Opener { cookie, reply } => {
+                self.catch_up();
+                _ = reply.send(self.engine.opener(cookie));
+            }
             Request::Openers { reply } => {
                 // What a program did before it asked.
                 self.catch_up();
@@ -312,11 +315,11 @@ impl Core {
     }
 
     /// The few sockets that are worth looking up one by one.
-    fn candidates(&mut self, wanted: &Wanted, netns: NetnsId) -> Option<Vec<InetId>> {
+    fn candidates(&mut self, wanted: &Wanted, netns: NetnsId) -> Named {
         let hints = &wanted.hints;
         let keys = hints.local_port.or(hints.peer_port).or(hints.either_port).is_some_and(|port| port != 0);
         if !(keys || hints.cookie.is_some()) {
-            return None;
+            return Named::No;
         }
         // What a program did before it asked is in the ring by now, perhaps not yet in the table; or it is lost.
         self.catch_up();
@@ -329,7 +332,7 @@ impl Core {
             && (hints.cookie.is_none() || views.is_empty())
             && self.lingering.may_have(hints, time::boot_now());
         if self.engine.is_behind() || lingering {
-            return None;
+            return Named::No;
         }
         candidates(views, netns)
     }

@@ -5,8 +5,7 @@ use super::selection::Format;
 use super::status::Status;
 use super::stream::EventStream;
 use crate::engine::Interest;
-use crate::kernel::sock_diag::InetId;
-use crate::listing::Wanted;
+use crate::listing::{Named, Wanted};
 use crate::socket::{Cookie, NetnsId, Opener, Viewer};
 use bytes::Bytes;
 use rustc_hash::FxHashMap;
@@ -46,7 +45,14 @@ pub enum Request {
         /// In which namespace.
         netns: NetnsId,
         /// Where they go; none where the table cannot name them all, or has better things to do.
-        reply: oneshot::Sender<Option<Vec<InetId>>>,
+        reply: oneshot::Sender<Named>,
+    },
+    /// Who opened one socket, and when.
+    Opener {
+        /// Which.
+        cookie: Cookie,
+        /// Where the answer goes.
+        reply: oneshot::Sender<Option<Opener>>,
     },
     /// Who opened each socket, and when.
     Openers {
@@ -119,11 +125,16 @@ impl Asker {
         self.ask(|reply| Request::Ready { reply }).await
     }
 
-    /// The TCP and UDP sockets of a namespace that can be what is wanted, in the kernel's order, asked from a thread
-    /// that may block; none where they cannot all be named.
+    /// The TCP and UDP sockets of a namespace that can be what is wanted, asked from a thread that may block.
     #[must_use]
-    pub fn candidates(&self, wanted: Wanted, netns: NetnsId) -> Option<Vec<InetId>> {
-        self.ask_blocking(|reply| Request::Candidates { wanted, netns, reply })?
+    pub fn candidates(&self, wanted: Wanted, netns: NetnsId) -> Named {
+        self.ask_blocking(|reply| Request::Candidates { wanted, netns, reply }).unwrap_or(Named::No)
+    }
+
+    /// Who opened one socket, and when, asked from a thread that may block.
+    #[must_use]
+    pub fn opener(&self, cookie: Cookie) -> Option<Opener> {
+        self.ask_blocking(|reply| Request::Opener { cookie, reply })?
     }
 
     /// Who opened each socket, and when, asked from a thread that may block.

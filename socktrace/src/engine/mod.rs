@@ -10,6 +10,10 @@ mod keys;
 mod laws;
 mod messages;
 mod readers;
+fn opener(view: &View<'_>) -> Opener {
+    Opener { owner: view.owner(), opened: view.opened() }
+}
+
 #[cfg(test)]
 mod tests;
 
@@ -194,11 +198,16 @@ impl Engine {
         }
     }
 
+    /// Who opened a listed socket, and when.
+    #[must_use]
+    pub fn opener(&self, cookie: Cookie) -> Option<Opener> {
+        self.table.get(cookie).filter(View::is_listed).map(|view| opener(&view))
+    }
+
     /// Who opened each listed socket, and when.
     #[must_use]
     pub fn openers(&self) -> FxHashMap<Cookie, Opener> {
-        let opener = |view: View<'_>| (view.cookie(), Opener { owner: view.owner(), opened: view.opened() });
-        self.table.iter().map(opener).collect()
+        self.table.iter().map(|view| (view.cookie(), opener(&view))).collect()
     }
 
     /// Whether the table may lack sockets, or have too many: the first dump is not in it yet, or records were lost

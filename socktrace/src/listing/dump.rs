@@ -8,19 +8,26 @@ use std::fs;
 use std::ops::ControlFlow;
 use std::os::fd::RawFd;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use crate::kernel::procfs_net::{self, ProcTable};
 use crate::kernel::sock_diag::{
-    DiagError, InetId, InetQuery, InetTable, IpVersion, SockDiag, UnixQuery, Want, replay,
+    DiagError, InetQuery, InetTable, IpVersion, SockDiag, UnixQuery, Want, replay,
 };
 use crate::socket::{Family, Proto, Socket, State};
 
 use super::Places;
 use super::error::Error;
+use super::hints::{Candidates, Named, Wanted};
 use super::selection::{Selection, Table};
 
+/// How often candidates are asked for when one of them has just changed, and how long that may take to be known. It is
+/// a small part of what a dump takes where there are many sockets.
+const TRIES: u32 = 4;
+const PAUSE: Duration = Duration::from_micros(500);
+
 /// What is asked.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub(super) struct Request<'a> {
     pub(super) selection: Selection,
     pub(super) want: Want,
@@ -28,8 +35,8 @@ pub(super) struct Request<'a> {
     /// tried when the kernel refuses it.
     pub(super) bytecode: &'a [Vec<u8>],
     pub(super) places: &'a Places,
-    /// All TCP and UDP sockets that can pass, if the asker knows them.
-    pub(super) candidates: Option<&'a [InetId]>,
+    /// Who names the TCP and UDP sockets that can pass, if somebody does.
+    pub(super) candidates: Option<(Candidates<'a>, Wanted)>,
     /// BPF maps whose storages are wanted; all of them for none in the list.
     pub(super) bpf_maps: Option<&'a [RawFd]>,
 }
@@ -224,16 +231,32 @@ impl Selection {
     }
 }
 
-/// The candidates of a table, looked up one by one. None where there are none to be had, or one is not found under its
-/// name: it may have changed, and a dump tells.
+/// The candidates of a table, looked up one by one. None where there are none to be had, or again and again one is not
+/// found under its name: a dump tells.
 fn look_up(
     diag: &mut SockDiag,
     table: InetTable,
     want: Want,
-    candidates: Option<&[InetId]>,
+    candidates: Option<(Candidates<'_>, Wanted)>,
 ) -> Result<Option<Vec<Socket>>, DiagError> {
-    let (InetTable::Tcp | InetTable::Udp, Some(candidates)) = (table, candidates) else { return Ok(None) };
-    candidates.iter().filter(|id| id.table == table).map(|id| diag.find(id, want)).collect()
+    let (InetTable::Tcp | InetTable::Udp, Some((name, wanted))) = (table, candidates) else {
+        return Ok(None);
+    };
+    for _ in 0..TRIES {
+        let found = match name(wanted) {
+            Named::All(ids) => {
+                let of_table = ids.iter().filter(|id| id.table == table);
+                of_table.map(|id| diag.find(id, want)).collect::<Result<Option<Vec<_>>, _>>()?
+            }
+            Named::NotNow => None,
+            Named::No => return Ok(None),
+        };
+        if found.is_some() {
+            return Ok(found);
+        }
+        std::thread::sleep(PAUSE);
+    }
+    Ok(None)
 }
 
 /// Asks with the first bytecode that the kernel takes, or without.

@@ -16,8 +16,19 @@ pub struct Wanted {
     pub states: StateSet,
 }
 
-/// The sockets that can be what is wanted, in the kernel's order.
-pub type Candidates<'a> = &'a (dyn Fn(Wanted) -> Option<Vec<InetId>> + Sync);
+/// The sockets that can be what is wanted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Named {
+    /// All of them, in the order in which the kernel lists them.
+    All(Vec<InetId>),
+    /// They cannot all be named at this moment: one is about to be connected or closed.
+    NotNow,
+    /// They cannot all be named, or only the kernel knows their order.
+    No,
+}
+
+/// Names the sockets that can be what is wanted.
+pub type Candidates<'a> = &'a (dyn Fn(Wanted) -> Named + Sync);
 
 /// Who opened the socket with that cookie, and when.
 pub type OpenerOf<'a> = &'a (dyn Fn(Cookie) -> Option<Opener> + Sync);
@@ -25,10 +36,9 @@ pub type OpenerOf<'a> = &'a (dyn Fn(Cookie) -> Option<Opener> + Sync);
 /// What the asker knows. Nothing by default.
 #[derive(Clone, Copy, Default)]
 pub struct Hints<'a> {
-    /// The TCP and UDP sockets of the namespace that can be what is wanted, in the order in which the kernel lists
-    /// them, so that each is looked up and no table is dumped; none where they cannot all be named, or only the
-    /// kernel knows their order. Not asked about the states that only a dump has (TIME-WAIT, SYN-RECV); a socket
-    /// that is bound and nothing else cannot be looked up, so with one of those among them the answer is none.
+    /// The TCP and UDP sockets of the namespace that can be what is wanted, so that each is looked up and no table is
+    /// dumped. Not asked about the states that only a dump has (TIME-WAIT, SYN-RECV); a socket that is bound and
+    /// nothing else cannot be looked up, so with one of those among them they cannot be named.
     pub candidates: Option<Candidates<'a>>,
     /// Who opened sockets, and when. Asked only where the answer takes it.
     pub opener: Option<OpenerOf<'a>>,

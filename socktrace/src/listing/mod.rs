@@ -22,7 +22,7 @@ mod summary;
 pub mod words;
 
 pub use error::Error;
-pub use hints::{Candidates, Hints, OpenerOf, Wanted};
+pub use hints::{Candidates, Hints, Named, OpenerOf, Wanted};
 pub use kill::Outcome;
 pub use places::Places;
 pub use rounds::Rounds;

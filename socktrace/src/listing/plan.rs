@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::kernel::bpf_maps;
 use crate::kernel::cgroups::Cgroups;
-use crate::kernel::sock_diag::{InetId, Want};
+use crate::kernel::sock_diag::Want;
 use crate::query::bytecode::{Able, Target};
 use crate::query::{self, Context, Dialect, Facts, Filter, InCgroup, Processes};
 use crate::render::ss::Takes;
@@ -14,7 +14,7 @@ use crate::socket::{BootNs, Socket, State, StateSet};
 use super::Places;
 use super::dump::Request;
 use super::error::Error;
-use super::hints::{Hints, Wanted};
+use super::hints::{Candidates, Hints, Wanted};
 use super::names::Directory;
 use super::options::{BpfMaps, Options};
 use super::selection::{FamilySet, Selection, Table};
@@ -25,7 +25,7 @@ pub(super) struct Plan<'a> {
     selection: Selection,
     want: Want,
     bytecode: Vec<Vec<u8>>,
-    candidates: Option<Vec<InetId>>,
+    candidates: Option<(Candidates<'a>, Wanted)>,
     port_range: (u16, u16),
     hints: Hints<'a>,
     now: BootNs,
@@ -74,7 +74,7 @@ impl<'a> Plan<'a> {
             want: self.want,
             bytecode: &self.bytecode,
             places,
-            candidates: self.candidates.as_deref(),
+            candidates: self.candidates,
             bpf_maps: self.map_fds.as_deref(),
         }
     }
@@ -130,15 +130,19 @@ fn bytecode(filter: &Filter, port_range: (u16, u16)) -> Vec<Vec<u8>> {
     programs
 }
 
-/// The sockets that can pass, if the asker knows them and they can be looked up.
-fn candidates(hints: &Hints<'_>, filter: &Filter, selection: &Selection) -> Option<Vec<InetId>> {
+/// Who names the sockets that can pass, if the asker knows them and they can be looked up.
+fn candidates<'a>(
+    hints: &Hints<'a>,
+    filter: &Filter,
+    selection: &Selection,
+) -> Option<(Candidates<'a>, Wanted)> {
     let only_dumped = StateSet::of(State::TimeWait).union(StateSet::of(State::SynRecv));
     let states = selection.states;
     let dumped = selection.tables.contains(Table::Tcp) && !states.intersection(only_dumped).is_empty();
     if filter.is_empty() || dumped {
         return None;
     }
-    hints.candidates?(Wanted { hints: filter.hints(), states })
+    Some((hints.candidates?, Wanted { hints: filter.hints(), states }))
 }
 
 /// The selection that the filter leaves.

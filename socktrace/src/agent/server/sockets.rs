@@ -23,10 +23,12 @@ use bytes::{Bytes, BytesMut};
 use futures_util::{Stream, StreamExt as _};
 use http_body_util::StreamBody;
 use hyper::body::Frame;
+
 use std::convert::Infallible;
 use std::io::{self, Write};
 use std::path::Path;
 use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU32, Ordering};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
@@ -34,6 +36,9 @@ use tokio::task::JoinHandle;
 const PIECE: usize = 64 * 1024;
 /// Pieces that may wait for the reader.
 pub(super) const PIECES: usize = 4;
+
+/// So many rows ask one by one who opened them.
+const FEW: u32 = 32;
 
 /// A request, read.
 #[derive(Debug, PartialEq)]
@@ -186,9 +191,14 @@ fn list(
     let netns = netns.unwrap_or(own);
     let places = Places::default();
     let clock = time::clock(0);
-    // All at once, when the first row asks: a question for each row would take longer than the listing.
-    let openers = OnceLock::new();
-    let opener = |cookie| openers.get_or_init(|| asker.openers()).get(&cookie).copied();
+    // All at once if there are many rows: a question for each would take longer than the listing.
+    let (rows, openers) = (AtomicU32::new(0), OnceLock::new());
+    let opener = |cookie| {
+        if rows.fetch_add(1, Ordering::Relaxed) < FEW {
+            return asker.opener(cookie);
+        }
+        openers.get_or_init(|| asker.openers()).get(&cookie).copied()
+    };
     let candidates = |wanted| asker.candidates(wanted, netns);
     let hints = Hints { candidates: Some(&candidates), opener: Some(&opener), clock: Some(&clock), viewer };
     let mut run = || {
