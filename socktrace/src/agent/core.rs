@@ -2,30 +2,27 @@
 //!
 //! I/O: the clocks; the kernel through `source` and `dump`. Nothing here waits for a client.
 
+mod answer;
 mod start;
 
 pub use start::StartError;
 
-use super::candidates::candidates;
 use super::dump::{self, Part, Unwanted};
 use super::feeds::{After, Reader, Written};
 use super::history::{self, Recorder};
 use super::lingering::Lingering;
 use super::request::Request;
 use super::source::Source;
-use super::status::{HookState, Status, rss_bytes};
+use super::status::HookState;
 use super::time;
 use super::unix::Identities;
 use crate::engine::{Engine, Input, Output, Reach};
 use crate::kernel::cgroups::Cgroups;
 use crate::kernel::memory;
 use crate::kernel::owners::Search;
-use crate::listing::{Named, Wanted};
 use crate::render::clock::Clock;
-use crate::render::event_json;
-use crate::socket::{BootNs, Change, NetnsId, State, Viewer};
+use crate::socket::{BootNs, Change};
 use crate::table::SETTLE;
-use bytes::Bytes;
 use rustc_hash::FxHashMap;
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -33,13 +30,11 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 /// Changes taken from the ring before anything else gets its turn.
 const BATCH: usize = 4096;
-/// How often the counters are read, and readers told of their gaps.
+/// How often the counters are read, and readers told of their gaps; while nothing happens, less often.
 const TICK: Duration = Duration::from_millis(100);
+const IDLE_TICK: Duration = Duration::from_millis(500);
 /// Parts of a dump that may wait: some hundred sockets each.
 const PARTS: usize = 16;
-
-/// Bytes of the table that are handed over together.
-const PIECE: usize = 64 * 1024;
 
 /// Everything that the one task owns.
 pub struct Core {
@@ -121,19 +116,29 @@ impl Core {
         tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         self.engine.begin(time::boot_now(), &mut self.outputs);
         self.obey();
+        let mut idle = false;
         loop {
             tokio::select! {
                 _ = ending.wait_for(|&ending| ending) => break,
                 Some(request) = requests.recv() => self.answer(request),
                 part = next_part(&mut self.parts) => self.part(part),
-                _ = tick.tick() => self.tick(),
+                _ = tick.tick() => {
+                    self.tick();
+                    if idle {
+                        tick.reset_after(IDLE_TICK);
+                    }
+                    idle = true;
+                }
                 result = self.source.readable() => if let Err(error) = result {
                     log::error!("cannot read the ring: {error}");
                     break;
                 },
             }
             // Whatever woke us: the ring must not wait for a pause in requests or rows.
-            self.drain();
+            if self.drain() > 0 && idle {
+                idle = false;
+                tick.reset_after(TICK);
+            }
         }
         self.catch_up();
         self.count_lost();
@@ -272,100 +277,6 @@ impl Core {
         let now = time::boot_now();
         for id in done {
             self.engine.input(now, Input::Unsubscribe(id), &mut self.outputs);
-        }
-    }
-
-    fn answer(&mut self, request: Request) {
-        match request {
-            Request::Events { interest, format, count, reply } => {
-                // What happened before is for those who asked before.
-                self.catch_up();
-                let (reader, stream) = Reader::new(format, interest.viewer, count);
-                self.next_reader += 1;
-                self.readers.insert(self.next_reader, reader);
-                self.input(time::boot_now(), Input::Subscribe(self.next_reader, interest));
-                // Gone meanwhile: its stream is dropped, which the next event shows.
-                let _ = reply.send(stream);
-            }
-            Request::Table { viewer, reply } => {
-                self.catch_up();
-                _ = reply.send(self.table(viewer));
-            }
-            Request::History { reply } => {
-                self.catch_up();
-                self.count_lost();
-                _ = reply.send(self.history.as_ref().map(Recorder::log));
-            }
-            Request::Candidates { wanted, netns, reply } => _ = reply.send(self.candidates(&wanted, netns)),
-            Request::Opener { cookie, reply } => {
-                self.catch_up();
-                _ = reply.send(self.engine.opener(cookie));
-            }
-            Request::Openers { reply } => {
-                // What a program did before it asked.
-                self.catch_up();
-                _ = reply.send(self.engine.openers());
-            }
-            Request::Ready { reply } => match self.ready {
-                Some(sockets) => _ = reply.send(sockets),
-                None => self.waiting.push(reply),
-            },
-            Request::Status { reply } => _ = reply.send(self.status()),
-        }
-    }
-
-    /// The few sockets that are worth looking up one by one.
-    fn candidates(&mut self, wanted: &Wanted, netns: NetnsId) -> Named {
-        let hints = &wanted.hints;
-        let keys = hints.local_port.or(hints.peer_port).or(hints.either_port).is_some_and(|port| port != 0);
-        if !(keys || hints.cookie.is_some()) {
-            return Named::No;
-        }
-        // What a program did before it asked is in the ring by now, perhaps not yet in the table; or it is lost.
-        self.catch_up();
-        let counters = self.source.counters();
-        self.input(time::boot_now(), Input::Counters(counters));
-        self.obey();
-        let views = self.engine.candidates(hints);
-        // Whose cookie the table knows is no mini-socket yet.
-        let lingering = wanted.states.contains(State::FinWait2)
-            && (hints.cookie.is_none() || views.is_empty())
-            && self.lingering.may_have(hints, time::boot_now());
-        if self.engine.is_behind() || lingering {
-            return Named::No;
-        }
-        candidates(views, netns)
-    }
-
-    /// Every socket that a listing would show.
-    fn table(&self, viewer: Viewer) -> Vec<Bytes> {
-        let mut pieces = Vec::new();
-        let mut piece = Vec::with_capacity(PIECE);
-        for socket in self.engine.table().iter().filter(|socket| viewer.sees(socket.netns())) {
-            let mut subject = self.engine.subject(socket);
-            viewer.redact(&mut subject);
-            event_json::encode_socket(&subject, &self.clock, &mut piece);
-            if piece.len() > PIECE - 512 {
-                pieces.push(std::mem::replace(&mut piece, Vec::with_capacity(PIECE)).into());
-            }
-        }
-        pieces.push(piece.into());
-        pieces
-    }
-
-    fn status(&self) -> Status {
-        let counters = self.source.counters();
-        let stats = self.engine.stats();
-        Status {
-            sockets: stats.sockets,
-            events_seen: counters.seen(),
-            events_lost: counters.lost(),
-            resyncs: stats.resyncs,
-            hooks: self.source.hooks(),
-            history_records: self.history.as_ref().map_or(0, |history| history.size().0),
-            history_bytes: self.history.as_ref().map_or(0, |history| history.size().1),
-            uptime_s: self.started.elapsed().as_secs(),
-            rss_bytes: rss_bytes(),
         }
     }
 }

@@ -7,6 +7,7 @@ use crate::agent::request::{self, Request};
 use crate::agent::selection::{Format, Selection, TEXT};
 use crate::agent::status::Status;
 use crate::agent::stream::{BACKLOG, Feed, stream};
+use crate::listing::Named;
 use crate::listing::Report;
 use bytes::Bytes;
 use rustc_hash::FxHashMap;
@@ -53,7 +54,8 @@ fn start() -> Server {
                     let _ = reply.send(stream);
                 }
                 Request::History { reply } => _ = reply.send(None),
-                Request::Candidates { reply, .. } => _ = reply.send(None),
+                Request::Candidates { reply, .. } => _ = reply.send(Named::No),
+                Request::Opener { reply, .. } => _ = reply.send(None),
                 Request::Openers { reply } => _ = reply.send(FxHashMap::default()),
                 Request::Ready { reply } => _ = reply.send(7),
                 Request::Table { reply, .. } => _ = reply.send(vec!["one\n".into(), "two\n".into()]),

@@ -1,0 +1,113 @@
+//! What the task that owns the engine says to those who ask it.
+
+use super::Core;
+use crate::agent::candidates::candidates;
+use crate::agent::feeds::Reader;
+use crate::agent::history::Recorder;
+use crate::agent::request::Request;
+use crate::agent::status::{Status, rss_bytes};
+use crate::agent::time;
+use crate::engine::Input;
+use crate::listing::{Named, Wanted};
+use crate::render::event_json;
+use crate::socket::{NetnsId, State, Viewer};
+use bytes::Bytes;
+
+/// Bytes of the table that are handed over together.
+const PIECE: usize = 64 * 1024;
+
+impl Core {
+    pub(super) fn answer(&mut self, request: Request) {
+        match request {
+            Request::Events { interest, format, count, reply } => {
+                // What happened before is for those who asked before.
+                self.catch_up();
+                let (reader, stream) = Reader::new(format, interest.viewer, count);
+                self.next_reader += 1;
+                self.readers.insert(self.next_reader, reader);
+                self.input(time::boot_now(), Input::Subscribe(self.next_reader, interest));
+                // Gone meanwhile: its stream is dropped, which the next event shows.
+                let _ = reply.send(stream);
+            }
+            Request::Table { viewer, reply } => {
+                self.catch_up();
+                _ = reply.send(self.table(viewer));
+            }
+            Request::History { reply } => {
+                self.catch_up();
+                self.count_lost();
+                _ = reply.send(self.history.as_ref().map(Recorder::log));
+            }
+            Request::Candidates { wanted, netns, reply } => _ = reply.send(self.candidates(&wanted, netns)),
+            Request::Opener { cookie, reply } => {
+                self.catch_up();
+                _ = reply.send(self.engine.opener(cookie));
+            }
+            Request::Openers { reply } => {
+                // What a program did before it asked.
+                self.catch_up();
+                _ = reply.send(self.engine.openers());
+            }
+            Request::Ready { reply } => match self.ready {
+                Some(sockets) => _ = reply.send(sockets),
+                None => self.waiting.push(reply),
+            },
+            Request::Status { reply } => _ = reply.send(self.status()),
+        }
+    }
+
+    /// The few sockets that are worth looking up one by one.
+    fn candidates(&mut self, wanted: &Wanted, netns: NetnsId) -> Named {
+        let hints = &wanted.hints;
+        let keys = hints.local_port.or(hints.peer_port).or(hints.either_port).is_some_and(|port| port != 0);
+        if !(keys || hints.cookie.is_some()) {
+            return Named::No;
+        }
+        // What a program did before it asked is in the ring by now, perhaps not yet in the table; or it is lost.
+        self.catch_up();
+        let counters = self.source.counters();
+        self.input(time::boot_now(), Input::Counters(counters));
+        self.obey();
+        let views = self.engine.candidates(hints);
+        // Whose cookie the table knows is no mini-socket yet.
+        let lingering = wanted.states.contains(State::FinWait2)
+            && (hints.cookie.is_none() || views.is_empty())
+            && self.lingering.may_have(hints, time::boot_now());
+        if self.engine.is_behind() || lingering {
+            return Named::No;
+        }
+        candidates(views, netns)
+    }
+
+    /// Every socket that a listing would show.
+    fn table(&self, viewer: Viewer) -> Vec<Bytes> {
+        let mut pieces = Vec::new();
+        let mut piece = Vec::with_capacity(PIECE);
+        for socket in self.engine.table().iter().filter(|socket| viewer.sees(socket.netns())) {
+            let mut subject = self.engine.subject(socket);
+            viewer.redact(&mut subject);
+            event_json::encode_socket(&subject, &self.clock, &mut piece);
+            if piece.len() > PIECE - 512 {
+                pieces.push(std::mem::replace(&mut piece, Vec::with_capacity(PIECE)).into());
+            }
+        }
+        pieces.push(piece.into());
+        pieces
+    }
+
+    fn status(&self) -> Status {
+        let counters = self.source.counters();
+        let stats = self.engine.stats();
+        Status {
+            sockets: stats.sockets,
+            events_seen: counters.seen(),
+            events_lost: counters.lost(),
+            resyncs: stats.resyncs,
+            hooks: self.source.hooks(),
+            history_records: self.history.as_ref().map_or(0, |history| history.size().0),
+            history_bytes: self.history.as_ref().map_or(0, |history| history.size().1),
+            uptime_s: self.started.elapsed().as_secs(),
+            rss_bytes: rss_bytes(),
+        }
+    }
+}
