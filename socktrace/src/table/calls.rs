@@ -75,6 +75,7 @@ impl Table {
             None => None,
             Some(slot) => {
                 self.alter(slot, |entry| {
+                    entry.open_unix(change.at);
                     entry.as_of = entry.as_of.max(change.at);
                     entry.learn(change);
                     entry.own(change);
@@ -133,6 +134,9 @@ impl Table {
         // connect(2) to AF_UNSPEC dissolves the association (net/ipv4/udp.c, udp_disconnect).
         let dissolved = !change.proto.is_unix() && is_silent(&change.peer);
         let state = if dissolved { State::Close } else { State::Established };
+        if let Some(slot) = current {
+            self.alter(slot, |entry| entry.open_unix(change.at));
+        }
         self.move_to(change, current, state);
         let slot = self.slots.find(change.cookie);
         if let Some(slot) = slot {
@@ -154,8 +158,13 @@ impl Table {
         let current = self.slots.find(change.cookie);
         if change.proto.is_unix() {
             self.move_to(change, current, State::Established);
-            if let (None, Some(slot)) = (current, self.slots.find(change.cookie)) {
-                self.alter(slot, |entry| entry.opened = change.at);
+            // It may have been met in the queue.
+            if let Some(slot) = self.slots.find(change.cookie) {
+                self.alter(slot, |entry| {
+                    if entry.opened().is_none() {
+                        entry.opened = change.at;
+                    }
+                });
             }
         }
         if let Some(slot) = self.slots.find(change.cookie) {

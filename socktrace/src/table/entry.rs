@@ -2,6 +2,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
+use super::tell::is_unnamed;
 use crate::socket::{
     BootNs, Change, Cookie, Endpoint, Family, NetnsId, Owner, Proto, Socket, State, Subject,
 };
@@ -163,6 +164,18 @@ impl Entry {
     pub(super) fn own(&mut self, change: &Change) {
         if let (Owner::Holder(_) | Owner::Unknown, Some(process)) = (self.owner, change.process) {
             self.owner = Owner::Exact(process);
+        }
+    }
+
+    /// A UNIX socket opens with the first call that gives it a name or a peer; nothing tells when it was made. Whoever
+    /// looked through the sockets may have met it before this is told.
+    pub(super) fn open_unix(&mut self, at: BootNs) {
+        let fresh = match &self.ends {
+            Ends::Other(ends) => self.state == State::Close && is_unnamed(&ends[0]),
+            Ends::V4 { .. } | Ends::V6 { .. } => false,
+        };
+        if self.proto.is_unix() && self.opened == 0 && (fresh || at <= self.as_of) {
+            self.opened = at;
         }
     }
 
