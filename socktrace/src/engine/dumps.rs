@@ -24,10 +24,11 @@ const UNIX_SLOWEST: u32 = 16;
 const UNIX_SHARE: BootNs = 20;
 const UNIX_LONGEST: BootNs = 8;
 
-/// Dumps for the sake of owners may take one part in so many of the time, and are made ever more seldom while they find
-/// none: up to so many times.
-const OWNERS_SHARE: BootNs = 50;
-const OWNERS_SLOWEST: u32 = 64;
+/// Dumps for the sake of owners may take one part in so many of the time, but one that took long puts off the next by so
+/// many times `owners_every` at most; and they are made ever more seldom while they find none, up to so many times.
+const OWNERS_SHARE: BootNs = 20;
+const OWNERS_LONGEST: BootNs = 16;
+const OWNERS_SLOWEST: u32 = 16;
 
 /// Why a dump is made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -159,7 +160,9 @@ impl Dumps {
         let pace = if waits.unix_close { 1 } else { self.unix_pace };
         let owners_every = match self.config.owners_every {
             0 => 0,
-            every => (self.all_took * OWNERS_SHARE).max(every * BootNs::from(self.owners_pace)),
+            every => (self.all_took * OWNERS_SHARE)
+                .min(every * OWNERS_LONGEST)
+                .max(every * BootNs::from(self.owners_pace)),
         };
         let unix_every = match self.config.unix_every {
             0 => 0,
