@@ -7,6 +7,7 @@ mod history;
 mod life;
 mod privileges;
 mod rights;
+mod robust;
 
 use crate::support::actor::Actor;
 use crate::support::run::{Running, run};

@@ -234,3 +234,51 @@ fn is_gone(error: &DiagError) -> bool {
         | DiagError::Netlink { .. } => false,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kernel::netlink::NetlinkError;
+    use crate::kernel::netns;
+
+    fn refused() -> DiagError {
+        let source = NetlinkError::Refused(nix::errno::Errno::ENOMEM);
+        DiagError::Netlink { action: "list", table: "tcp", source }
+    }
+
+    #[test]
+    fn only_a_whole_answer_is_complete() {
+        type Answers = fn(usize) -> Result<bool, DiagError>;
+        let tries: [(&str, Answers, Outcome, usize); 6] = [
+            ("whole", |_| Ok(true), Outcome::Complete, 1),
+            ("interrupted at first", |asked| Ok(asked == 2), Outcome::Complete, 2),
+            ("interrupted again and again", |_| Ok(false), Outcome::Partial, TRIES),
+            (
+                "an error, then whole",
+                |asked| if asked == 1 { Err(refused()) } else { Ok(true) },
+                Outcome::Complete,
+                2,
+            ),
+            ("nothing but errors", |_| Err(refused()), Outcome::Partial, TRIES),
+            ("no such sockets", |_| Err(DiagError::Unsupported("tcp")), Outcome::Unsupported, 1),
+        ];
+        for (name, answers, expected, asks) in tries {
+            let mut parts = Vec::new();
+            let mut hand = |part| {
+                parts.push(part);
+                Ok(())
+            };
+            let mut dump = Dump { diag: SockDiag::open().unwrap(), rows: Vec::new(), hand: &mut hand };
+            let scope = scope(netns::current().unwrap(), Family::Inet, Proto::Tcp);
+            let mut asked = 0;
+            let ask = |_: &mut SockDiag, _: &mut dyn FnMut(Socket) -> ControlFlow<()>| {
+                asked += 1;
+                answers(asked)
+            };
+            dump.scope(scope, ask).unwrap();
+            assert_eq!(asked, asks, "{name}");
+            let [Part::Ended(of, outcome)] = parts.as_slice() else { panic!("{name}: {parts:?}") };
+            assert_eq!((*of, *outcome), (scope, expected), "{name}");
+        }
+    }
+}

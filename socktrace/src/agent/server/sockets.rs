@@ -29,11 +29,15 @@ use std::io::{self, Write};
 use std::path::Path;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
 /// Bytes that are sent together.
 const PIECE: usize = 64 * 1024;
+/// How long a reader may take none of them.
+const PATIENCE: Duration = Duration::from_secs(30);
 /// Pieces that may wait for the reader.
 pub(super) const PIECES: usize = 4;
 
@@ -216,11 +220,13 @@ fn list(
 pub(super) struct Pieces {
     sender: mpsc::Sender<Bytes>,
     piece: BytesMut,
+    runtime: Handle,
+    patience: Duration,
 }
 
 impl Pieces {
     pub(super) fn new(sender: mpsc::Sender<Bytes>) -> Self {
-        Self { sender, piece: BytesMut::with_capacity(PIECE) }
+        Self { sender, piece: BytesMut::with_capacity(PIECE), runtime: Handle::current(), patience: PATIENCE }
     }
 }
 
@@ -238,13 +244,31 @@ impl Write for Pieces {
             return Ok(());
         }
         let piece = self.piece.split().freeze();
-        self.sender.blocking_send(piece).map_err(|_| io::ErrorKind::BrokenPipe.into())
+        // There are so many threads that may block, and no more: a reader who takes nothing does not keep one.
+        let sent = async { tokio::time::timeout(self.patience, self.sender.send(piece)).await };
+        match self.runtime.block_on(sent) {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(_)) => Err(io::ErrorKind::BrokenPipe.into()),
+            Err(_) => Err(io::ErrorKind::TimedOut.into()),
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test]
+    async fn a_reader_who_takes_nothing_is_given_up() {
+        let (sender, mut taken) = mpsc::channel(1);
+        let write = tokio::task::spawn_blocking(|| {
+            let mut pieces = Pieces { patience: Duration::from_millis(50), ..Pieces::new(sender) };
+            let mut write = || pieces.write_all(&[b'x'; PIECE]).map_err(|error| error.kind());
+            [write(), write()]
+        });
+        assert_eq!(write.await.unwrap(), [Ok(()), Err(io::ErrorKind::TimedOut)]);
+        assert_eq!(taken.recv().await.map(|piece| piece.len()), Some(PIECE));
+    }
 
     #[test]
     fn what_is_asked() {

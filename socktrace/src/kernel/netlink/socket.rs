@@ -90,7 +90,7 @@ impl Netlink {
         self.sequence = self.sequence.wrapping_add(1).max(1);
         self.send(&request.into_bytes(self.sequence))?;
         self.unread = true;
-        let mut hand = Hand { sequence: self.sequence, answer: Answer::default(), each: &mut each };
+        let mut hand = Hand::new(self.sequence, &mut each);
         let mut reads = 0;
         let ended = loop {
             let bytes = match read(&self.fd, &mut self.room, MsgFlags::empty()) {
@@ -161,7 +161,12 @@ pub(super) struct Hand<'a, F> {
     each: &'a mut F,
 }
 
-impl<F: FnMut(&Message<'_>) -> ControlFlow<()>> Hand<'_, F> {
+impl<'a, F: FnMut(&Message<'_>) -> ControlFlow<()>> Hand<'a, F> {
+    /// Those of the answer to the request of that number.
+    pub(super) fn new(sequence: u32, each: &'a mut F) -> Self {
+        Self { sequence, answer: Answer::default(), each }
+    }
+
     /// What one read gave. Returns how the answer ended, if it did in there.
     pub(super) fn out(&mut self, bytes: &[u8]) -> Result<Option<Result<(), Errno>>, NetlinkError> {
         for message in Messages::new(bytes) {

@@ -2,7 +2,10 @@
 
 use proptest::prelude::*;
 
+use std::ops::ControlFlow;
+
 use super::message::Meaning;
+use super::socket::Hand;
 use super::*;
 
 /// One message as the kernel would send it, padded.
@@ -50,6 +53,51 @@ fn an_answer_ends_well_or_with_an_error() {
         (2, b"", short(0)),
     ] {
         assert_eq!(meaning(kind, payload), expected, "type {kind}, payload {payload:?}");
+    }
+}
+
+#[test]
+fn a_dump_that_the_kernel_interrupts_or_breaks_off_says_so() {
+    const INTERRUPTED: u16 = 0x12;
+    let row = |flags, sequence| message(20, flags, sequence, b"row!");
+    let done = |flags, errno: i32| message(3, flags, 7, &errno.to_ne_bytes());
+    let ended = |interrupted| Answer { interrupted, stopped: false };
+    for (name, reads, rows, answer, end) in [
+        ("whole", vec![row(2, 7), row(2, 7), done(2, 0)], 2, ended(false), Some(Ok(()))),
+        (
+            "interrupted in a row",
+            vec![row(2, 7), row(INTERRUPTED, 7), done(2, 0)],
+            2,
+            ended(true),
+            Some(Ok(())),
+        ),
+        ("interrupted at the end", vec![row(2, 7), done(INTERRUPTED, 0)], 1, ended(true), Some(Ok(()))),
+        ("an error in the end", vec![row(2, 7), done(2, -12)], 1, ended(false), Some(Err(Errno::ENOMEM))),
+        ("the end is still to come", vec![row(2, 7)], 1, ended(false), None),
+        (
+            "rows of another answer",
+            vec![row(INTERRUPTED, 6), row(2, 7), done(2, 0)],
+            1,
+            ended(false),
+            Some(Ok(())),
+        ),
+    ] {
+        let mut count = 0;
+        let mut each = |_: &Message<'_>| {
+            count += 1;
+            ControlFlow::Continue(())
+        };
+        let mut hand = Hand::new(7, &mut each);
+        // Each message in a read of its own, and all of them in one.
+        let mut last = None;
+        for read in &reads {
+            last = hand.out(read).unwrap();
+        }
+        assert_eq!((last, hand.answer), (end, answer), "{name}");
+        assert_eq!(count, rows, "{name}");
+        let mut nothing = |_: &Message<'_>| ControlFlow::Continue(());
+        let mut hand = Hand::new(7, &mut nothing);
+        assert_eq!((hand.out(&reads.concat()).unwrap(), hand.answer), (end, answer), "{name}, at once");
     }
 }
 
