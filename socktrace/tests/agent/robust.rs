@@ -121,8 +121,8 @@ fn what_it_may_not_look_into_is_left_out_and_said() {
     assert!(said.stderr.starts_with("socktrace: 1 of 1 sockets have no shown process: "), "{}", said.stderr);
     // Who opened it was seen, for that it need not look into anything.
     let (_, body) = get(&agent.path, "/v1/table");
-    let rows = body.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
-    let row = rows.filter(|row| row["local_port"] == port.parse::<u16>().unwrap()).last().unwrap();
+    let mut rows = body.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+    let row = rows.rfind(|row| row["local_port"] == port.parse::<u16>().unwrap()).unwrap();
     assert_eq!(row["pid"], theirs.pid(), "{row}");
     zombie.wait().unwrap();
 }
