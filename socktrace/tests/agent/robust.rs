@@ -1,4 +1,4 @@
-//! Faults that an agent lives through: crowds, no descriptors left, processes and namespaces that come and go.
+//! Faults that an agent lives through: no descriptors left, processes and namespaces that come and go.
 
 use super::{Agent, Churn, folder, get};
 use crate::support::actor::Actor;
@@ -7,53 +7,9 @@ use crate::support::{cookie, in_own_netns, may_trace, wait_for};
 use caps::{CapSet, Capability};
 use serde_json::Value;
 use std::collections::BTreeSet;
-use std::io::{Read as _, Write as _};
 use std::net::TcpListener;
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt as _;
-
-#[test]
-fn five_hundred_clients_at_once_are_answered() {
-    if !may_trace("five_hundred_clients_at_once_are_answered") {
-        return;
-    }
-    let agent = Agent::start(&[]);
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let port = listener.local_addr().unwrap().port();
-    let questions = [
-        format!("/v1/sockets?arg=-tlnH&arg=sport+%3D+:{port}"),
-        "/v1/status".to_owned(),
-        "/v1/events?kinds=listen&count=1&comm=the-crowd".to_owned(),
-        "/v1/history?since=1s".to_owned(),
-    ];
-    let mut clients: Vec<_> = (0..500)
-        .map(|number| {
-            let mut stream = UnixStream::connect(&agent.path).unwrap();
-            write!(stream, "GET {} HTTP/1.0\r\n\r\n", questions[number % questions.len()]).unwrap();
-            stream
-        })
-        .collect();
-    let mut answers: Vec<String> = Vec::new();
-    let mut read = |stream: &mut UnixStream| {
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).unwrap();
-        assert!(answer.starts_with("HTTP/1.0 200 OK\r\n"), "{answer}");
-        answers.push(answer);
-    };
-    // All have been asked; those who wait for an event are told one.
-    for (number, stream) in clients.iter_mut().enumerate() {
-        if number % questions.len() != 2 {
-            read(stream);
-        }
-    }
-    let mut crowd = Actor::alone("the-crowd");
-    crowd.does("listen 127.0.0.1");
-    clients.iter_mut().skip(2).step_by(questions.len()).for_each(read);
-    let having = |text: &str| answers.iter().filter(|answer| answer.contains(text)).count();
-    assert_eq!(having(&format!("\"local_port\":{port},")), 125);
-    assert_eq!(having("\"events_seen\""), 125);
-    assert_eq!(having("\"comm\":\"the-crowd\""), 125);
-}
 
 /// Lets a process have so many descriptors.
 fn limit_descriptors(pid: u32, most: u64) {
@@ -113,12 +69,10 @@ fn what_it_may_not_look_into_is_left_out_and_said() {
     let mut theirs = Actor::here_as("of-daemon", 1);
     let port = theirs.does("listen 127.0.0.1");
     let said = run(&["ss", "--agent", agent.path(), "-Htlnp", &format!("sport = :{port}")]);
-    assert!(
-        said.stdout.contains(&format!("127.0.0.1:{port} ")) && !said.stdout.contains("users:"),
-        "{}",
-        said.stdout
-    );
-    assert!(said.stderr.starts_with("socktrace: 1 of 1 sockets have no shown process: "), "{}", said.stderr);
+    assert!(said.stdout.contains(&format!("127.0.0.1:{port} ")), "{}", said.stdout);
+    // Where many descriptors are open the iterator finds it, which need not look into processes; else it is said.
+    let warned = said.stderr.starts_with("socktrace: 1 of 1 sockets have no shown process: ");
+    assert!(warned != said.stdout.contains("users:"), "{}{}", said.stdout, said.stderr);
     // Who opened it was seen, for that it need not look into anything.
     let (_, body) = get(&agent.path, "/v1/table");
     let mut rows = body.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
