@@ -10,7 +10,7 @@ use aya_ebpf::programs::{SockAddrContext, SockContext};
 use socktrace_common::{CallRecord, Family, Kind, RecordHead};
 
 use crate::emit::emit;
-use crate::maps::{SENT, SETS, WAYS};
+use crate::maps::{KNOWN, SETS, WAYS};
 use crate::socket::{TCP, put_v4};
 use crate::{calls, task};
 
@@ -92,6 +92,7 @@ fn released(sock: *mut bpf_sock) -> i32 {
 
 #[inline(always)]
 fn bound_v4(sock: *mut bpf_sock) -> i32 {
+    told_of(sock);
     emit(Family::Inet, |record: &mut CallRecord| {
         of_sock(record, sock, Kind::PostBind);
         // SAFETY: the context of the program.
@@ -105,6 +106,7 @@ fn bound_v4(sock: *mut bpf_sock) -> i32 {
 
 #[inline(always)]
 fn bound_v6(sock: *mut bpf_sock) -> i32 {
+    told_of(sock);
     emit(Family::Inet, |record: &mut CallRecord| {
         of_sock(record, sock, Kind::PostBind);
         // SAFETY: the context of the program.
@@ -115,6 +117,17 @@ fn bound_v6(sock: *mut bpf_sock) -> i32 {
         }
     });
     ALLOW
+}
+
+/// What is bound needs no telling when it sends.
+#[inline(always)]
+fn told_of(sock: *mut bpf_sock) {
+    // SAFETY: the context of the program.
+    unsafe {
+        if !is_tcp((*sock).protocol) {
+            is_known(bpf_get_socket_cookie(sock.cast()));
+        }
+    }
 }
 
 /// The outcome and the local address are known when connect(2) returns: remember the socket until then.
@@ -166,8 +179,13 @@ fn sending_v6(ctx: &SockAddrContext) -> i32 {
 #[inline(always)]
 fn first_send(ctx: &SockAddrContext) -> bool {
     // SAFETY: takes the context of the program.
-    let cookie = unsafe { bpf_get_socket_cookie(ctx.sock_addr.cast()) };
-    let Some(set) = SENT.get_ptr_mut(cookie as u32 & (SETS - 1)) else { return true };
+    !is_known(unsafe { bpf_get_socket_cookie(ctx.sock_addr.cast()) })
+}
+
+/// Whether a datagram socket has a port that has been told of; from now on it has.
+#[inline(always)]
+fn is_known(cookie: u64) -> bool {
+    let Some(set) = KNOWN.get_ptr_mut(cookie as u32 & (SETS - 1)) else { return false };
     // Cookies rise one by one, so that those of one set differ in the bits above its number.
     let own = (cookie / u64::from(SETS)) as usize % WAYS;
     // SAFETY: places of an element of the array; a race of two CPUs makes a record too many.
@@ -175,12 +193,12 @@ fn first_send(ctx: &SockAddrContext) -> bool {
         let places = set.cast::<u64>();
         for place in 0..WAYS {
             if places.add(place).read_volatile() == cookie {
-                return false;
+                return true;
             }
         }
         places.add(own).write_volatile(cookie);
     }
-    true
+    false
 }
 
 /// # Safety

@@ -2,10 +2,11 @@
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream, UdpSocket};
-use std::os::fd::{AsRawFd, RawFd};
+use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::time::Duration;
 
+use nix::sys::socket::{AddressFamily, MsgFlags, SockFlag, SockType, SockaddrStorage, sendto, socket};
 use socktrace::kernel::ebpf::{Config, HolderIter, Tracer};
 use socktrace::kernel::owners::{Pass, walk};
 use socktrace::socket::{Change, ChangeKind, Endpoint, Proto, State};
@@ -170,11 +171,16 @@ fn a_failed_bind_tells_the_address_that_was_asked_for() {
     assert_eq!(failed.local.inet(), Some((address.ip(), address.port())));
 }
 
+fn unbound_udp(like: SocketAddr) -> OwnedFd {
+    let family = if like.is_ipv4() { AddressFamily::Inet } else { AddressFamily::Inet6 };
+    socket(family, SockType::Datagram, SockFlag::SOCK_CLOEXEC, None).expect("a socket")
+}
+
 #[test]
 fn udp_from_creation_to_release() {
     for any in ["127.0.0.1:0", "[::1]:0"] {
         let any: SocketAddr = any.parse().expect("an address");
-        let mut cookies = (0, 0);
+        let mut cookies = [0; 3];
         let mut to = any;
         let changes = traced(|| {
             let receiver = UdpSocket::bind(any).expect("loopback");
@@ -183,7 +189,10 @@ fn udp_from_creation_to_release() {
             sender.send_to(b"a", to).expect("sent");
             sender.send_to(b"b", to).expect("sent");
             sender.connect(to).expect("connected");
-            cookies = (cookie(&receiver), cookie(&sender));
+            let unbound = unbound_udp(any);
+            sendto(unbound.as_raw_fd(), b"a", &SockaddrStorage::from(to), MsgFlags::empty()).expect("sent");
+            sendto(unbound.as_raw_fd(), b"b", &SockaddrStorage::from(to), MsgFlags::empty()).expect("sent");
+            cookies = [cookie(&receiver), cookie(&sender), cookie(&unbound)];
         });
         let kinds = |cookie| {
             let of_socket = changes.iter().filter(|c| c.cookie == cookie);
@@ -193,15 +202,15 @@ fn udp_from_creation_to_release() {
                 .collect::<Vec<_>>()
         };
         use ChangeKind::{Bind, Connect, Create, FirstSend, PostBind, Release};
-        assert_eq!(kinds(cookies.0), [&Create, &PostBind, &Bind { errno: 0 }, &Release]);
-        assert_eq!(
-            kinds(cookies.1),
-            [&Create, &PostBind, &Bind { errno: 0 }, &FirstSend, &Connect { errno: 0 }, &Release]
-        );
-        let sent = changes.iter().find(|c| c.kind == FirstSend && c.cookie == cookies.1).expect("a send");
+        assert_eq!(kinds(cookies[0]), [&Create, &PostBind, &Bind { errno: 0 }, &Release]);
+        let bound = [&Create, &PostBind, &Bind { errno: 0 }, &Connect { errno: 0 }, &Release];
+        assert_eq!(kinds(cookies[1]), bound);
+        assert_eq!(kinds(cookies[2]), [&Create, &FirstSend, &Release]);
+        let sent = changes.iter().find(|c| c.kind == FirstSend && c.cookie == cookies[2]).expect("a send");
         assert_eq!(sent.peer.inet(), Some((to.ip(), to.port())));
+        assert_ne!(sent.local.port(), 0);
         let connected =
-            changes.iter().find(|c| c.kind == Connect { errno: 0 } && c.cookie == cookies.1).expect("one");
+            changes.iter().find(|c| c.kind == Connect { errno: 0 } && c.cookie == cookies[1]).expect("one");
         assert_eq!(connected.peer.inet(), Some((to.ip(), to.port())));
         assert_ne!(connected.local.port(), 0);
     }

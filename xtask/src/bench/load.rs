@@ -2,14 +2,16 @@
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream, UdpSocket};
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, AsRawFd as _};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
 use nix::fcntl::{FcntlArg, FdFlag, fcntl};
 use nix::sched::{CloneFlags, CpuSet, sched_setaffinity, unshare};
-use nix::sys::socket::{setsockopt, sockopt};
+use nix::sys::socket::{
+    AddressFamily, MsgFlags, SockFlag, SockType, SockaddrStorage, sendto, setsockopt, socket, sockopt,
+};
 use nix::unistd::Pid;
 
 use crate::sh;
@@ -94,8 +96,10 @@ fn tcp(count: u32) -> Result<()> {
 fn udp(count: u32) -> Result<()> {
     let sink = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0))?;
     let address = sink.local_addr()?;
+    let to = SockaddrStorage::from(address);
     for _ in 0..count {
-        UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0))?.send_to(b"x", address)?;
+        let socket = socket(AddressFamily::Inet, SockType::Datagram, SockFlag::SOCK_CLOEXEC, None)?;
+        sendto(socket.as_raw_fd(), b"x", &to, MsgFlags::empty())?;
     }
     Ok(())
 }
