@@ -9,6 +9,12 @@ fn churn_is_told_completely_and_the_table_is_right_afterwards() {
     if !may_trace("churn_is_told_completely_and_the_table_is_right_afterwards") {
         return;
     }
+    // The kernel half loses nothing here. A reader who gets no processor for long may, and is told so: once more then.
+    assert!((0..3).any(|_| churn_is_told_completely()), "the reader was too slow each time");
+}
+
+/// Whether the reader kept up; nothing else may go wrong.
+fn churn_is_told_completely() -> bool {
     const COUNT: usize = 20_000;
     // An unoptimised build reads slower than the churn writes; it gets room for all of it.
     let ring_size = if cfg!(debug_assertions) { 1 << 27 } else { 1 << 24 };
@@ -26,12 +32,13 @@ fn churn_is_told_completely_and_the_table_is_right_afterwards() {
                 assert_eq!(event["pid"], churn.server.pid(), "{event}");
             }
             Some("close") => closes += 1,
+            Some("lost") if event["by"] == "reader" => break,
             _ => panic!("{event} of {}", agent.status()),
         }
     }
     agent.is_right(&churn.server);
-    assert_eq!((accepts, closes), (COUNT, 2 * COUNT));
     assert_eq!(agent.status()["events_lost"], 0);
+    (accepts, closes) == (COUNT, 2 * COUNT)
 }
 
 #[test]
