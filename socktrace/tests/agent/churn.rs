@@ -9,11 +9,11 @@ fn churn_is_told_completely_and_the_table_is_right_afterwards() {
     if !may_trace("churn_is_told_completely_and_the_table_is_right_afterwards") {
         return;
     }
-    // The kernel half loses nothing here. A reader who gets no processor for long may, and is told so: once more then.
-    assert!((0..3).any(|_| churn_is_told_completely()), "the reader was too slow each time");
+    // Where the machine has other things to do, agent or reader may be too slow. That is told and counted: once more.
+    assert!((0..3).any(|_| churn_is_told_completely()), "something was lost each time");
 }
 
-/// Whether the reader kept up; nothing else may go wrong.
+/// Whether nothing was lost; what was lost has been told, and the table is right in any case.
 fn churn_is_told_completely() -> bool {
     const COUNT: usize = 20_000;
     // An unoptimised build reads slower than the churn writes; it gets room for all of it.
@@ -23,7 +23,7 @@ fn churn_is_told_completely() -> bool {
     let mut churn = Churn::begin(COUNT as u32);
     let netns = churn.server.netns();
     churn.end();
-    let (mut accepts, mut closes) = (0, 0);
+    let (mut accepts, mut closes, mut told) = (0, 0, None);
     while accepts < COUNT || closes < 2 * COUNT {
         let event = events.event(|event| event["netns"] == netns || event["event"] == "lost");
         match event["event"].as_str() {
@@ -32,13 +32,21 @@ fn churn_is_told_completely() -> bool {
                 assert_eq!(event["pid"], churn.server.pid(), "{event}");
             }
             Some("close") => closes += 1,
-            Some("lost") if event["by"] == "reader" => break,
+            Some("lost") => {
+                told = event["by"].as_str().map(str::to_owned);
+                break;
+            }
             _ => panic!("{event} of {}", agent.status()),
         }
     }
     agent.is_right(&churn.server);
-    assert_eq!(agent.status()["events_lost"], 0);
-    (accepts, closes) == (COUNT, 2 * COUNT)
+    let counted = agent.status()["events_lost"].as_u64().unwrap();
+    match told.as_deref() {
+        Some("kernel") => assert!(counted > 0, "told, but not counted"),
+        Some(_) => {}
+        None => assert_eq!((accepts, closes), (COUNT, 2 * COUNT)),
+    }
+    told.is_none() && counted == 0
 }
 
 #[test]
