@@ -43,6 +43,8 @@ enum Task {
     Vm(vm::Options),
     /// Measure speed and cost, beside others and beside what the kernel allows.
     Bench(bench::Options),
+    /// Millions of connections past one agent: nothing of it grows, nothing is lost untold.
+    Soak(bench::Soak),
     /// Part of bench: hold sockets.
     #[command(hide = true)]
     Hold(bench::Hold),
@@ -62,6 +64,7 @@ fn main() -> ExitCode {
         Task::Oracle(args) => oracle::run(&args),
         Task::Vm(options) => vm::run(&options),
         Task::Bench(options) => bench::run(&options),
+        Task::Soak(soak) => soak.run(),
         Task::Hold(hold) => hold.run(),
         Task::Measure(measured) => measured.run(),
         Task::Setup => setup::everything(),

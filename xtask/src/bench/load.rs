@@ -4,6 +4,9 @@ use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::os::fd::{AsFd, AsRawFd as _};
 use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
@@ -33,6 +36,9 @@ pub(super) fn pin(core: usize) -> Result<()> {
 
 /// Sockets that one process holds at most: a limit of 20,000 descriptors is common, and not every root may raise it.
 const EACH: u32 = 16_000;
+
+/// Connections to one listener of a load in the background.
+const EACH_TURN: u32 = 1000;
 
 /// What comes and goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -195,26 +201,54 @@ impl Drop for Held {
     }
 }
 
-/// A load in the background, until dropped or for so long at most.
+/// A load in the background, until dropped or for so long, or so many, at most.
 pub(super) struct Background {
-    stop: std::sync::Arc<std::sync::atomic::AtomicBool>,
-    thread: Option<std::thread::JoinHandle<Result<u64>>>,
+    stop: Arc<AtomicBool>,
+    done: Arc<AtomicU64>,
+    thread: Option<JoinHandle<Result<u64>>>,
 }
 
 impl Background {
     /// TCP connections at full speed.
     pub(super) fn tcp(most: Duration) -> Background {
-        let stop = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(false));
-        let stopped = std::sync::Arc::clone(&stop);
+        let begun = Instant::now();
+        Background::start(move |_| if begun.elapsed() < most { EACH_TURN } else { 0 })
+    }
+
+    /// So many TCP connections at full speed.
+    pub(super) fn connections(most: u64) -> Background {
+        Background::start(move |done| u32::try_from(most - done).unwrap_or(EACH_TURN).min(EACH_TURN))
+    }
+
+    /// As many at a time as `next` says to the number of those before, until it says none.
+    fn start(next: impl Fn(u64) -> u32 + Send + 'static) -> Background {
+        let (stop, done) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU64::new(0)));
+        let (stopped, counted) = (Arc::clone(&stop), Arc::clone(&done));
         let thread = std::thread::spawn(move || {
-            let (begun, mut count) = (Instant::now(), 0);
-            while !stopped.load(std::sync::atomic::Ordering::Relaxed) && begun.elapsed() < most {
-                tcp(1000)?;
-                count += 1000;
+            let mut count = 0;
+            while !stopped.load(Ordering::Relaxed) {
+                match next(count) {
+                    0 => break,
+                    more => {
+                        tcp(more)?;
+                        count += u64::from(more);
+                        counted.store(count, Ordering::Relaxed);
+                    }
+                }
             }
             Ok(count)
         });
-        Background { stop, thread: Some(thread) }
+        Background { stop, done, thread: Some(thread) }
+    }
+
+    /// How many connections there were until now.
+    pub(super) fn done(&self) -> u64 {
+        self.done.load(Ordering::Relaxed)
+    }
+
+    /// Whether it still goes on.
+    pub(super) fn runs(&self) -> bool {
+        self.thread.as_ref().is_some_and(|thread| !thread.is_finished())
     }
 
     /// End it; how many connections there were.
@@ -223,7 +257,7 @@ impl Background {
     }
 
     fn end(&mut self) -> Option<Result<u64>> {
-        self.stop.store(true, std::sync::atomic::Ordering::Relaxed);
+        self.stop.store(true, Ordering::Relaxed);
         let joined = self.thread.take()?.join();
         Some(joined.unwrap_or_else(|_| Err(anyhow::anyhow!("the load died"))))
     }

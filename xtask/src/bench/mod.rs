@@ -11,6 +11,7 @@ mod measure;
 mod memory;
 mod query;
 mod row;
+mod soak;
 mod ss;
 mod start;
 mod subscribers;
@@ -21,6 +22,7 @@ use anyhow::{Context as _, Result};
 pub(crate) use load::Hold;
 pub(crate) use measure::Measured;
 use row::Row;
+pub(crate) use soak::Soak;
 
 use crate::{setup, sh};
 
@@ -77,6 +79,12 @@ struct Bench {
 }
 
 impl Bench {
+    /// With the release build, made if it is not there.
+    fn built(divide: u32, runs: usize) -> Result<Bench> {
+        sh::run(sh::cargo().args(["build", "--quiet", "--release", "--locked", "--package", "socktrace"]))?;
+        Ok(Bench { socktrace: sh::root().join("target/release/socktrace"), divide, runs })
+    }
+
     /// A count of the real measurement, or less of it.
     fn scaled(&self, count: u32) -> u32 {
         (count / self.divide.max(1)).max(1)
@@ -86,12 +94,7 @@ impl Bench {
 /// Measure, and print a table for each subject.
 pub(crate) fn run(options: &Options) -> Result<()> {
     setup::tests()?;
-    sh::run(sh::cargo().args(["build", "--quiet", "--release", "--locked", "--package", "socktrace"]))?;
-    let bench = Bench {
-        socktrace: sh::root().join("target/release/socktrace"),
-        divide: options.divide,
-        runs: options.runs.max(1),
-    };
+    let bench = Bench::built(options.divide, options.runs.max(1))?;
     sh::many_files();
     let mut peers = Peers::default();
     let subjects = if options.subjects.is_empty() { ALL } else { &options.subjects };

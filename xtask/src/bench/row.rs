@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 /// One line of a table.
 #[derive(Debug, Clone)]
 pub(super) struct Row {
-    what: String,
+    pub(super) what: String,
     unit: &'static str,
     peer: Option<(&'static str, f64)>,
     limit: Option<(&'static str, f64)>,
@@ -56,6 +56,25 @@ impl Row {
     pub(super) fn at_most(self, most: f64) -> Row {
         let met = self.ours <= most;
         self.goal(format!("goal <= {}", figure(most)), met)
+    }
+
+    /// Ours is at least so much.
+    pub(super) fn at_least(self, least: f64) -> Row {
+        let met = self.ours >= least;
+        self.goal(format!("goal >= {}", figure(least)), met)
+    }
+
+    /// Ours is the peer's, but for this share of it.
+    pub(super) fn keeps_to_peer(self, share: f64) -> Row {
+        let Some((_, peer)) = self.peer else { return self.goal("no peer".to_owned(), false) };
+        let met = (self.ours - peer).abs() <= peer.abs() * share;
+        let change = (self.ours / peer - 1.0) * 100.0;
+        let text = if share > 0.0 {
+            format!("{change:+.1} %, goal within {} %", share * 100.0)
+        } else {
+            "goal the same".to_owned()
+        };
+        self.goal(text, met)
     }
 
     /// Ours is at least so much of the peer's: a rate.
