@@ -2,7 +2,8 @@
 
 oracle.py SOCKTRACE SEED SOCKETS VARIANT: makes three network namespaces, opens and closes about SOCKETS sockets in them
 by churn.py, and compares what the agent's table holds (`/v1/table`) with truth.py: identity, kind, state, endpoints,
-uid; who opened each socket with what churn.py knows; who holds each with /proc. Prints each difference; exit 1 if any.
+uid; who opened each socket with what churn.py knows; all who hold each, as the agent answers `ss -p`, with /proc. Prints
+each difference; exit 1 if any.
 
 VARIANT: plain; mid (the agent starts during the churn); ring (a ring of 4 KiB); stop (the agent is stopped for five
 seconds during the churn); kill (it is killed and started again during the churn).
@@ -88,6 +89,12 @@ def truth(namespaces):
     return rows
 
 
+def holders(agent):
+    """Who holds each socket, as `ss -p` through the agent says."""
+    rows = agent.ask("/v1/sockets?arg=-tuxnap&arg=--all-netns")
+    return {row["cookie"]: sorted({process["pid"] for process in row["processes"]}) for row in rows}
+
+
 def endpoint(row, side):
     return [row.get(f"{side}_addr"), row.get(f"{side}_port")]
 
@@ -100,6 +107,10 @@ def differences(agent, namespaces, opened, certain):
         yield f"missing from the table: {kernel[cookie]}"
     for cookie in sorted(table.keys() - kernel.keys()):
         yield f"a ghost in the table: {table[cookie]}"
+    held = holders(agent)
+    for cookie in sorted(kernel.keys()):
+        if held.get(cookie) != kernel[cookie]["holders"]:
+            yield f"{cookie}: held by {kernel[cookie]['holders']}, ss says {held.get(cookie)}: {kernel[cookie]}"
     for cookie in sorted(kernel.keys() & table.keys()):
         yield from row_differences(cookie, kernel[cookie], table[cookie], opened.get(str(cookie)), certain)
 
