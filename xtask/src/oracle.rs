@@ -10,14 +10,21 @@ use crate::sh;
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// How many seeds, from 1.
-    #[arg(long, default_value_t = 3)]
+    #[arg(long, default_value_t = Args::of_ci().seeds)]
     seeds: u32,
     /// Sockets to open and close for each seed.
-    #[arg(long, default_value_t = 5000)]
+    #[arg(long, default_value_t = Args::of_ci().sockets)]
     sockets: u32,
     /// plain, mid, ring, stop or kill; all of them if not given.
     #[arg(long)]
     variant: Option<String>,
+}
+
+impl Args {
+    /// What CI runs: every variant.
+    pub(crate) const fn of_ci() -> Args {
+        Args { seeds: 3, sockets: 5000, variant: None }
+    }
 }
 
 const VARIANTS: [&str; 5] = ["plain", "mid", "ring", "stop", "kill"];

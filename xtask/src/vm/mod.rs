@@ -20,6 +20,9 @@ const PACKAGES: &[&str] = &["qemu-system-x86", "busybox-static", "kmod", "cpio",
 /// The tests of what depends on the kernel. Those with heavy traffic take too long under emulation.
 const KERNEL_TESTS: &[&str] = &["tracer::", "events::", "diag::"];
 
+/// Those of them that CI runs: each program of the kernel half is verified, attached and fired.
+const CI_TESTS: &[&str] = &["tracer::"];
+
 /// What to run, and where.
 #[derive(Debug, Default, clap::Args)]
 pub(crate) struct Options {
@@ -29,9 +32,17 @@ pub(crate) struct Options {
     /// Shell command to run in the guest instead of the kernel tests; `socktrace` is in its PATH
     #[arg(long, value_name = "COMMAND")]
     run: Option<String>,
-    /// Only tests whose name contains this
-    #[arg(long, value_name = "NAME", conflicts_with = "run")]
-    test: Option<String>,
+    /// Only tests whose name contains this; may be given again
+    #[arg(long = "test", value_name = "NAME", conflicts_with = "run")]
+    tests: Vec<String>,
+}
+
+impl Options {
+    /// What CI runs: what every program of the kernel half says, on the two kernels that most machines have.
+    pub(crate) fn of_ci() -> Options {
+        let tests = CI_TESTS.iter().map(|test| (*test).to_owned()).collect();
+        Options { kernels: vec![Kernel::V6_1, Kernel::V6_12], run: None, tests }
+    }
 }
 
 /// Boot each kernel and run; the first failure does not keep the others from being tried.
@@ -42,8 +53,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     let mut failed = Vec::new();
     for &kernel in kernels {
         let name = format!("kernel {kernel}");
-        let command =
-            options.run.clone().unwrap_or_else(|| tests(kernel, &programs, options.test.as_deref()));
+        let command = options.run.clone().unwrap_or_else(|| tests(kernel, &programs, &options.tests));
         if let Err(error) = sh::step(&name, || boot(kernel, &programs, &command)) {
             println!("==> {error:#}");
             failed.push(name);
@@ -56,9 +66,11 @@ pub(crate) fn run(options: &Options) -> Result<()> {
 }
 
 /// The command that runs the kernel tests, but for those that this kernel cannot pass, which are named.
-fn tests(kernel: Kernel, programs: &Programs, only: Option<&str>) -> String {
+fn tests(kernel: Kernel, programs: &Programs, only: &[String]) -> String {
     let mut command = format!("{} --test-threads=2", programs.tests.display());
-    for test in only.map_or(KERNEL_TESTS.to_vec(), |only| vec![only]) {
+    let all = || KERNEL_TESTS.iter().map(|test| (*test).to_owned()).collect();
+    let chosen: Vec<String> = if only.is_empty() { all() } else { only.to_vec() };
+    for test in &chosen {
         command.push_str(&format!(" {test}"));
     }
     for (test, why) in kernel.lacks() {
