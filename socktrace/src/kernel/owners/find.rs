@@ -14,6 +14,7 @@ use rustc_hash::FxHashSet;
 
 use super::{OwnersError, Pass, Walk, walk};
 use crate::kernel::ebpf::{EbpfError, HolderIter};
+use crate::kernel::memory;
 
 /// From so many open descriptors on the machine on, the iterator is the cheaper way.
 const MANY: u64 = 20_000;
@@ -32,6 +33,8 @@ impl Search {
         let many = numbers_agree() && open_descriptors(Path::new("/proc")) >= MANY;
         let pass = || {
             let mut iter = HolderIter::load()?;
+            // Loading it took the kernel's types, which are many; the listing grows at the same time.
+            memory::give_back();
             Pass::make(&mut iter).map(|pass| (iter, pass))
         };
         let set_out = || Builder::new().name("holders".to_owned()).spawn(pass).ok();
