@@ -73,7 +73,8 @@ pub(super) fn pack(kernel: &Unpacked, programs: &Programs, command: &str) -> Res
     guest.pack(&folder.join("initramfs"))
 }
 
-/// What the kernel runs first and last.
+/// What the kernel runs first and last. All files are in memory as it is; nothing is mounted over /tmp, where this tree may
+/// lie.
 fn init(command: &str) -> String {
     let root = sh::root();
     format!(
@@ -84,12 +85,12 @@ mount -t proc proc /proc
 mount -t sysfs sys /sys
 mount -t devtmpfs dev /dev
 mount -t tmpfs run /run
-mount -t tmpfs tmp /tmp
 mount -t cgroup2 cgroup /sys/fs/cgroup
 mount -t bpf bpf /sys/fs/bpf
 mount -t tracefs trace /sys/kernel/tracing
 mount -t securityfs security /sys/kernel/security
 mkdir -p /dev/pts /dev/shm '{root}'
+chmod 1777 /tmp
 mount -t devpts pts /dev/pts
 mount -t tmpfs shm /dev/shm
 ip link set lo up
