@@ -1,5 +1,6 @@
 //! Each hook fires, and says what truly happened. Needs the rights to load programs.
 
+use std::cell::Cell;
 use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::os::fd::{AsRawFd, OwnedFd, RawFd};
@@ -15,6 +16,12 @@ use crate::support::cookie;
 
 /// Everything that this process does to sockets during `act`, as the hooks told it.
 fn traced(act: impl FnOnce()) -> Vec<Change> {
+    traced_until(act, |_| true)
+}
+
+/// The same, and what follows until it is all: a process that another test is starting has our sockets open for a moment,
+/// so that they may end later than we close them.
+fn traced_until(act: impl FnOnce(), all: impl Fn(&[Change]) -> bool) -> Vec<Change> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
     runtime.block_on(async {
         let mut tracer = Tracer::load(&Config::default()).expect("the rights to load programs");
@@ -27,7 +34,7 @@ fn traced(act: impl FnOnce()) -> Vec<Change> {
         drop(marker);
         let mut changes = Vec::new();
         let mut done = false;
-        while !done {
+        while !(done && all(&changes)) {
             tokio::time::timeout(Duration::from_secs(20), tracer.readable())
                 .await
                 .expect("records")
@@ -59,20 +66,23 @@ fn states(changes: &[Change], cookie: u64) -> Vec<(State, State)> {
 }
 
 fn tcp_conversation(address: &str) {
-    let mut cookies = (0, 0, 0);
-    let changes = traced(|| {
+    let cookies = Cell::new([0; 3]);
+    let act = || {
         let listener = TcpListener::bind(address).expect("loopback");
         let mut client = TcpStream::connect(listener.local_addr().expect("bound")).expect("a listener");
         let (mut server, _) = listener.accept().expect("a client");
-        cookies = (cookie(&listener), cookie(&client), cookie(&server));
+        cookies.set([cookie(&listener), cookie(&client), cookie(&server)]);
         client.write_all(&[b'x'; 100]).expect("open");
         server.read_exact(&mut [0; 100]).expect("sent");
         server.write_all(&[b'y'; 2000]).expect("open");
         drop(server);
         client.read_to_end(&mut Vec::new()).expect("sent");
         drop(client);
-    });
-    let (listener, client, server) = cookies;
+    };
+    let is_end = |c: &&Change| matches!(c.kind, ChangeKind::State { new: State::Close, .. });
+    let ended = |changes: &[Change], cookie| changes.iter().filter(is_end).any(|c| c.cookie == cookie);
+    let changes = traced_until(act, |changes| cookies.get().into_iter().all(|cookie| ended(changes, cookie)));
+    let [listener, client, server] = cookies.get();
     let own = Some(std::process::id());
     let find = |cookie, wanted: fn(&ChangeKind) -> bool| {
         changes
