@@ -97,8 +97,11 @@ fn readers_who_do_not_read_hold_up_nobody_and_are_not_endless() {
         return;
     }
     let agent = Agent::start(&[]);
-    // Some megabytes of answer: more than fits between us.
-    Churn::begin(5000).end();
+    // Some megabytes of answer: more than fits between us. Where the machine is busy some of it may be lost.
+    wait_for("enough of history", || {
+        Churn::begin(5000).end();
+        (agent.status()["history_records"].as_u64()? >= 9000).then_some(())
+    });
     let stalled: Vec<UnixStream> = (0..40)
         .map(|_| {
             let mut stream = UnixStream::connect(&agent.path).unwrap();
