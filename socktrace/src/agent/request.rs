@@ -38,13 +38,13 @@ pub enum Request {
         /// Where they go; none where they are not kept.
         reply: oneshot::Sender<Option<Log>>,
     },
-    /// The TCP and UDP sockets that can be what is wanted, in the kernel's order.
+    /// The TCP and UDP sockets that can be what is wanted.
     Candidates {
         /// What is wanted.
         wanted: Wanted,
         /// In which namespace.
         netns: NetnsId,
-        /// Where they go; none where the table cannot name them all, or has better things to do.
+        /// Where their names go.
         reply: oneshot::Sender<Named>,
     },
     /// Who opened one socket, and when.

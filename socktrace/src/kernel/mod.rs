@@ -8,6 +8,7 @@ pub mod memory;
 pub mod netlink;
 pub mod netns;
 pub mod owners;
+mod parallel;
 pub mod peer;
 pub mod procfs_net;
 mod reason;

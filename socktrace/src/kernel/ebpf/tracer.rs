@@ -5,7 +5,6 @@ use std::cell::Cell;
 use std::fs::File;
 use std::io;
 use std::os::fd::AsFd;
-use std::sync::{Mutex, PoisonError};
 use std::thread::Builder;
 
 use aya::maps::Map;
@@ -16,13 +15,14 @@ use rustc_hash::FxHashMap;
 
 use super::attach::{Link, attach, cgroup2_root, load};
 use super::counters::{CounterPage, recursion_misses};
-use super::hooks::{HOOKS, Hook, HookStatus, NESTED};
+use super::hooks::{HOOKS, HookStatus, NESTED};
 use super::mapped::{Mapped, page_size};
 use super::object::object;
 use super::offsets::{Offsets, SyscallLayout};
 use super::records::Records;
 use super::ring::Ring;
 use super::{EbpfError, decode};
+use crate::kernel::parallel::in_parallel;
 use crate::socket::{Change, Counters};
 
 /// How to load.
@@ -180,12 +180,14 @@ fn attach_all(ebpf: &mut Ebpf, btf: &Btf, offsets: &Offsets) -> Result<Vec<Attac
     let mut programs: FxHashMap<String, &mut Program> =
         ebpf.programs_mut().map(|(name, program)| (name.to_owned(), program)).collect();
     let jobs: Vec<_> = hooks().map(|hook| (hook, programs.remove(hook.name))).collect();
-    let mut loaded = load_all(jobs, btf);
-    loaded.sort_unstable_by_key(|(place, ..)| *place);
+    let loaded = in_parallel(jobs, |(hook, program)| match program {
+        Some(program) => load(program, hook.target, btf).map(|()| program),
+        None => Err("the kernel object has no such program".to_owned()),
+    });
 
     let cgroup = cgroup2_root().and_then(|path| File::open(path).ok());
     let mut all = Vec::with_capacity(HOOKS.len());
-    for (hook, (_, program)) in hooks().zip(loaded) {
+    for (hook, program) in hooks().zip(loaded) {
         let (link, missing) = match program.and_then(|program| attach(program, hook, cgroup.as_ref())) {
             Ok(link) => (Some(link), None),
             Err(reason) => (None, Some(reason)),
@@ -199,37 +201,6 @@ fn attach_all(ebpf: &mut Ebpf, btf: &Btf, offsets: &Offsets) -> Result<Vec<Attac
         all.push(Attached { status: HookStatus { hook, missing }, link });
     }
     Ok(all)
-}
-
-/// A loaded program, or why it is not.
-type Loaded<'a> = Result<&'a mut Program, String>;
-
-/// Load each; with its place, in any order.
-fn load_all<'a>(jobs: Vec<(&Hook, Option<&'a mut Program>)>, btf: &Btf) -> Vec<(usize, Loaded<'a>)> {
-    let jobs = Mutex::new(jobs.into_iter().enumerate());
-    let work = || {
-        let mut done = Vec::new();
-        loop {
-            let next = jobs.lock().unwrap_or_else(PoisonError::into_inner).next();
-            let Some((place, (hook, program))) = next else { return done };
-            let loaded = match program {
-                Some(program) => load(program, hook.target, btf).map(|()| program),
-                None => Err("the kernel object has no such program".to_owned()),
-            };
-            done.push((place, loaded));
-        }
-    };
-    let helpers = std::thread::available_parallelism().map_or(1, usize::from).min(4) - 1;
-    std::thread::scope(|scope| {
-        // Where no more threads are to be had, there are as many as there are.
-        let threads: Vec<_> =
-            (0..helpers).map_while(|_| Builder::new().spawn_scoped(scope, work).ok()).collect();
-        let mut done = work();
-        for thread in threads {
-            done.extend(thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
-        }
-        done
-    })
 }
 
 /// All at once: each waits for a grace period of its own, tens of milliseconds long.

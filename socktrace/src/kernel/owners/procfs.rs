@@ -6,8 +6,6 @@ use std::ffi::CStr;
 use std::fs;
 use std::os::fd::{AsFd, AsRawFd, RawFd};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::thread::Builder;
 
 use nix::dir::Dir;
 use nix::errno::Errno;
@@ -15,6 +13,7 @@ use nix::fcntl::OFlag;
 use nix::sys::stat::Mode;
 
 use super::Holders;
+use crate::kernel::parallel::in_parallel;
 use crate::socket::{Comm, Process};
 
 /// The processes could not be listed.
@@ -43,11 +42,10 @@ pub struct Walk {
 pub fn walk(proc: &Path, threads: bool, wanted: impl Fn(u32) -> bool + Sync) -> Result<Walk, OwnersError> {
     let pids = numbers_in(proc).map_err(|source| OwnersError { path: proc.to_owned(), source })?;
     let looker = Looker { proc, threads, wanted: &wanted };
-    let mut parts = in_parallel(&pids, |&pid| looker.process(pid));
-    parts.sort_unstable_by_key(|&(place, _)| place);
+    let parts = in_parallel(pids, |pid| looker.process(pid));
 
     let mut walk = Walk::default();
-    for (_, part) in parts {
+    for part in parts {
         walk.denied += usize::from(part.denied);
         for task in part.tasks {
             let index = walk.holders.task(task.process, task.tid);
@@ -57,30 +55,6 @@ pub fn walk(proc: &Path, threads: bool, wanted: impl Fn(u32) -> bool + Sync) -> 
         }
     }
     Ok(walk)
-}
-
-/// Does the work for each item on all processors, and returns what it gave with the items' places, in any order.
-fn in_parallel<T: Sync, R: Send>(items: &[T], work: impl Fn(&T) -> R + Sync) -> Vec<(usize, R)> {
-    let next = AtomicUsize::new(0);
-    let take_all = || {
-        let mut done = Vec::new();
-        loop {
-            let place = next.fetch_add(1, Ordering::Relaxed);
-            let Some(item) = items.get(place) else { return done };
-            done.push((place, work(item)));
-        }
-    };
-    let helpers = std::thread::available_parallelism().map_or(1, usize::from).min(8) - 1;
-    std::thread::scope(|scope| {
-        // Where no more threads are to be had, there are as many as there are.
-        let threads: Vec<_> =
-            (0..helpers).map_while(|_| Builder::new().spawn_scoped(scope, take_all).ok()).collect();
-        let mut done = take_all();
-        for thread in threads {
-            done.extend(thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
-        }
-        done
-    })
 }
 
 /// What one process holds.
@@ -252,13 +226,5 @@ mod tests {
         let walk = walk(Path::new("/proc"), false, |wanted| wanted == inode).expect("procfs");
         let holders: Vec<_> = walk.holders.of(inode).map(|h| (h.process.pid, h.fd as i32)).collect();
         assert_eq!(holders, [(std::process::id(), socket.as_raw_fd())]);
-    }
-
-    #[test]
-    fn processes_come_in_order_whoever_looked_at_them() {
-        let places: Vec<_> = (0..500).collect();
-        let mut done = in_parallel(&places, |&item| item * 2);
-        done.sort_unstable();
-        assert_eq!(done, (0..500).map(|item| (item, item * 2)).collect::<Vec<_>>());
     }
 }
