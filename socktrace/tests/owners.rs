@@ -275,3 +275,33 @@ fn what_io_uring_connects_and_accepts_has_its_process() {
     let of_server = closes.iter().find(|close| close["cookie"] == accept["cookie"]).unwrap();
     assert_eq!(opener(of_server), (server.pid().into(), "uring-server", "holder"));
 }
+
+#[test]
+fn the_other_end_of_a_unix_socket_is_named_with_its_process() {
+    const TEST: &str = "the_other_end_of_a_unix_socket_is_named_with_its_process";
+    if !may_trace(TEST) {
+        return;
+    }
+    let agent = Agent::start(&[]);
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("door").display().to_string();
+    let mut server = Actor::alone("server");
+    let mut client = server.beside("client");
+    server.does(&format!("unix-listen {path}"));
+    client.does(&format!("unix-connect {path}"));
+    server.does("unix-accept");
+    let pid = server.pid().to_string();
+    let held_by = |actor: &Actor, name: &str| format!("users:((\"{name}\",pid={},", actor.pid());
+    for source in [&["--direct"][..], &["--agent", agent.path()]] {
+        let columns = ["-N", &pid, "-xnH", "--columns", "local,process,peerprocess", "state", "connected"];
+        let said = run(&[&["ss"], source, &columns].concat());
+        let rows: Vec<Vec<_>> = said.stdout.lines().map(|row| row.split_whitespace().collect()).collect();
+        let of = |ours: &str| {
+            let row = rows.iter().find(|row| row.iter().rev().nth(1).is_some_and(|it| it.starts_with(ours)));
+            (*row.unwrap_or_else(|| panic!("none of {ours} in {said:?}")).last().unwrap()).to_owned()
+        };
+        let (at_server, at_client) = (held_by(&server, "server"), held_by(&client, "client"));
+        assert!(of(&at_server).starts_with(&at_client), "{said:?}");
+        assert!(of(&at_client).starts_with(&at_server), "{said:?}");
+    }
+}

@@ -18,7 +18,7 @@ use super::error::Error;
 use super::held::Held;
 use super::hints::Hints;
 use super::names::Directory;
-use super::options::{Format, NetnsChoice, Options, Order};
+use super::options::{NetnsChoice, Options, Order};
 use super::plan::Plan;
 use super::run::Report;
 use super::{Places, namespaces, rounds::Rounds};
@@ -103,7 +103,7 @@ pub(super) fn list(
 /// Whether rows can be written as they come.
 fn streams(options: &Options, plan: &Plan<'_>) -> bool {
     // Peers of UNIX sockets are only known at the end.
-    let peers = options.format == Format::Json && options.selection.families.contains(Family::Unix);
+    let peers = options.tells_peers() && options.selection.families.contains(Family::Unix);
     !peers
         && !plan.filter.needs().processes
         && !options.needs_users()
@@ -123,7 +123,7 @@ fn hold(
     report: &mut Report,
 ) -> Result<(), Error> {
     let by_process = plan.filter.needs().processes;
-    let peers = options.format == Format::Json;
+    let peers = options.tells_peers();
     dump_all(&plan.request(places), report, |mut socket| {
         // Procfs does not say.
         socket.netns = netns;

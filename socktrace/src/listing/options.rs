@@ -53,6 +53,12 @@ impl Options {
         self.columns.iter().any(|choice| choice.takes() == takes)
     }
 
+    /// Whether a row tells who has the other end of a UNIX socket.
+    #[must_use]
+    pub fn tells_peers(&self) -> bool {
+        self.format == Format::Json || self.has_column_of(Takes::PeerProcesses)
+    }
+
     /// Whether it must be known who holds the sockets, to show it or to arrange by it.
     #[must_use]
     pub fn needs_users(&self) -> bool {

@@ -16,6 +16,7 @@ pub(crate) fn socktrace(args: &[&str]) -> Command {
 }
 
 /// What a command that ends by itself said.
+#[derive(Debug)]
 pub(crate) struct Said {
     pub(crate) code: Option<i32>,
     pub(crate) stdout: String,

@@ -144,7 +144,8 @@ impl Draft {
         if self.json && !self.columns.is_empty() {
             return Err(UsageError::Clash("--columns is for tables; --json tells every field"));
         }
-        if self.columns.iter().any(|choice| choice.takes() == Takes::Processes) {
+        if self.columns.iter().any(|choice| matches!(choice.takes(), Takes::Processes | Takes::PeerProcesses))
+        {
             self.show.users.get_or_insert_default();
         }
         self.show.netid = selection.tables.len() != 1;

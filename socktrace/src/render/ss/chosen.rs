@@ -19,6 +19,8 @@ pub enum Takes {
     Nothing,
     /// The processes that hold the socket.
     Processes,
+    /// The processes that hold the other end of a UNIX socket.
+    PeerProcesses,
     /// The cgroup.
     Cgroup,
     /// Who opened the socket, which only an agent knows.
@@ -29,7 +31,7 @@ const fn column(header: &'static str, cell: fn(&mut Vec<u8>, &mut Cell<'_>)) -> 
     Column { header, separator: " ", align: Align::Left, shown: |_| false, cell }
 }
 
-static CHOICES: [(&str, Takes, Column); 18] = [
+static CHOICES: [(&str, Takes, Column); 19] = [
     ("netns", Takes::Nothing, column("Netns", netns)),
     ("netid", Takes::Nothing, column("Netid", columns::netid)),
     ("state", Takes::Nothing, column("State", columns::state)),
@@ -38,6 +40,7 @@ static CHOICES: [(&str, Takes, Column); 18] = [
     ("local", Takes::Nothing, column("Local Address:Port", local)),
     ("peer", Takes::Nothing, column("Peer Address:Port", peer)),
     ("process", Takes::Processes, column("Process", process)),
+    ("peerprocess", Takes::PeerProcesses, column("Peer Process", peer_process)),
     ("opener", Takes::Opener, column("Opener", opener)),
     ("uid", Takes::Nothing, column("UID", uid)),
     ("user", Takes::Nothing, column("User", user)),
@@ -56,8 +59,8 @@ static CHOICES: [(&str, Takes, Column); 18] = [
 
 impl Pick {
     /// The words of all of them, as `--columns` takes them.
-    pub const WORDS: &'static str = "netns, netid, state, recvq, sendq, local, peer, process, opener, uid, user, inode, cookie, interface, cgroup, unit, \
-                                     container or pod";
+    pub const WORDS: &'static str = "netns, netid, state, recvq, sendq, local, peer, process, peerprocess, opener, uid, user, inode, \
+                                     cookie, interface, cgroup, unit, container or pod";
 
     /// The column of that word.
     #[must_use]
@@ -108,6 +111,14 @@ fn process(out: &mut Vec<u8>, cell: &mut Cell<'_>) {
     users::cell(out, cell);
     if out.get(start) == Some(&b' ') {
         out.remove(start);
+    }
+}
+
+/// As [`process`], of the other end of a UNIX socket.
+fn peer_process(out: &mut Vec<u8>, cell: &mut Cell<'_>) {
+    let (Some(style), Some(peer)) = (cell.show.users, &cell.row.peer) else { return };
+    if !peer.users.is_empty() {
+        users::push_users(out, cell.names, style, peer.users);
     }
 }
 

@@ -27,12 +27,18 @@ pub(super) fn cell(out: &mut Vec<u8>, cell: &mut Cell<'_>) {
     if users.is_empty() {
         return;
     }
-    push(out, " users:(");
+    push(out, " ");
+    push_users(out, cell.names, style, users);
+}
+
+/// `users:(…)`
+pub(super) fn push_users(out: &mut Vec<u8>, names: &mut dyn Names, style: Users, users: &[Holder]) {
+    push(out, "users:(");
     for (index, user) in users.iter().enumerate() {
         if index > 0 {
             push(out, ",");
         }
-        push_user(out, cell.names, style, user);
+        push_user(out, names, style, user);
     }
     push(out, ")");
 }
