@@ -52,6 +52,10 @@ impl Agent {
         process
     }
 
+    pub(crate) fn pid(&self) -> u32 {
+        self.process.pid()
+    }
+
     pub(crate) fn path(&self) -> &str {
         self.path.to_str().unwrap()
     }

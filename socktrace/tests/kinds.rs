@@ -31,8 +31,8 @@ fn datagram_sockets_from_their_first_use_to_their_release() {
         return;
     }
     let mut actor = actor_with_ping("datagrams");
-    let events = Running::events(&["--direct", "--json"]);
     let netns = actor.netns();
+    let events = Running::events(&["--direct", "--json", &format!("netns {netns}")]);
     // Linux calls the cgroup hooks for connect(2) of UDP and ping only, and for sends of UDP and UDP-Lite only.
     for (kind, proto, acts) in [
         ("udp", "udp", &["bind", "connect", "open"][..]),

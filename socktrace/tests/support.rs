@@ -6,6 +6,7 @@ pub(crate) mod run;
 mod sharing;
 mod uring;
 
+use std::io::Write;
 use std::ops::ControlFlow;
 use std::os::fd::AsRawFd;
 use std::time::{Duration, Instant};
@@ -72,12 +73,23 @@ pub(crate) fn wait_for<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T 
     }
 }
 
-/// Whether kernel programs may be loaded here. Where they may not, a test says so by name, and in CI fails.
+/// Whether kernel programs may be loaded here.
 pub(crate) fn may_trace(test: &str) -> bool {
-    if nix::unistd::Uid::effective().is_root() {
-        return true;
+    let root = nix::unistd::Uid::effective().is_root();
+    if !root {
+        cannot_run(test, "it needs root");
     }
-    assert!(std::env::var_os("CI").is_none(), "{test} needs root");
-    eprintln!("{test}: not run, it needs root");
-    false
+    root
+}
+
+/// A test that cannot run here says so by name; where the kernel tests are required, as in CI, it fails.
+pub(crate) fn cannot_run(test: &str, why: &str) {
+    let required = ["SOCKTRACE_KERNEL_TESTS", "CI"].iter().any(|name| std::env::var_os(name).is_some());
+    assert!(!required, "{test} cannot run: {why}");
+    say(&format!("{test}: not run: {why}"));
+}
+
+/// A line that is seen although the test passes: what `eprintln` writes is kept back then.
+pub(crate) fn say(line: &str) {
+    let _ = writeln!(std::io::stderr(), "{line}");
 }

@@ -26,10 +26,10 @@
 
 use rustc_hash::FxHashSet;
 
+use super::Table;
 use super::entry::Entry;
-use super::scope::{Outcome, Scope};
+use super::scope::{Class, Outcome, Scope};
 use super::tell::Teller;
-use super::{Table, is_held};
 use crate::socket::{BootNs, Change, Cookie, Event, EventKind, KindSet, Owner, Proto, Socket, State};
 
 /// How long the kernel may take between telling of a change and showing it, nanoseconds.
@@ -98,7 +98,7 @@ impl Table {
     /// The dump shows a socket.
     pub fn row(&mut self, row: &Socket) {
         let Some(dump) = &mut self.dump else { return };
-        if row.cookie == 0 || !is_held(row.proto) {
+        if row.cookie == 0 || Class::of(row.proto).is_none() {
             return;
         }
         match row.state {

@@ -35,10 +35,11 @@ pub use view::View;
 use aside::Aside;
 use entry::Entry;
 use merge::Dump;
+use scope::Class;
 use slots::{Side, Slots};
 use tell::Teller;
 
-use crate::socket::{BootNs, Change, ChangeKind, Cookie, Ended, Event, KindSet, Owner, Process, Proto};
+use crate::socket::{BootNs, Change, ChangeKind, Cookie, Ended, Event, KindSet, Owner, Process};
 
 /// How many closed connections that nobody has accepted yet are remembered, and how many accepts of connections
 /// that the table has not met. A full accept queue of the kernel's default limit (4096) fits.
@@ -201,36 +202,7 @@ impl Table {
     }
 }
 
-/// Whether sockets of this kind are kept in the table.
-const fn is_held(proto: Proto) -> bool {
-    match proto {
-        Proto::Tcp
-        | Proto::Udp
-        | Proto::UdpLite
-        | Proto::Raw(_)
-        | Proto::Ping(_)
-        | Proto::UnixStream
-        | Proto::UnixDgram
-        | Proto::UnixSeqpacket => true,
-        Proto::Mptcp
-        | Proto::Sctp
-        | Proto::Dccp
-        | Proto::PacketRaw
-        | Proto::PacketDgram
-        | Proto::Netlink
-        | Proto::VsockStream
-        | Proto::VsockDgram
-        | Proto::VsockSeqpacket
-        | Proto::TipcStream
-        | Proto::TipcDgram
-        | Proto::TipcRdm
-        | Proto::TipcSeqpacket
-        | Proto::Xdp
-        | Proto::Other(_) => false,
-    }
-}
-
 /// Whether the table keeps the socket of this change.
 const fn is_kept(change: &Change) -> bool {
-    change.cookie != 0 && is_held(change.proto)
+    change.cookie != 0 && Class::of(change.proto).is_some()
 }

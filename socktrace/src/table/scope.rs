@@ -29,7 +29,7 @@ pub enum Outcome {
 impl Scope {
     /// Whether the entry is of the kind and family, whatever the namespace.
     pub(super) fn is_kind_of(&self, entry: &Entry) -> bool {
-        self.family == entry.family && class(self.proto) == class(entry.proto)
+        self.family == entry.family && Class::of(self.proto) == Class::of(entry.proto)
     }
 
     /// Whether the row lies in it.
@@ -44,29 +44,42 @@ impl Scope {
     }
 }
 
-/// Kinds that one request shows together.
-const fn class(proto: Proto) -> u8 {
-    match proto {
-        Proto::Tcp => 1,
-        Proto::Udp => 2,
-        Proto::UdpLite => 3,
-        Proto::Raw(_) => 4,
-        Proto::Ping(_) => 5,
-        Proto::UnixStream | Proto::UnixDgram | Proto::UnixSeqpacket => 6,
-        Proto::Mptcp
-        | Proto::Sctp
-        | Proto::Dccp
-        | Proto::PacketRaw
-        | Proto::PacketDgram
-        | Proto::Netlink
-        | Proto::VsockStream
-        | Proto::VsockDgram
-        | Proto::VsockSeqpacket
-        | Proto::TipcStream
-        | Proto::TipcDgram
-        | Proto::TipcRdm
-        | Proto::TipcSeqpacket
-        | Proto::Xdp
-        | Proto::Other(_) => 0,
+/// Kinds of which one request shows all.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Class {
+    Tcp,
+    Udp,
+    UdpLite,
+    Raw,
+    Ping,
+    Unix,
+}
+
+impl Class {
+    /// None for a kind that the table does not keep.
+    pub(super) const fn of(proto: Proto) -> Option<Self> {
+        match proto {
+            Proto::Tcp => Some(Self::Tcp),
+            Proto::Udp => Some(Self::Udp),
+            Proto::UdpLite => Some(Self::UdpLite),
+            Proto::Raw(_) => Some(Self::Raw),
+            Proto::Ping(_) => Some(Self::Ping),
+            Proto::UnixStream | Proto::UnixDgram | Proto::UnixSeqpacket => Some(Self::Unix),
+            Proto::Mptcp
+            | Proto::Sctp
+            | Proto::Dccp
+            | Proto::PacketRaw
+            | Proto::PacketDgram
+            | Proto::Netlink
+            | Proto::VsockStream
+            | Proto::VsockDgram
+            | Proto::VsockSeqpacket
+            | Proto::TipcStream
+            | Proto::TipcDgram
+            | Proto::TipcRdm
+            | Proto::TipcSeqpacket
+            | Proto::Xdp
+            | Proto::Other(_) => None,
+        }
     }
 }

@@ -7,7 +7,7 @@ mod ends;
 mod found;
 
 use super::*;
-use crate::socket::{Closing, Comm, Endpoint, Event, EventKind, Family, Socket, State, UnixName};
+use crate::socket::{Closing, Comm, Endpoint, Event, EventKind, Family, Proto, Socket, State, UnixName};
 
 #[track_caller]
 fn check(script: &str, told: &[&str], table: &[&str]) {

@@ -11,7 +11,7 @@ fn after_a_sudden_death_nothing_is_loaded_and_a_new_agent_takes_the_socket() {
         return;
     }
     let mut agent = Agent::start(&[]);
-    let ours = loaded_by(agent.process.pid());
+    let ours = loaded_by(agent.pid());
     assert!(!ours.is_empty());
     agent.process.signal(Signal::SIGKILL);
     agent.process.ends();

@@ -11,7 +11,7 @@ use std::path::Path;
 
 /// A line of the `status` of each thread.
 fn of_each_thread(agent: &Agent, line: &str) -> Vec<String> {
-    let threads = std::fs::read_dir(format!("/proc/{}/task", agent.process.pid())).unwrap();
+    let threads = std::fs::read_dir(format!("/proc/{}/task", agent.pid())).unwrap();
     let status = |thread: std::io::Result<std::fs::DirEntry>| {
         let text = std::fs::read_to_string(thread.unwrap().path().join("status")).ok()?;
         text.lines().find_map(|text| Some(text.strip_prefix(line)?.trim().to_owned()))
@@ -113,7 +113,7 @@ fn nobody_gets_at_its_maps() {
         return;
     }
     let agent = Agent::start(&[]);
-    let infos = std::fs::read_dir(format!("/proc/{}/fdinfo", agent.process.pid())).unwrap();
+    let infos = std::fs::read_dir(format!("/proc/{}/fdinfo", agent.pid())).unwrap();
     let mut maps = Vec::new();
     for info in infos.map(Result::unwrap) {
         let text = std::fs::read_to_string(info.path()).unwrap();

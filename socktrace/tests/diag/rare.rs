@@ -11,7 +11,7 @@ use socktrace::kernel::sock_diag::{DiagError, InetId, InetQuery, InetTable, IpVe
 use socktrace::socket::{Endpoint, Family, Proto, Socket, State, StateSet};
 
 use super::{check_found, find};
-use crate::support::{cookie, in_own_netns};
+use crate::support::{cookie, in_own_netns, say};
 
 /// A socket, or word that there are none here.
 fn open(what: &str, family: i32, kind: i32, protocol: i32) -> Option<OwnedFd> {
@@ -53,7 +53,7 @@ fn inet_rows(what: &str, table: InetTable) -> Option<Vec<Socket>> {
 }
 
 fn not_here<T>(what: &str) -> Option<T> {
-    println!("not tested: this kernel has no {what}");
+    say(&format!("not tested: this kernel has no {what}"));
     None
 }
 
@@ -144,7 +144,7 @@ fn vsock_sockets_have_a_context_and_a_port() {
     assert_eq!(row.local, Endpoint::Vsock { cid: u32::MAX, port });
     match connect(client.as_raw_fd(), &VsockAddr::new(libc::VMADDR_CID_LOCAL, port)) {
         Ok(()) => {}
-        Err(_) => return println!("not tested: this kernel has no vsock loopback"),
+        Err(_) => return say("not tested: this kernel has no vsock loopback"),
     }
     let accepted = accept(listener.as_raw_fd()).expect("a client");
     let all = list().expect("as before");

@@ -7,6 +7,7 @@ use serde_json::Value;
 use std::io::{BufRead as _, BufReader, Read};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::time::Instant;
 
 /// The command line of our binary, with an environment that says nothing.
 pub(crate) fn socktrace(args: &[&str]) -> Command {
@@ -86,9 +87,11 @@ impl Running {
         }
     }
 
-    /// The next event that the test is about.
+    /// The next event that the test is about, whatever else happens on the machine meanwhile.
     pub(crate) fn event(&self, wanted: impl Fn(&Value) -> bool) -> Value {
+        let deadline = Instant::now() + 2 * PATIENCE;
         loop {
+            assert!(Instant::now() < deadline, "others' events came, but not the one");
             let line = self.line().expect("the stream goes on");
             let event: Value = serde_json::from_str(&line).unwrap();
             if wanted(&event) {
