@@ -1,0 +1,103 @@
+//! Rows sorted, counted, by namespace, and again every second.
+
+use super::*;
+
+/// The words of each row.
+fn rows(text: &str) -> Vec<Vec<&str>> {
+    text.lines().map(|line| line.split_whitespace().collect()).collect()
+}
+
+#[test]
+fn rows_in_another_order_and_counted() {
+    in_own_netns(|| {
+        let listener = TcpListener::bind("127.0.0.1:8080").unwrap();
+        let clients: Vec<TcpStream> = (1..=3)
+            .map(|bytes| {
+                let client = TcpStream::connect("127.0.0.1:8080").unwrap();
+                std::io::Write::write_all(&mut &client, &vec![0; bytes]).unwrap();
+                client
+            })
+            .collect();
+        let accepted: Vec<_> = clients.iter().map(|_| listener.accept().unwrap().0).collect();
+        let _other = TcpListener::bind("127.0.0.2:80").unwrap();
+
+        let queues =
+            |words: &str| rows(&ss(words).stdout).iter().map(|row| row[1].to_owned()).collect::<Vec<_>>();
+        assert_eq!(queues("-Htan --sort recvq"), ["3", "2", "1", "0", "0", "0", "0", "0"]);
+        assert_eq!(queues("-Htan --sort recvq --top 2"), ["3", "2"]);
+        let sorted = ss("-Htan --sort sport").stdout;
+        let ports: Vec<u32> =
+            rows(&sorted).iter().map(|row| row[3].rsplit(':').next().unwrap().parse().unwrap()).collect();
+        assert!(ports.is_sorted() && ports.len() == 8, "{ports:?}");
+
+        assert_eq!(ss("-tan --count-by state").stdout, "  Count state\n      6 ESTAB\n      2 LISTEN\n");
+        assert_eq!(
+            ss("-Htan --count-by local").stdout.lines().next(),
+            Some("      4 127.0.0.1:8080"),
+            "the listener and what it accepted"
+        );
+        assert_eq!(
+            ss("-tan --count-by peer --json").stdout.lines().next(),
+            Some(r#"{"count":6,"key":"127.0.0.1"}"#)
+        );
+        assert_eq!(ss("-Htan --count-by user").stdout, "      8 root\n");
+        let by_process = ss("-Htan --count-by process --top 1").stdout;
+        assert!(by_process.starts_with("      8 it-"), "{by_process}");
+        assert_eq!(ss("-ta --count-by recvq").code, Some(2));
+        assert_eq!(ss("-ta --sort size").code, Some(2));
+        drop(accepted);
+    });
+}
+
+#[test]
+fn every_namespace_and_what_it_is_called() {
+    let _here = TcpListener::bind("127.0.0.1:0").unwrap();
+    in_own_netns(|| {
+        let _there = TcpListener::bind("127.0.0.1:8080").unwrap();
+        let said = ss("-Htln --all-netns sport = :8080");
+        assert_eq!(said.code, Some(0), "{}", said.stderr);
+        let text = said.stdout;
+        // Other tests have namespaces too.
+        assert!(
+            rows(&text).iter().any(|row| row[..2] == ["own", "LISTEN"] && row[4] == "127.0.0.1:8080"),
+            "{text}"
+        );
+        let everywhere = ss("-tan --all-netns --json").stdout;
+        let own = socktrace::kernel::netns::current().unwrap();
+        let objects: Vec<Value> =
+            everywhere.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        let namespaces: BTreeSet<u64> =
+            objects.iter().map(|object| object["netns"].as_u64().unwrap()).collect();
+        assert!(namespaces.len() >= 2 && namespaces.contains(&own.into()), "{namespaces:?}");
+        // By a process that is in it.
+        let by_pid = ss(&format!("-Htln -N {}", std::process::id()));
+        assert_eq!(by_pid.code, Some(0), "{}", by_pid.stderr);
+        assert!(!by_pid.stdout.contains(":8080"), "its first thread is in another: {}", by_pid.stdout);
+    });
+}
+
+#[test]
+fn what_has_changed_since_the_round_before() {
+    in_own_netns(|| {
+        let listener = TcpListener::bind("127.0.0.1:8080").unwrap();
+        let running = Running::start(&["ss", "--direct", "-HOtani", "-c", "0.05"]);
+        let next = |wanted: &str| {
+            loop {
+                let line = running.line().expect("it goes on");
+                if line.contains(wanted) {
+                    return line;
+                }
+            }
+        };
+        assert!(!next("127.0.0.1:8080").contains("delta"));
+        let mut client = TcpStream::connect("127.0.0.1:8080").unwrap();
+        let (accepted, _) = listener.accept().unwrap();
+        let port = client.local_addr().unwrap().port();
+        assert!(next("delta:(new)").contains(&format!(":{port}")));
+        std::io::Write::write_all(&mut client, b"hello").unwrap();
+        assert!(next("delta:(recv_q:+5,received:+5)").contains("127.0.0.1:8080"));
+        drop(accepted);
+        drop(client);
+        assert!(next("delta:(gone)").contains(&format!(":{port}")));
+    });
+}
