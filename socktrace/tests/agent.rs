@@ -3,6 +3,7 @@
 mod answers;
 mod churn;
 mod compare;
+mod crowd;
 mod history;
 mod life;
 mod privileges;

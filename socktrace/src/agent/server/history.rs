@@ -5,6 +5,7 @@
 
 use super::routes::{Refusal, accept, limits};
 use super::sockets::{PIECES, Pieces};
+use super::turns::Turn;
 use crate::agent::client::SURVEY;
 use crate::agent::history::answer;
 use crate::agent::history::question::Asking;
@@ -16,9 +17,7 @@ use axum::extract::{Extension, RawQuery, State};
 use axum::http::header::CONTENT_TYPE;
 use axum::http::{HeaderMap, HeaderName, StatusCode};
 use axum::response::{IntoResponse, Response};
-use std::collections::BTreeMap;
 use std::convert::Infallible;
-use std::sync::{Mutex, PoisonError};
 use tokio::sync::{mpsc, oneshot};
 
 pub(super) async fn history(
@@ -37,10 +36,11 @@ pub(super) async fn history(
         .await
         .map_err(Refusal::failed)?
         .map_err(Refusal::bad)?;
+    // First the turn: whoever waits for one keeps nothing of the history meanwhile.
+    let turn = Turn::of(viewer).await;
     let Some(log) = asker.history().await? else {
         return Err(Refusal(StatusCode::NOT_FOUND, "no history is kept here".to_owned()));
     };
-    let turn = Turn::take(viewer).ok_or_else(Turn::refused)?;
     let (sender, pieces) = mpsc::channel(PIECES);
     let (tell, told) = oneshot::channel();
     tokio::task::spawn_blocking(move || {
@@ -58,50 +58,6 @@ pub(super) async fn history(
     });
     let head = [(CONTENT_TYPE, kind), (HeaderName::from_static(SURVEY), survey.as_str())];
     Ok((limits(viewer), head, Body::from_stream(pieces)).into_response())
-}
-
-/// Answers to one ordinary user at a time, and to all others together. An answer that is not read keeps what the ring
-/// has let go meanwhile.
-const OF_A_USER: usize = 4;
-const OF_OTHERS: usize = 32;
-
-/// How many answers are being made for each ordinary user, and for all others.
-static TAKEN: Mutex<BTreeMap<Option<u32>, usize>> = Mutex::new(BTreeMap::new());
-
-/// The right to one answer; dropping it gives it back.
-struct Turn(Option<u32>);
-
-impl Turn {
-    fn take(viewer: Viewer) -> Option<Self> {
-        let (user, most) = match viewer {
-            Viewer::Own => (None, OF_OTHERS),
-            Viewer::User { uid, .. } => (Some(uid), OF_A_USER),
-        };
-        let mut taken = TAKEN.lock().unwrap_or_else(PoisonError::into_inner);
-        let count = taken.entry(user).or_insert(0);
-        if *count >= most {
-            return None;
-        }
-        *count += 1;
-        Some(Self(user))
-    }
-
-    fn refused() -> Refusal {
-        let words = "too many answers from the history are being read; read them to their ends first";
-        Refusal(StatusCode::SERVICE_UNAVAILABLE, words.to_owned())
-    }
-}
-
-impl Drop for Turn {
-    fn drop(&mut self) {
-        let mut taken = TAKEN.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(count) = taken.get_mut(&self.0) {
-            *count -= 1;
-            if *count == 0 {
-                taken.remove(&self.0);
-            }
-        }
-    }
 }
 
 /// A header takes ASCII only: JSON can say everything else in it.
@@ -124,18 +80,6 @@ fn ascii(json: String) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_user_who_does_not_read_takes_nobody_elses_turn() {
-        let user = |uid| Viewer::User { uid, netns: 1 };
-        let turns: Vec<_> = (0..OF_A_USER).map(|_| Turn::take(user(70_000)).unwrap()).collect();
-        assert!(Turn::take(user(70_000)).is_none());
-        assert!(Turn::take(user(70_001)).is_some() && Turn::take(Viewer::Own).is_some());
-        drop(turns);
-        assert!(Turn::take(user(70_000)).is_some());
-        let taken = TAKEN.lock().unwrap();
-        assert!(!taken.contains_key(&Some(70_000)), "{taken:?}");
-    }
 
     #[test]
     fn json_stays_what_it_is_in_ascii() {

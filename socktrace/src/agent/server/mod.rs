@@ -9,6 +9,7 @@ mod routes;
 mod sockets;
 #[cfg(test)]
 mod tests;
+mod turns;
 
 pub use routes::router;
 
@@ -28,8 +29,10 @@ use tokio::task::JoinSet;
 
 /// A request's head, bytes.
 const REQUEST: usize = 64 * 1024;
-/// How long a request's head may take, and a connection may wait for its next request.
-const PATIENCE: Duration = Duration::from_secs(10);
+/// How long a request's head may take, and a connection may wait for its next request: also on a machine that is so busy
+/// that a client gets no processor for seconds between connecting and asking. What has come by then is read first, however
+/// late we are ourselves.
+const PATIENCE: Duration = Duration::from_secs(30);
 /// How long open answers may take to finish when the agent ends.
 const FAREWELL: Duration = Duration::from_secs(2);
 /// How long to wait before accepting again when there are no descriptors left.
