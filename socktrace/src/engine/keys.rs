@@ -137,6 +137,7 @@ fn of_test(test: &Test, want: bool) -> Option<Vec<Key>> {
         | Test::Mark { .. }
         | Test::Cgroup { .. }
         | Test::State(_)
+        | Test::Ending(..)
         | Test::Autobound => None,
     }
 }

@@ -124,6 +124,7 @@ fn narrow_check(check: &Check, want: bool, target: &Target) -> Option<Tree<Wante
         | Check::Mark { .. }
         | Check::Cgroup(_)
         | Check::State(_)
+        | Check::Ending(..)
         | Check::Pid(_)
         | Check::Comm(_)
         | Check::Place(..) => None,

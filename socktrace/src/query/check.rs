@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 
+use super::ending::{Answers, Ending};
 use super::facts::{Facts, InCgroup, Processes};
 use super::glob::Glob;
 use super::states::holds;
@@ -39,6 +40,7 @@ pub(super) enum Check {
     Mark { value: u32, mask: u32 },
     Cgroup(u64),
     State(StateSet),
+    Ending(Ending, Answers),
     Autobound,
 }
 
@@ -147,6 +149,7 @@ fn lower_test(test: &Test, want: bool) -> Tree<Literal> {
         Test::Comm(glob) => leaf(Check::Comm(glob.clone())),
         Test::Place(place, glob) => leaf(Check::Place(*place, glob.clone())),
         Test::State(set) => leaf(Check::State(*set)),
+        Test::Ending(ending, answers) => leaf(Check::Ending(*ending, *answers)),
         Test::Autobound => leaf(Check::Autobound),
     }
 }
@@ -269,6 +272,7 @@ impl Check {
             Self::Mark { value, mask } => facts.mark.map(|mark| mark & mask == *value),
             Self::Cgroup(id) => facts.cgroup_id.map(|cgroup| cgroup == *id),
             Self::State(set) => Some(holds(*set, facts.state)),
+            Self::Ending(ending, answers) => facts.ends.map(|ends| ends.is(*ending, *answers)),
             Self::Autobound => Some(autobound(facts)),
         }
     }

@@ -3,6 +3,8 @@
 use std::fmt;
 use std::ops::Range;
 
+use super::ending::Ending;
+
 /// A filter that cannot be understood.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ParseError {
@@ -112,6 +114,14 @@ pub enum Problem {
         /// What was looked for.
         kind: &'static str,
     },
+    /// No side that could be the answer.
+    #[error("{text:?} is none of {}, nor `*` for any of them", .ending.answers().join(", "))]
+    BadAnswer {
+        /// What stood there.
+        text: String,
+        /// What was asked.
+        ending: Ending,
+    },
     /// No state.
     #[error("{text:?} is no state; the states are {STATES}")]
     BadState {
@@ -124,7 +134,8 @@ pub enum Problem {
 pub(super) const MAX_DEPTH: usize = 200;
 
 const PREDICATES: &str = "src, dst, host, sport, dport, port, dev, fwmark, cgroup, autobound, state, pid, comm, \
-                          user, uid, netns, inode, cookie, recvq, sendq, rtt, retrans, age";
+                          unit, container, pod, user, uid, netns, inode, cookie, recvq, sendq, rtt, retrans, \
+                          age, closed_first, reset, failed_by";
 
 const STATES: &str = "established, syn-sent, syn-recv, fin-wait-1, fin-wait-2, time-wait, closed, close-wait, \
                       last-ack, listening, closing, bound-inactive, and the groups all, connected, synchronized, \

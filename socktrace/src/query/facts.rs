@@ -1,5 +1,6 @@
 //! What the evaluator may look at.
 
+use super::ending::Ends;
 use crate::socket::{
     Cgroup, Closing, Cookie, Endpoint, Event, EventKind, Family, Holder, NetnsId, Owner, Process, Proto,
 };
@@ -54,6 +55,8 @@ pub struct Facts<'a> {
     pub retrans: Option<u32>,
     /// How long it has been open, microseconds.
     pub age_us: Option<u64>,
+    /// How it ended; none if it has not, or nobody saw.
+    pub ends: Option<Ends>,
     /// `ip_local_port_range`, both ends included: the ports that `autobound` means.
     pub port_range: (u16, u16),
 }
@@ -124,6 +127,7 @@ impl<'a> Facts<'a> {
             rtt_us: rtt_us.filter(|&rtt| rtt != 0),
             retrans,
             age_us: None,
+            ends: None,
             port_range: DEFAULT_PORT_RANGE,
         }
     }
@@ -133,6 +137,7 @@ impl<'a> Facts<'a> {
     pub fn of_event(event: &'a Event) -> Option<Self> {
         let subject = event.subject.as_deref()?;
         let mut facts = Self::of_subject(subject);
+        facts.ends = Ends::of(&event.kind, subject.proto);
         facts.age_us = subject.opened.map(|opened| event.at.saturating_sub(opened) / 1000);
         if let EventKind::Close { duration_us, closing } = &event.kind {
             facts.age_us = duration_us.or(facts.age_us);
@@ -172,6 +177,7 @@ impl<'a> Facts<'a> {
             rtt_us: None,
             retrans: None,
             age_us: None,
+            ends: None,
             port_range: DEFAULT_PORT_RANGE,
         }
     }

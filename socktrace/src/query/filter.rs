@@ -153,7 +153,8 @@ impl Filter {
             Test::Place(..) => (needs.cgroup, needs.place) = (true, true),
             Test::Autobound => needs.port_range = true,
             Test::State(_) => needs.state = true,
-            Test::Host { .. } | Test::Port { .. } => {}
+            // Only an event tells of an end, and it is no look-up.
+            Test::Host { .. } | Test::Port { .. } | Test::Ending(..) => {}
         });
         needs
     }

@@ -7,6 +7,7 @@
 mod address;
 pub mod bytecode;
 mod check;
+mod ending;
 mod error;
 mod facts;
 mod filter;
@@ -25,6 +26,7 @@ mod tree;
 mod value;
 mod words;
 
+pub use ending::{Answers, Ending, Ends};
 pub use error::{ParseError, Problem};
 pub use facts::{Facts, InCgroup, Processes};
 pub use filter::{Filter, Hints, Needs};

@@ -217,6 +217,7 @@ fn opens_list(predicate: Predicate, text: &str) -> bool {
         | Predicate::Number(_)
         | Predicate::Comm
         | Predicate::Place(_)
+        | Predicate::Ending(_)
         | Predicate::State => text.starts_with('{'),
     }
 }
@@ -242,6 +243,7 @@ const fn allows(predicate: Predicate, op: Op) -> bool {
         | Predicate::Cgroup
         | Predicate::Comm
         | Predicate::Place(_)
+        | Predicate::Ending(_)
         | Predicate::State => matches!(op, Op::Eq | Op::Ne),
         Predicate::Autobound => false,
     }

@@ -4,6 +4,7 @@ use std::fmt::{self, Display};
 use std::net::IpAddr;
 
 use super::address::family_prefix;
+use super::ending::Answers;
 use super::lex::quote;
 use super::number::print_duration;
 use super::states::names_of;
@@ -105,6 +106,14 @@ impl Display for Test {
                 [name] => write!(f, "state = {name}"),
                 names => write!(f, "state = {{{}}}", names.join(",")),
             },
+            Self::Ending(ending, Answers::ANY) => write!(f, "{} = *", ending.name()),
+            Self::Ending(ending, answers) => {
+                let names: Vec<_> = answers.names(*ending).collect();
+                match names.as_slice() {
+                    [name] => write!(f, "{} = {name}", ending.name()),
+                    names => write!(f, "{} = {{{}}}", ending.name(), names.join(",")),
+                }
+            }
             Self::Autobound => f.write_str("autobound"),
         }
     }

@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 
+use super::ending::{Answers, Ending};
 use super::glob::Glob;
 use crate::socket::{Family, StateSet};
 
@@ -68,6 +69,8 @@ pub enum Test {
     Place(Place, Glob),
     /// `state name`.
     State(StateSet),
+    /// `closed_first`, `reset`, `failed_by`: one of these answers.
+    Ending(Ending, Answers),
     /// `autobound`.
     Autobound,
 }

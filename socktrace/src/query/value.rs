@@ -1,5 +1,6 @@
 //! The values of predicates: numbers, lists, ranges, names.
 
+use super::ending::{Answers, Ending};
 use super::lex::Token;
 use super::number::{c_number, cookie, duration, plain_number, size};
 use super::states::{named, public};
@@ -92,6 +93,9 @@ impl Reader<'_> {
                 items(tokens, Commas::Inside)?.iter().map(test).collect()
             }
             Predicate::State => vec![Test::State(states(&items(tokens, Commas::Anywhere)?)?)],
+            Predicate::Ending(ending) => {
+                vec![Test::Ending(ending, answers(ending, &items(tokens, Commas::Anywhere)?)?)]
+            }
             Predicate::Autobound => vec![Test::Autobound],
         };
         Ok(equal(op, tests))
@@ -277,6 +281,17 @@ fn states(items: &[Item<'_>]) -> Result<StateSet, ParseError> {
         set = set.union(named(item.text).ok_or_else(|| item.error(problem))?);
     }
     Ok(public(set))
+}
+
+/// One set of several answers.
+fn answers(ending: Ending, items: &[Item<'_>]) -> Result<Answers, ParseError> {
+    let mut all = Answers::default();
+    for item in items {
+        let known = if item.text == "*" { Some(Answers::ANY) } else { Answers::one(ending, item.text) };
+        let problem = || Problem::BadAnswer { text: item.text.to_owned(), ending };
+        all = all.union(known.ok_or_else(|| item.error(problem()))?);
+    }
+    Ok(all)
 }
 
 /// One of the tests, or none of them.

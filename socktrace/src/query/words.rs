@@ -1,5 +1,6 @@
 //! The words of the language: operators, predicates, and which of them can stand as a value.
 
+use super::ending::Ending;
 use super::error::Problem;
 use super::tree::{Field, Op, Place, Side};
 
@@ -49,6 +50,7 @@ pub(super) enum Predicate {
     Comm,
     Place(Place),
     State,
+    Ending(Ending),
     Autobound,
 }
 
@@ -72,7 +74,7 @@ const fn ours(name: &'static str, predicate: Predicate, example: &'static str) -
 }
 
 /// Every predicate.
-pub(super) const WORDS: [Word; 26] = [
+pub(super) const WORDS: [Word; 29] = [
     ss("src", Predicate::Host(Side::Local), "src 10.0.0.0/8, src [::1]:443"),
     ss("dst", Predicate::Host(Side::Peer), "dst 10.0.0.0/8, dst [::1]:443"),
     ours("host", Predicate::Host(Side::Either), "host 10.0.0.0/8, host [::1]:443"),
@@ -98,6 +100,13 @@ pub(super) const WORDS: [Word; 26] = [
     ours("sendq", Predicate::Number(Field::SendQ), "sendq > 0, sendq >= 64Ki"),
     ours("rtt", Predicate::Number(Field::Rtt), "rtt > 5ms, rtt < 250us"),
     ours("retrans", Predicate::Number(Field::Retrans), "retrans > 0"),
+    ours(
+        Ending::ClosedFirst.name(),
+        Predicate::Ending(Ending::ClosedFirst),
+        "closed_first local, closed_first {peer,both}",
+    ),
+    ours(Ending::Reset.name(), Predicate::Ending(Ending::Reset), "reset peer, reset *"),
+    ours(Ending::FailedBy.name(), Predicate::Ending(Ending::FailedBy), "failed_by network"),
     ours("age", Predicate::Number(Field::Age), "age > 10s, age < 5m"),
 ];
 

@@ -99,7 +99,12 @@ impl Questions {
             0 => assert_eq!((ours(), lines.len()), (vec![self.one(number)], 1)),
             1 | 3 => assert_eq!(ours(), self.ports, "{number}"),
             2 => assert!(lines.len() == 1 && lines[0]["sockets"].as_u64() >= Some(40), "{lines:?}"),
-            Self::EVENTS => assert!(lines.len() == 1 && lines[0]["comm"] == "the-crowd", "{lines:?}"),
+            Self::EVENTS => {
+                // On a busy machine records are lost, which is told and is not counted.
+                let (event, told) = lines.split_last().expect("an event");
+                assert!(event["event"] == "listen" && event["comm"] == "the-crowd", "{lines:?}");
+                assert!(told.iter().all(|line| ["lost", "resync"].map(Value::from).contains(&line["event"])));
+            }
             5 => assert!(lines.iter().all(|line| line["ts"].is_string())),
             _ => unreachable!(),
         }

@@ -45,6 +45,9 @@ fn the_wrong_word_is_pointed_at() {
     check("cgroup /nosuch", "       ^^^^^^^", "no cgroup");
     check("user nobody9", "     ^^^^^^^", "no user");
     check("state open", "      ^^^^", "the states are established");
+    check("reset pear", "      ^^^^", "\"pear\" is none of local, peer, either, nor `*`");
+    check("closed_first {local,either}", "                    ^^^^^^", "none of local, peer, both");
+    check("failed_by = both", "            ^^^^", "none of local, peer, network");
     check("cookie 1a", "       ^^", "0x1a");
     check("rtt > 5", "      ^", "duration with its unit");
     check("recvq > x", "        ^", "number of bytes");
@@ -75,6 +78,7 @@ fn operators_that_make_no_sense() {
     check("src > 10.0.0.1", "    ^", "`src` can only be compared with `=`");
     check("dev > eth0", "    ^", "`dev` can only be");
     check("comm < x", "     ^", "`comm` can only be");
+    check("reset > peer", "      ^", "`reset` can only be");
     check("cookie < 5", "       ^", "`cookie` can only be");
     check("sport > {22,80}", "        ^^^^^^^", "a list or a range");
     check("sport > 22-80", "        ^^^^^", "a list or a range");

@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 
-use super::super::{Compare, Expr, Field, Filter, Op, Place, Side, Test};
+use super::super::{Answers, Compare, Ending, Expr, Field, Filter, Op, Place, Side, Test};
 use super::zoo::zoo;
 use super::{TableNames, read};
 use crate::query::tree::Address;
@@ -95,8 +95,20 @@ fn test() -> impl Strategy<Value = Test> {
         1 => text().prop_map(|text| Test::Comm(Glob::new(&text))),
         1 => (place(), text()).prop_map(|(place, text)| Test::Place(place, Glob::new(&text))),
         1 => (1u32..1 << 14).prop_map(|bits| Test::State(StateSet::from_bits(bits & !(1 << 12) | 2))),
+        1 => ending().prop_map(|(ending, answers)| Test::Ending(ending, answers)),
         1 => Just(Test::Autobound),
     ]
+}
+
+fn ending() -> impl Strategy<Value = (Ending, Answers)> {
+    let endings = vec![Ending::ClosedFirst, Ending::Reset, Ending::FailedBy];
+    prop::sample::select(endings).prop_flat_map(|ending| {
+        let some = prop::sample::subsequence(ending.answers().to_vec(), 1..=3);
+        some.prop_map(move |names| {
+            let each = names.iter().map(|name| Answers::one(ending, name).unwrap());
+            (ending, each.fold(Answers::default(), Answers::union))
+        })
+    })
 }
 
 fn place() -> impl Strategy<Value = Place> {
@@ -234,6 +246,10 @@ fn word() -> impl Strategy<Value = String> {
         "rtt",
         "retrans",
         "age",
+        "closed_first",
+        "reset",
+        "failed_by",
+        "peer",
         "=",
         "!=",
         ">",
