@@ -54,8 +54,10 @@ pub struct CpuCounters {
     pub stood_in: u64,
     /// 1 while the state program runs on this CPU.
     pub running: u64,
+    /// The thread (`pid_tgid`) that last began a TCP connect on this CPU.
+    pub dialled: u64,
     /// Keeps two CPUs off one cache line.
-    pub padding: [u64; 2],
+    pub padding: u64,
 }
 
 const _: () = assert!(size_of::<FamilyCounters>() == 24);

@@ -13,16 +13,17 @@ use aya_ebpf::programs::TracePointContext;
 use aya_log_ebpf::debug;
 use socktrace_common::{CallRecord, Family, Kind, UNIX_NAME_LEN, UnixCallRecord};
 
-use crate::emit::emit;
+use crate::emit::{self, emit};
 use crate::fields::{sys_enter_arg, sys_exit_ret};
 use crate::maps::{PENDING, Pending};
 use crate::socket::{self, AF_INET, AF_INET6, AF_UNIX, Found};
-use crate::task;
+use crate::{inet, task};
 
 const EBADF: u32 = 9;
 const ENOTSOCK: u32 = 88;
-/// What connect(2) of a TCP socket returns when it fails at once: EPERM, EACCES, EADDRINUSE, EADDRNOTAVAIL,
-/// ENETUNREACH (net/ipv4/tcp_ipv4.c, `tcp_v4_connect`, and the routing and cgroup code that it calls).
+/// What connect(2) returns when it fails at once: EPERM, EACCES, EADDRINUSE, EADDRNOTAVAIL, ENETUNREACH
+/// (net/ipv4/tcp_ipv4.c, `tcp_v4_connect`, net/ipv4/datagram.c, `__ip4_datagram_connect`, and the routing and cgroup
+/// code that they call).
 const NEVER_BEGAN: [i64; 5] = [1, 13, 98, 99, 101];
 /// In [`Pending::fd`]: the address is that of the `struct sock`.
 const NO_FD: u32 = u32::MAX;
@@ -64,8 +65,7 @@ pub(crate) fn sys_exit_listen(ctx: TracePointContext) -> u32 {
 
 #[tracepoint]
 pub(crate) fn sys_exit_connect(ctx: TracePointContext) -> u32 {
-    exit(&ctx, Kind::Connect);
-    tcp_never_began(&ctx)
+    connected(&ctx)
 }
 
 #[tracepoint]
@@ -96,10 +96,11 @@ fn enter_listen(ctx: &TracePointContext) -> u32 {
     0
 }
 
-/// Of connects, only those of UNIX sockets are followed here: TCP's are seen by its state changes, those of other
-/// inet sockets by the cgroup hooks, which call [`remember_connect`].
+/// Of connects, only those of UNIX sockets are followed here: TCP's are seen by its state changes, those of UDP and
+/// ping by the cgroup hooks, which call [`remember_connect`], and all others when they return.
 #[inline(always)]
 fn enter_connect(ctx: &TracePointContext) -> u32 {
+    emit::dial(0);
     let address = sys_enter_arg(ctx, 1);
     // SAFETY: bpf_probe_read_user takes any address and fails on a bad one.
     let family = unsafe { bpf_probe_read_user(address as *const u16) }.unwrap_or_default();
@@ -135,11 +136,49 @@ fn returned(ctx: &TracePointContext, kind: Kind, Pending { address, fd, aux }: P
         return 0;
     }
     let mut found = Found::nothing();
-    if !(if fd == NO_FD { found.by_sock(address) } else { found.by_fd(fd) }) {
+    if !found.by_fd(fd) {
         debug!(ctx, "no socket behind descriptor {}", fd);
         return 0;
     }
     tell(&found, kind, error, if let Kind::Listen = kind { aux } else { 0 }, address, aux);
+    0
+}
+
+/// connect(2) returned: of a socket that was remembered, or of one that no other hook tells of. The latter are those
+/// that the cgroup hooks pass over (RAW, UDP-Lite, a datagram socket that AF_UNSPEC disconnects), and TCP where it
+/// failed before the socket left CLOSE. Their arguments come from the saved registers.
+#[inline(always)]
+fn connected(ctx: &TracePointContext) -> u32 {
+    let thread = bpf_get_current_pid_tgid();
+    // What a connect of TCP costs ends here: a state change has told of it.
+    if emit::has_dialled(thread) {
+        return 0;
+    }
+    let result = sys_exit_ret(ctx);
+    let error = if result < 0 { -result as u32 } else { 0 };
+    let mut found = Found::nothing();
+    let (is_found, address, length) = match PENDING.get_ptr(thread) {
+        Some(pending) => {
+            // SAFETY: an element of the map; only this thread writes it.
+            let Pending { address, fd, aux } = unsafe { *pending };
+            let _ = PENDING.remove(thread);
+            if fd == NO_FD { (found.by_sock(address), 0, 0) } else { (found.by_fd(fd), address, aux) }
+        }
+        None => {
+            if error != 0 && !NEVER_BEGAN.contains(&-result) {
+                return 0;
+            }
+            let Some((fd, address, length)) = task::call_arguments() else { return 0 };
+            let is_ours = found.by_fd(fd as u32) && !inet::is_told_by_states(found.protocol().into(), error);
+            (is_ours, address, length as u32)
+        }
+    };
+    if is_found {
+        if error == 0 && found.family() != AF_UNIX {
+            inet::connected(&found);
+        }
+        tell(&found, Kind::Connect, error, 0, address, length);
+    }
     0
 }
 
@@ -179,9 +218,11 @@ fn tell(found: &Found, kind: Kind, error: u32, aux: u32, address: u64, length: u
     } else if family == AF_INET || family == AF_INET6 {
         emit(Family::Call, |record: &mut CallRecord| {
             fill(record, found, kind, error, aux);
+            let head = &mut record.head;
             if matches!(kind, Kind::Bind) && error != 0 {
-                let head = &mut record.head;
                 (head.local_port, head.local) = user_address(address, head.family);
+            } else if matches!(kind, Kind::Connect) && error != 0 && address != 0 {
+                (head.peer_port, head.peer) = user_address(address, head.family);
             }
         });
     }
@@ -230,27 +271,6 @@ fn user_name(address: u64, length: u32, into: &mut [u8; UNIX_NAME_LEN + 4]) -> u
         0 => len as u8,
         _ => 0,
     }
-}
-
-/// A TCP connect that failed before the socket left CLOSE: no state change tells of it. The arguments come from the
-/// saved registers, so that a connect that succeeds costs nothing.
-#[inline(always)]
-fn tcp_never_began(ctx: &TracePointContext) -> u32 {
-    let error = -sys_exit_ret(ctx);
-    if !NEVER_BEGAN.contains(&error) {
-        return 0;
-    }
-    let Some((fd, address, _)) = task::call_arguments() else { return 0 };
-    let mut found = Found::nothing();
-    if !found.by_fd(fd as u32) || found.protocol() != socket::TCP {
-        return 0;
-    }
-    emit(Family::Call, |record: &mut CallRecord| {
-        fill(record, &found, Kind::Connect, error as u32, 0);
-        let head = &mut record.head;
-        (head.peer_port, head.peer) = user_address(address, head.family);
-    });
-    0
 }
 
 /// Follow a connect that a cgroup hook saw begin, so that its exit tells the outcome and the local address.

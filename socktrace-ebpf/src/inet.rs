@@ -11,7 +11,7 @@ use socktrace_common::{CallRecord, Family, Kind, RecordHead};
 
 use crate::emit::emit;
 use crate::maps::{KNOWN, SETS, WAYS};
-use crate::socket::{TCP, put_v4};
+use crate::socket::{Found, TCP, put_v4};
 use crate::{calls, task};
 
 /// What the kernel is to do: allow.
@@ -59,6 +59,12 @@ pub(crate) fn sendmsg4(ctx: SockAddrContext) -> i32 {
 #[cgroup_sock_addr(sendmsg6)]
 pub(crate) fn sendmsg6(ctx: SockAddrContext) -> i32 {
     sending_v6(&ctx)
+}
+
+/// Whether state changes tell of a connect(2) of that protocol: all but those of TCP that fail before the first one.
+#[inline(always)]
+pub(crate) fn is_told_by_states(protocol: u32, error: u32) -> bool {
+    protocol == MPTCP || (protocol == u32::from(TCP) && error == 0)
 }
 
 /// TCP sockets are told of by their state changes; MPTCP by its subflows'.
@@ -199,6 +205,26 @@ fn is_known(cookie: u64) -> bool {
         places.add(own).write_volatile(cookie);
     }
     false
+}
+
+/// A connect(2) that gave a datagram socket its port tells of it; one to AF_UNSPEC may have taken it, and the next send
+/// chooses another.
+#[inline(always)]
+pub(crate) fn connected(found: &Found) {
+    let cookie = found.cookie();
+    if found.local_port() != 0 {
+        is_known(cookie);
+    } else if let Some(set) = KNOWN.get_ptr_mut(cookie as u32 & (SETS - 1)) {
+        let places = set.cast::<u64>();
+        for place in 0..WAYS {
+            // SAFETY: a place of an element of the array.
+            unsafe {
+                if places.add(place).read_volatile() == cookie {
+                    places.add(place).write_volatile(0);
+                }
+            }
+        }
+    }
 }
 
 /// # Safety

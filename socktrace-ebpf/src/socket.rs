@@ -153,6 +153,18 @@ impl Found {
         self.get::<u16>(Field::SkFamily) as u8
     }
 
+    /// Cookie, 0 where nobody has asked for one yet.
+    #[inline(always)]
+    pub(crate) fn cookie(&self) -> u64 {
+        self.get(Field::SkCookie)
+    }
+
+    /// Local port, of IP sockets.
+    #[inline(always)]
+    pub(crate) fn local_port(&self) -> u16 {
+        self.get(Field::SkNum)
+    }
+
     /// IP protocol.
     #[inline(always)]
     pub(crate) fn protocol(&self) -> u16 {

@@ -1,6 +1,6 @@
 //! TCP state changes: `inet_sock_set_state` (net/ipv4/af_inet.c, `inet_sk_set_state`).
 
-use aya_ebpf::helpers::bpf_ktime_get_boot_ns;
+use aya_ebpf::helpers::{bpf_get_current_pid_tgid, bpf_ktime_get_boot_ns};
 use aya_ebpf::helpers::generated::{bpf_get_socket_cookie, bpf_skc_to_tcp_sock};
 use aya_ebpf::macros::btf_tracepoint;
 use aya_ebpf::programs::BtfTracePointContext;
@@ -27,6 +27,9 @@ pub(crate) fn inet_sock_set_state(ctx: BtfTracePointContext) -> i32 {
         running.write_volatile(1);
         let counters = &raw mut (*cpu).families[Family::State as usize];
         state_change(ctx.arg(0), ctx.arg(1), ctx.arg(2), counters);
+        if ctx.arg::<i32>(2) as u8 == SYN_SENT {
+            emit::dial(bpf_get_current_pid_tgid());
+        }
         running.write_volatile(0);
     }
     0

@@ -70,6 +70,8 @@ pub enum ChangeKind {
         /// 0, or what went wrong.
         errno: u16,
     },
+    /// connect(2) to AF_UNSPEC dissolved the association of a datagram or RAW socket.
+    Disconnect,
     /// accept(2) or accept4(2) returned this new socket.
     Accept {
         /// The new descriptor, in the process's own table.

@@ -2,7 +2,7 @@
 
 use super::entry::{Ends, Entry};
 use super::state::close;
-use super::tell::{Teller, is_silent};
+use super::tell::Teller;
 use super::{Table, is_kept};
 use crate::socket::{Change, Endpoint, EventKind, FailedBy, Owner, Proto, State};
 
@@ -131,10 +131,10 @@ impl Table {
                 state,
             );
         }
-        // connect(2) to AF_UNSPEC dissolves the association (net/ipv4/udp.c, udp_disconnect).
-        let dissolved = !change.proto.is_unix() && is_silent(&change.peer);
-        let state = if dissolved { State::Close } else { State::Established };
+        let state = State::Established;
+        let mut unhashed = false;
         if let Some(slot) = current {
+            unhashed = self.slots.get(slot).is_unhashed();
             self.alter(slot, |entry| entry.open_unix(change.at));
         }
         self.move_to(change, current, state);
@@ -145,11 +145,28 @@ impl Table {
                 if current.is_none() && change.proto.is_unix() {
                     entry.opened = change.at;
                 }
+                if unhashed {
+                    entry.unhash();
+                }
             });
         }
-        if !dissolved {
-            let entry = slot.map(|slot| self.slots.get(slot));
-            told.tell(EventKind::Connect { latency_us: None }, change, entry, state);
+        let entry = slot.map(|slot| self.slots.get(slot));
+        told.tell(EventKind::Connect { latency_us: None }, change, entry, state);
+    }
+
+    /// connect(2) to AF_UNSPEC: what the kernel chose for the connection is gone, what bind(2) gave stays. A RAW socket is
+    /// unhashed for good, and receives nothing any more (net/ipv4/udp.c, `__udp_disconnect`).
+    pub(super) fn disconnect(&mut self, change: &Change) {
+        let current = self.slots.find(change.cookie);
+        self.move_to(change, current, State::Close);
+        if let Some(slot) = self.slots.find(change.cookie) {
+            self.alter(slot, |entry| {
+                entry.own(change);
+                entry.dissolve();
+                if matches!(change.proto, Proto::Raw(_)) {
+                    entry.unhash();
+                }
+            });
         }
     }
 
@@ -223,7 +240,8 @@ impl Table {
         let entry = self.slots.find(change.cookie).map(|slot| self.remove(slot));
         self.gone(change);
         // A socket that never was more than made was not told of.
-        if entry.as_ref().is_some_and(|entry| entry.is_listed() && !entry.is_close_told()) {
+        let was_told = |entry: &Entry| entry.is_listed() || entry.is_dissolved();
+        if entry.as_ref().is_some_and(|entry| was_told(entry) && !entry.is_close_told()) {
             told.tell(close(change, entry.as_ref(), None), change, entry.as_ref(), State::Close);
         }
     }

@@ -45,6 +45,8 @@ const ACCEPT: u8 = 4;
 const CLOSE: u8 = 8;
 /// bind(2) gave it its port, so that it keeps it when a connection ends.
 const BOUND: u8 = 16;
+/// Its connect was told, and dissolved: its end is to be told too, whether a listing shows it or not.
+const DISSOLVED: u8 = 32;
 
 impl Entry {
     /// A socket as a change first shows it.
@@ -196,10 +198,10 @@ impl Entry {
     }
 
     /// Whether a listing shows it. A UDP or ping socket is hashed, and so listed, once it has a local port
-    /// (net/ipv4/udp.c, `udp_lib_get_port`).
+    /// (net/ipv4/udp.c, `udp_lib_get_port`); of a RAW socket that is its protocol.
     pub(super) const fn is_listed(&self) -> bool {
         match self.proto {
-            Proto::Udp | Proto::UdpLite | Proto::Ping(_) => self.ends.local_port() != 0,
+            Proto::Udp | Proto::UdpLite | Proto::Ping(_) | Proto::Raw(_) => self.ends.local_port() != 0,
             _ => true,
         }
     }
@@ -221,6 +223,27 @@ impl Entry {
 
     pub(super) const fn is_close_told(&self) -> bool {
         self.marks & CLOSE != 0
+    }
+
+    /// Whether it is a RAW socket that the kernel has unhashed: nothing puts it back.
+    pub(super) const fn is_unhashed(&self) -> bool {
+        matches!(self.proto, Proto::Raw(_)) && self.ends.local_port() == 0
+    }
+
+    pub(super) const fn dissolve(&mut self) {
+        self.marks |= DISSOLVED;
+    }
+
+    pub(super) const fn is_dissolved(&self) -> bool {
+        self.marks & DISSOLVED != 0
+    }
+
+    /// The kernel has unhashed the RAW socket.
+    pub(super) const fn unhash(&mut self) {
+        match &mut self.ends {
+            Ends::V4 { ports, .. } | Ends::V6 { ports, .. } => ports[0] = 0,
+            Ends::Other(_) => {}
+        }
     }
 
     /// Whether the bind was told at the cgroup hook; asking forgets it.

@@ -107,6 +107,7 @@ impl Table {
             ChangeKind::Bind { errno } => self.bind(&change, errno, told),
             ChangeKind::Listen { errno, backlog: _ } => self.listen(&change, errno, told),
             ChangeKind::Connect { errno } => self.connect(&change, errno, told),
+            ChangeKind::Disconnect => self.disconnect(&change),
             ChangeKind::Accept { fd: _ } => self.accept(&change, told),
             ChangeKind::FirstSend => self.first_send(&change, told),
             ChangeKind::Release => self.release(&change, told),

@@ -111,7 +111,7 @@ fn subject(kind: &EventKind, change: &Change, entry: Option<&Entry>, state: Stat
 }
 
 /// Whether an end says nothing: absent, or the unspecified address without a port.
-pub(super) fn is_silent(end: &Endpoint) -> bool {
+fn is_silent(end: &Endpoint) -> bool {
     match end {
         Endpoint::None => true,
         Endpoint::Inet { addr, port } => *port == 0 && addr.is_unspecified(),

@@ -121,6 +121,7 @@ fn verb(word: &str) -> ChangeKind {
         "bind" => ChangeKind::Bind { errno },
         "listen" => ChangeKind::Listen { errno, backlog: 1 },
         "connect" => ChangeKind::Connect { errno },
+        "disconnect" => ChangeKind::Disconnect,
         "accept" => ChangeKind::Accept { fd: 3 },
         "send" => ChangeKind::FirstSend,
         "release" => ChangeKind::Release,
@@ -440,8 +441,10 @@ fn udp_from_creation_to_release() {
     let connected = format!("{made}\n150 4 udp connect:0 10.0.0.1:5000 10.0.0.9:53 5");
     let connect = "connect 4 10.0.0.1:5000 10.0.0.9:53 5 after=None";
     check(&connected, &[connect], &["4 ESTAB 10.0.0.1:5000 10.0.0.9:53 5"]);
-    let dissolved = format!("{connected}\n160 4 udp connect:0 0.0.0.0:0 0.0.0.0:0 5");
+    let dissolved = format!("{connected}\n160 4 udp disconnect 0.0.0.0:0 0.0.0.0:0 5");
     check(&dissolved, &[connect], &[]);
+    let released = format!("{dissolved}\n170 4 udp release 0.0.0.0:0 - 5");
+    check(&released, &[connect, "close 4 0.0.0.0:0 0.0.0.0:0 5 after=Some(70)"], &[]);
     let refused = format!("{made}\n150 4 udp connect:101 0.0.0.0:0 10.0.0.9:53 5");
     check(&refused, &["connect_failed 4 0.0.0.0:0 10.0.0.9:53 5 errno=101 after=None"], &[]);
 }
@@ -452,6 +455,20 @@ fn a_raw_socket_is_listed_from_its_creation() {
     check(made, &[], &["4 UNCONN 0.0.0.0:89 0.0.0.0:0 5"]);
     let told = ["close 4 0.0.0.0:89 0.0.0.0:0 5 after=Some(10)"];
     check(&format!("{made}\n110 4 raw release 0.0.0.0:0 - 5"), &told, &[]);
+}
+
+#[test]
+fn a_raw_socket_that_was_disconnected_is_never_listed_again() {
+    let connected = "100 4 raw create 0.0.0.0:0 - 5\n110 4 raw connect 10.0.0.1:89 10.0.0.2:7 5";
+    let connect = "connect 4 10.0.0.1:89 10.0.0.2:7 5 after=None";
+    check(connected, &[connect], &["4 ESTAB 10.0.0.1:89 10.0.0.2:7 5"]);
+    let dissolved = format!("{connected}\n120 4 raw disconnect 0.0.0.0:89 - 5");
+    check(&dissolved, &[connect], &[]);
+    let again = format!("{dissolved}\n130 4 raw connect 10.0.0.1:89 10.0.0.3:7 5");
+    let another = "connect 4 10.0.0.1:89 10.0.0.3:7 5 after=None";
+    check(&again, &[connect, another], &[]);
+    let close = "close 4 10.0.0.1:0 10.0.0.3:7 5 after=Some(40)";
+    check(&format!("{again}\n140 4 raw release 0.0.0.0:0 - 5"), &[connect, another, close], &[]);
 }
 
 #[test]

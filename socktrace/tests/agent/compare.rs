@@ -4,7 +4,7 @@ use super::{Agent, get};
 use crate::support::actor::Actor;
 use serde_json::Value;
 use socktrace::kernel::netns::Netns;
-use socktrace::kernel::sock_diag::{InetQuery, InetTable, IpVersion, SockDiag, Want};
+use socktrace::kernel::sock_diag::{DiagError, InetQuery, InetTable, IpVersion, SockDiag, Want};
 use socktrace::socket::{Endpoint, Socket, State, StateSet};
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;
@@ -12,7 +12,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 impl Agent {
-    /// The TCP and UDP sockets of a namespace, as the agent knows them.
+    /// The IPv4 and IPv6 sockets of a namespace, as the agent knows them.
     pub(crate) fn table(&self, netns: u64) -> BTreeMap<u64, String> {
         let (head, body) = get(&self.path, "/v1/table");
         assert!(head.starts_with("HTTP/1.0 200"), "{head}");
@@ -35,13 +35,28 @@ impl Agent {
         .collect()
     }
 
+    /// The table is the kernel's, without waiting for anything.
+    #[track_caller]
+    pub(crate) fn is_right_now(&self, actor: &Actor) {
+        let (ours, kernels) = self.both(actor);
+        assert!(ours == kernels, "differences: {:#?}", differences(&ours, &kernels));
+    }
+
+    /// Both tables of the actor's namespace, without the protocols that this kernel's sock_diag does not show.
+    fn both(&self, actor: &Actor) -> (BTreeMap<u64, String>, BTreeMap<u64, String>) {
+        let (kernels, hidden) = kernels_table(actor.pid());
+        let mut ours = self.table(actor.netns());
+        ours.retain(|_, row| hidden.iter().all(|proto| row.split(' ').next() != Some(proto)));
+        (ours, kernels)
+    }
+
     /// Waits until the table is the kernel's.
     #[track_caller]
     pub(crate) fn is_right(&self, actor: &Actor) {
         let mut last = None;
         let deadline = Instant::now() + Duration::from_secs(10);
         loop {
-            let (ours, kernels) = (self.table(actor.netns()), kernels_table(actor.pid()));
+            let (ours, kernels) = self.both(actor);
             if ours == kernels {
                 return;
             }
@@ -63,12 +78,19 @@ fn differences(ours: &BTreeMap<u64, String>, kernels: &BTreeMap<u64, String>) ->
     differ.map(|c| format!("{c}: ours {:?}, the kernel's {:?}", ours.get(c), kernels.get(c))).collect()
 }
 
-/// The TCP and UDP sockets in the namespace of a process, as the kernel tells them; without mini-sockets.
-fn kernels_table(pid: u32) -> BTreeMap<u64, String> {
+/// The IPv4 and IPv6 sockets in the namespace of a process, as the kernel tells them; without mini-sockets. And the
+/// protocols that it does not tell of.
+fn kernels_table(pid: u32) -> (BTreeMap<u64, String>, Vec<&'static str>) {
     let netns = Netns::of_process(Path::new("/proc"), pid).unwrap();
     let mut diag = SockDiag::open_in(&netns).unwrap();
     let mut rows = BTreeMap::new();
-    for table in [InetTable::Tcp, InetTable::Udp] {
+    let mut hidden = Vec::new();
+    for (table, proto) in [
+        (InetTable::Tcp, "tcp"),
+        (InetTable::Udp, "udp"),
+        (InetTable::UdpLite, "udplite"),
+        (InetTable::Raw, "raw"),
+    ] {
         for ip in IpVersion::BOTH {
             let query = InetQuery::new(table, ip, StateSet::ALL.difference(StateSet::of(State::TimeWait)));
             let each = |socket: Socket| {
@@ -81,10 +103,14 @@ fn kernels_table(pid: u32) -> BTreeMap<u64, String> {
                 each(row.to_socket(Want::NONE).unwrap());
                 ControlFlow::Continue(())
             });
-            assert!(!answer.unwrap().interrupted);
+            match answer {
+                Ok(answer) => assert!(!answer.interrupted),
+                Err(DiagError::Unsupported(_)) => hidden.push(proto),
+                Err(error) => panic!("{error}"),
+            }
         }
     }
-    rows
+    (rows, hidden)
 }
 
 fn describe(socket: &Socket) -> String {

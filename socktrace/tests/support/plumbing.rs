@@ -71,6 +71,13 @@ pub(super) fn act(stage: &mut Stage, words: &[&str]) -> io::Result<Option<String
         }
         ["bind", addr, port] => bind(last(stage), &SockaddrStorage::from(address(addr, port)))?,
         ["connect-to", addr, port] => connect(last(stage), &SockaddrStorage::from(address(addr, port)))?,
+        // connect(2) to AF_UNSPEC.
+        ["disconnect"] => {
+            let nobody = [0u16; 8];
+            // SAFETY: a `struct sockaddr` of that length, in which a family of 0 is AF_UNSPEC.
+            let done = unsafe { libc::connect(last(stage), nobody.as_ptr().cast(), 16) };
+            Errno::result(done)?;
+        }
         ["send", addr, port] => send(last(stage), &SockaddrStorage::from(address(addr, port)))?,
         ["bind-name", name] => bind(last(stage), &unix(name)?)?,
         ["connect-name", name] => connect(last(stage), &unix(name)?)?,

@@ -69,6 +69,8 @@ fn call_kind(kind: Kind, record: &CallRecord) -> ChangeKind {
     match kind {
         Kind::Bind => ChangeKind::Bind { errno },
         Kind::Listen => ChangeKind::Listen { errno, backlog: record.aux },
+        // The state is what tells: of an IPv6 socket the kernel keeps the old peer's address.
+        Kind::Connect if errno == 0 && is_dissolved(&record.head) => ChangeKind::Disconnect,
         Kind::Connect => ChangeKind::Connect { errno },
         Kind::Accept => ChangeKind::Accept { fd: record.aux },
         Kind::Create => ChangeKind::Create,
@@ -76,6 +78,11 @@ fn call_kind(kind: Kind, record: &CallRecord) -> ChangeKind {
         Kind::FirstSend => ChangeKind::FirstSend,
         Kind::Release | Kind::State => ChangeKind::Release,
     }
+}
+
+/// Whether a datagram or RAW socket of which connect(2) has succeeded has no peer (net/ipv4/udp.c, `udp_disconnect`).
+fn is_dissolved(head: &RecordHead) -> bool {
+    Family::from_number(head.family.into()) != Family::Unix && State::from_number(head.old) == State::Close
 }
 
 fn of_state(head: &RecordHead, closing: Option<Box<Closing>>) -> Change {
@@ -244,6 +251,24 @@ mod tests {
             assert_eq!(change.proto, Proto::UnixSeqpacket);
             let named = if local { change.local } else { change.peer };
             assert!(matches!(named, Endpoint::Unix { name, .. } if name.as_bytes() == b"\0ab"), "{kind:?}");
+        }
+    }
+
+    #[test]
+    fn the_state_after_connect_says_whether_there_is_a_peer() {
+        const CLOSE: u8 = 7;
+        const ENETUNREACH: u32 = 101;
+        for (family, state, error, expected) in [
+            (2, 1, 0, ChangeKind::Connect { errno: 0 }),
+            (10, CLOSE, 0, ChangeKind::Disconnect),
+            (2, CLOSE, ENETUNREACH, ChangeKind::Connect { errno: 101 }),
+            (1, CLOSE, 0, ChangeKind::Connect { errno: 0 }),
+        ] {
+            // SAFETY: as above.
+            let mut record: UnixCallRecord = unsafe { std::mem::zeroed() };
+            record.call.head = head(Kind::Connect);
+            (record.call.head.family, record.call.head.old, record.call.error) = (family, state, error);
+            assert_eq!(decode(&bytes(&record)).map(|change| change.kind), Ok(expected));
         }
     }
 

@@ -204,7 +204,7 @@ impl World {
                     let Some(sock) = self.socks.get_mut(&cookie) else { return };
                     sock.is.state = State::Close;
                     sock.is.peer = end(sock.family, 0, 0);
-                    self.change(cookie, ChangeKind::Connect { errno: 0 }, Some(by), true);
+                    self.change(cookie, ChangeKind::Disconnect, Some(by), true);
                 }
             }
             Act::UdpSend => {
