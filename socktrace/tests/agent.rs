@@ -2,6 +2,7 @@
 
 mod answers;
 mod churn;
+mod clock;
 mod compare;
 mod crowd;
 mod history;

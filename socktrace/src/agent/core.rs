@@ -25,7 +25,7 @@ use crate::socket::{BootNs, Change};
 use crate::table::SETTLE;
 use rustc_hash::FxHashMap;
 use std::path::Path;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use tokio::sync::{mpsc, oneshot, watch};
 
 /// Changes taken from the ring before anything else gets its turn.
@@ -53,7 +53,7 @@ pub struct Core {
     /// Who wants to know when the first dump is in the table.
     waiting: Vec<oneshot::Sender<u64>>,
     ready: Option<u64>,
-    started: Instant,
+    started: BootNs,
     outputs: Vec<Output>,
     /// Who holds which socket, as far as that has been found out while the programs were loaded.
     search: Option<Search>,
@@ -95,7 +95,7 @@ impl Core {
             parts: None,
             waiting: Vec::new(),
             ready: None,
-            started: Instant::now(),
+            started: time::boot_now(),
             outputs: Vec::new(),
             search: None,
         }
@@ -165,6 +165,7 @@ impl Core {
     /// Takes what is in the ring, at most a batch; how many records there were.
     fn drain(&mut self) -> usize {
         let now = time::boot_now();
+        time::follow(&mut self.clock);
         let Self { source, engine, identities, lingering, cgroups, history, clock, outputs, .. } = self;
         let mut see = |change: Change| {
             lingering.see(&change);
@@ -203,6 +204,7 @@ impl Core {
 
     fn part(&mut self, part: Option<Part>) {
         let now = time::boot_now();
+        time::follow(&mut self.clock);
         match part {
             Some(Part::Rows(rows)) => rows.into_iter().for_each(|row| {
                 let cgroup = row.detail.as_ref().and_then(|detail| detail.cgroup_id);
@@ -224,7 +226,7 @@ impl Core {
     }
 
     fn tick(&mut self) {
-        self.clock = time::clock(0);
+        time::follow(&mut self.clock);
         self.identities.let_go();
         let now = time::boot_now();
         let counters = self.source.counters();

@@ -1,25 +1,22 @@
-//! The clocks: the kernel's, and how far the wall clock is from it.
+//! How far the wall clock is from the kernel's, and following it when somebody sets it.
 //!
-//! I/O: clock_gettime(2).
+//! I/O: clock_gettime(2), through `kernel`.
 
+use crate::kernel::clock::wall_now;
 use crate::render::clock::Clock;
-use crate::socket::BootNs;
-use nix::time::{ClockId, clock_gettime};
 
-/// Now, by the clock that kernel records carry.
-#[must_use]
-pub fn boot_now() -> BootNs {
-    u64::try_from(read(ClockId::CLOCK_BOOTTIME)).unwrap_or(0)
-}
+pub use crate::kernel::clock::boot_now;
 
-/// How far the wall clock is from the kernel's, now: it moves when somebody sets the wall clock.
+/// How far the wall clock is from the kernel's, now.
 #[must_use]
 pub fn clock(local_offset_s: i32) -> Clock {
-    // The kernel's clock is read before and after; the wall clock's reading belongs to the middle.
-    let before = read(ClockId::CLOCK_BOOTTIME);
-    let wall = read(ClockId::CLOCK_REALTIME);
-    let after = read(ClockId::CLOCK_BOOTTIME);
-    Clock { unix_minus_boot_ns: wall - (before + (after - before) / 2), local_offset_s }
+    Clock { unix_minus_boot_ns: Reading::now().distance(), local_offset_s }
+}
+
+/// Follows the wall clock: what is told from now on has the time that it shows now. To be called often; it costs three
+/// readings of clocks, and no system call.
+pub fn follow(clock: &mut Clock) {
+    clock.unix_minus_boot_ns = Reading::now().or(clock.unix_minus_boot_ns);
 }
 
 /// What the local time zone adds to UTC now, seconds.
@@ -29,9 +26,31 @@ pub fn local_offset_s() -> i32 {
     jiff::tz::TimeZone::system().to_offset(now).seconds()
 }
 
-fn read(id: ClockId) -> i64 {
-    // The clocks exist since Linux 2.6.39.
-    clock_gettime(id).map_or(0, |time| time.tv_sec() * 1_000_000_000 + time.tv_nsec())
+/// The kernel's clock, the wall clock, and the kernel's again: between them we may have been kept waiting.
+#[derive(Debug, Clone, Copy)]
+struct Reading {
+    before: i64,
+    wall: i64,
+    after: i64,
+}
+
+impl Reading {
+    fn now() -> Self {
+        let boot_now = || i64::try_from(boot_now()).unwrap_or(i64::MAX);
+        Self { before: boot_now(), wall: wall_now(), after: boot_now() }
+    }
+
+    /// The wall clock's reading belongs to the middle.
+    const fn distance(self) -> i64 {
+        self.wall - (self.before + (self.after - self.before) / 2)
+    }
+
+    /// The distance to go on with: the known one, unless the clocks cannot be so far apart any more. So the times of
+    /// events do not jitter with our readings.
+    const fn or(self, known: i64) -> i64 {
+        let (new, doubt) = (self.distance(), (self.after - self.before) / 2 + 1);
+        if (new - known).abs() <= doubt { known } else { new }
+    }
 }
 
 #[cfg(test)]
@@ -45,5 +64,22 @@ mod tests {
         let ours = clock.unix_ns(boot_now());
         let difference = i128::from(ours) - now.as_nanosecond();
         assert!(difference.abs() < 1_000_000_000, "{difference} ns");
+    }
+
+    #[test]
+    fn a_clock_that_was_set_is_followed_and_a_slow_reading_is_not() {
+        const HOUR: i64 = 3_600_000_000_000;
+        for (name, [before, wall, after], expected) in [
+            ("nothing happened", [1000, 6010, 1020], 5000),
+            ("read a little off the middle", [1000, 6003, 1020], 5000),
+            ("kept waiting after the wall clock was read", [1000, 6001, 51_000], 5000),
+            ("kept waiting before it was read", [1000, 55_999, 51_000], 5000),
+            ("set forward", [1000, 6010 + HOUR, 1020], 5000 + HOUR),
+            ("set back", [1000, 6010 - HOUR, 1020], 5000 - HOUR),
+            ("set forward while we were kept waiting", [1000, HOUR, 51_000], HOUR - 26_000),
+            ("slewed by a microsecond", [1000, 7010, 1020], 6000),
+        ] {
+            assert_eq!(Reading { before, wall, after }.or(5000), expected, "{name}");
+        }
     }
 }

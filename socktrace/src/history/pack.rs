@@ -24,6 +24,11 @@ impl Packer {
         self.fresh = true;
     }
 
+    /// When the last record happened.
+    pub(super) const fn last(&self) -> UnixNs {
+        self.context.at
+    }
+
     /// Appends an end. `unix_minus_boot_ns` makes wall-clock time of the kernel's.
     pub(super) fn ended(&mut self, ended: &Ended, unix_minus_boot_ns: i64, out: &mut Vec<u8>) {
         let at = ended.at.saturating_add_signed(unix_minus_boot_ns);

@@ -58,6 +58,8 @@ pub struct Cut {
     pub first: u64,
     /// How many they are.
     pub records: u64,
+    /// When the youngest of them happened: not always the last, since the wall clock may have been set.
+    pub newest: UnixNs,
     /// The records.
     pub bytes: Vec<u8>,
 }
@@ -70,7 +72,7 @@ impl Cut {
         let mut packer = Packer::default();
         packer.begin_anew();
         packer.lost(records, by, at, &mut bytes);
-        Self { first, records: 1, bytes }
+        Self { first, records: 1, newest: at, bytes }
     }
 }
 
@@ -110,6 +112,7 @@ struct Cuts {
     /// How much of the growing chunk has been cut.
     done: usize,
     done_records: u64,
+    newest: UnixNs,
     ready: Vec<Cut>,
 }
 
@@ -197,6 +200,9 @@ impl Ring {
     /// A record has been added.
     fn grown(&mut self) {
         self.next += 1;
+        if let Some(cuts) = &mut self.cuts {
+            cuts.newest = cuts.newest.max(self.packer.last());
+        }
         let records = usize::try_from(self.next - self.open_first).unwrap_or(usize::MAX);
         if self.open.len() >= chunk_of(self.bounds.bytes) || records >= chunk_of(self.bounds.records) {
             self.seal();
@@ -242,7 +248,8 @@ impl Ring {
             return;
         }
         let first = self.open_first + cuts.done_records;
-        cuts.ready.push(Cut { first, records: self.next - first, bytes: rest.to_vec() });
+        let newest = std::mem::take(&mut cuts.newest);
+        cuts.ready.push(Cut { first, records: self.next - first, newest, bytes: rest.to_vec() });
         (cuts.done, cuts.done_records) = (self.open.len(), self.next - self.open_first);
         self.packer.begin_anew();
     }

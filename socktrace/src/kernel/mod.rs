@@ -3,6 +3,7 @@
 pub mod bpf_maps;
 pub mod capabilities;
 pub mod cgroups;
+pub mod clock;
 pub mod ebpf;
 pub mod memory;
 pub mod netlink;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use crate::kernel::bpf_maps;
 use crate::kernel::cgroups::Cgroups;
+use crate::kernel::clock::boot_now;
 use crate::kernel::sock_diag::Want;
 use crate::query::bytecode::{Able, Target};
 use crate::query::{self, Context, Dialect, Facts, Filter, InCgroup, Processes};
@@ -98,14 +99,6 @@ impl<'a> Plan<'a> {
         }
         self.filter.matches(&facts)
     }
-}
-
-/// Nanoseconds since boot.
-fn boot_now() -> BootNs {
-    nix::time::clock_gettime(nix::time::ClockId::CLOCK_BOOTTIME).map_or(0, |now| {
-        let (seconds, nanos) = (now.tv_sec().unsigned_abs(), now.tv_nsec().unsigned_abs());
-        seconds * 1_000_000_000 + nanos
-    })
 }
 
 /// The filter's meaning.

@@ -59,7 +59,8 @@ pub fn survey(log: &Log, question: &Question) -> Survey {
                 },
                 Some(Record::Lost { .. } | Record::Stopped) => {}
                 Some(Record::Began) => {
-                    if let Some(last) = last.filter(|&last| question.overlaps(last, at)) {
+                    // Nobody knows how long it was if the wall clock was set back meanwhile.
+                    if let Some(last) = last.filter(|&last| last <= at && question.overlaps(last, at)) {
                         survey.gaps.push((last, at));
                     }
                 }

@@ -30,6 +30,8 @@ pub(super) struct Disk {
     /// The files, oldest first: the number of their first record, and their size. The last may be the open one.
     files: VecDeque<(u64, u64)>,
     open: Option<File>,
+    /// When the youngest record in the open file happened.
+    newest: UnixNs,
     trouble: Option<Trouble>,
 }
 
@@ -43,7 +45,7 @@ struct Trouble {
 impl Disk {
     pub(super) fn new(options: &FileOptions) -> Self {
         let FileOptions { dir, most } = options.clone();
-        Self { dir, most, lock: None, files: VecDeque::new(), open: None, trouble: None }
+        Self { dir, most, lock: None, files: VecDeque::new(), open: None, newest: 0, trouble: None }
     }
 
     /// Gets ready to write, or says why not.
@@ -161,6 +163,12 @@ impl Disk {
             return Err(error);
         }
         *size += length;
+        self.newest = self.newest.max(cut.newest);
+        if self.newest > now() {
+            // The wall clock has been set back. Whoever looks for what was before that goes by the time of the file; where
+            // the file system takes no other, they find it while it is in memory.
+            let _ = file.set_modified(UNIX_EPOCH + Duration::from_nanos(self.newest));
+        }
         Ok(())
     }
 
@@ -176,6 +184,7 @@ impl Disk {
             return Err(error);
         }
         self.open = Some(file);
+        self.newest = 0;
         self.files.push_back((first, segment::head().len() as u64));
         Ok(())
     }

@@ -27,7 +27,7 @@ pub(super) struct Listed {
     pub(super) first: u64,
     /// Its bytes.
     pub(super) size: u64,
-    /// When it was last written to: nothing in it is younger.
+    /// When it was last written to: nothing in it is younger, also where the wall clock has been set back (`disk`).
     pub(super) written: UnixNs,
 }
 

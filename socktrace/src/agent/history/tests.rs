@@ -142,6 +142,41 @@ fn times_bound_what_is_told_and_what_was_lost() {
 }
 
 #[test]
+fn what_was_written_before_the_wall_clock_was_set_back_is_found() {
+    const HOUR: u64 = 3600 * SECOND;
+    let dir = tempfile::tempdir().unwrap();
+    let now = u64::try_from(jiff::Timestamp::now().as_nanosecond()).unwrap();
+    let mut ring = Ring::new(ROOMY, 1);
+    ring.write_too();
+    // In each file these sockets, whose ends had such a time.
+    for file in [
+        &[(1, now - HOUR), (2, now - HOUR)][..],
+        &[(3, now + 2 * HOUR), (4, now + 2 * HOUR + SECOND), (5, now)],
+        &[(6, now + SECOND / 2)],
+    ] {
+        let mut disk = Disk::new(&options(dir.path(), 1 << 20));
+        disk.open();
+        for &(port, at) in file {
+            ring.push(&ended(SECOND, port, 0), (at - SECOND).cast_signed());
+            ring.cut().for_each(|cut| disk.write(&cut, Dropped::default()));
+        }
+    }
+    for (since, until, expected) in [
+        (now + HOUR, u64::MAX, &[3, 4][..]),
+        (now - 2 * HOUR, now - SECOND, &[1, 2]),
+        (now - SECOND, now + SECOND, &[5, 6]),
+        (now - SECOND, u64::MAX, &[3, 4, 5, 6]),
+        (0, u64::MAX, &[1, 2, 3, 4, 5, 6]),
+        (now + 3 * HOUR, u64::MAX, &[]),
+    ] {
+        let question = Question { since: Some(since), until: Some(until), ..all() };
+        let (survey, told) = answers(&on_disk(dir.path()), &question);
+        let told: Vec<_> = told.iter().map(|line| line["local_port"].as_u64().unwrap()).collect();
+        assert_eq!((&told[..], survey.troubles), (expected, Vec::new()), "{since} to {until}");
+    }
+}
+
+#[test]
 fn filters_are_those_of_events() {
     let mut recorder = Recorder::start(&Options { bounds: ROOMY, files: None }, 0, &CLOCK);
     (1..=4).for_each(|port| recorder.push(&ended(u64::from(port) * SECOND, port, u32::from(port)), &CLOCK));

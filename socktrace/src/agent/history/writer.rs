@@ -148,7 +148,7 @@ mod tests {
         };
         let mut given = 0;
         let mut give = |writer: &mut Writer| {
-            writer.give(Cut { first: given, records: 10, bytes: vec![0; 64 * 1024] });
+            writer.give(Cut { first: given, records: 10, newest: 0, bytes: vec![0; 64 * 1024] });
             given += 10;
         };
         (0..1000).for_each(|_| give(&mut writer));
