@@ -1,10 +1,21 @@
-//! The same work for many items, on all processors. I/O: threads.
+//! The same work for many items on several threads. I/O: threads.
 
 use std::sync::{Mutex, PoisonError};
 use std::thread::Builder;
 
-/// Does the work for each item, whoever is free takes the next one; what it gave, in the order of the items.
+/// Does the work for each item on all processors; what it gave, in the order of the items.
 pub(super) fn in_parallel<T: Send, R: Send>(items: Vec<T>, work: impl Fn(T) -> R + Sync) -> Vec<R> {
+    let processors = std::thread::available_parallelism().map_or(1, usize::from);
+    on_threads(processors.min(8), items, work)
+}
+
+/// The same on at most so many threads: whoever is free takes the next item.
+pub(super) fn on_threads<T: Send, R: Send>(
+    count: usize,
+    items: Vec<T>,
+    work: impl Fn(T) -> R + Sync,
+) -> Vec<R> {
+    let helpers = count.min(items.len()).saturating_sub(1);
     let items = Mutex::new(items.into_iter().enumerate());
     let take_all = || {
         let mut done = Vec::new();
@@ -14,7 +25,6 @@ pub(super) fn in_parallel<T: Send, R: Send>(items: Vec<T>, work: impl Fn(T) -> R
             done.push((place, work(item)));
         }
     };
-    let helpers = std::thread::available_parallelism().map_or(1, usize::from).min(8) - 1;
     let mut done = std::thread::scope(|scope| {
         // Where no more threads are to be had, there are as many as there are.
         let threads: Vec<_> =
@@ -35,7 +45,11 @@ mod tests {
 
     #[test]
     fn items_come_in_order_whoever_worked_on_them() {
-        let done: Vec<_> = in_parallel((0..500).collect(), |item| item * 2).into_iter().enumerate().collect();
-        assert_eq!(done, (0..500).map(|item| (item, item * 2)).collect::<Vec<_>>());
+        for threads in [0, 1, 7, 900] {
+            let done = on_threads(threads, (0..500).collect(), |item| item * 2);
+            assert_eq!(done, (0..500).map(|item| item * 2).collect::<Vec<_>>(), "{threads}");
+        }
+        assert_eq!(in_parallel(vec![3, 2, 1], |item| item + 1), [4, 3, 2]);
+        assert_eq!(in_parallel(Vec::<u8>::new(), |item| item), Vec::<u8>::new());
     }
 }

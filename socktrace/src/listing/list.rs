@@ -18,7 +18,7 @@ use super::error::Error;
 use super::held::Held;
 use super::hints::Hints;
 use super::names::Directory;
-use super::options::{NetnsChoice, Options, Order};
+use super::options::{Format, NetnsChoice, Options, Order};
 use super::plan::Plan;
 use super::run::Report;
 use super::{Places, namespaces, rounds::Rounds};
@@ -91,6 +91,12 @@ pub(super) fn list(
         return Ok(report);
     }
     held.sockets.truncate(options.top.unwrap_or(usize::MAX));
+    if options.show.resolve {
+        let ends = held.sockets.iter().flat_map(|socket| [&socket.local, &socket.peer]);
+        let addrs = ends.filter_map(|end| Some(end.inet()?.0));
+        // `::` is shown as `*`.
+        names.meet_hosts(addrs.filter(|addr| addr.is_ipv4() || !addr.is_unspecified()));
+    }
     let mut answer = Answer::new(options, &mut names, hints, rounds, out);
     held.each(|row| {
         report.unowned += usize::from(row.users.is_empty());
@@ -104,7 +110,10 @@ pub(super) fn list(
 fn streams(options: &Options, plan: &Plan<'_>) -> bool {
     // Peers of UNIX sockets are only known at the end.
     let peers = options.tells_peers() && options.selection.families.contains(Family::Unix);
+    // Names of hosts are asked for all at once, unless somebody waits for the first rows.
+    let hosts = options.show.resolve && options.format == Format::Text { screen: None };
     !peers
+        && !hosts
         && !plan.filter.needs().processes
         && !options.needs_users()
         && options.order == Order::Kernel

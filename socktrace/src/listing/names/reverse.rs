@@ -1,7 +1,10 @@
 //! Numbers to names, for `render`.
 
 use std::fs;
+use std::net::IpAddr;
 use std::path::Path;
+
+use rustc_hash::FxHashSet;
 
 use crate::kernel::{resolver, selinux};
 use crate::render::names::{Named, Names};
@@ -20,6 +23,20 @@ impl Names for Directory {
 }
 
 impl Directory {
+    /// Finds the names of these hosts at once, those that are not known yet: one by one they would be waited for.
+    pub(in crate::listing) fn meet_hosts(&mut self, addrs: impl Iterator<Item = IpAddr>) {
+        let unknown: FxHashSet<IpAddr> =
+            addrs.filter(|addr| !self.known.contains_key(&Named::Host(*addr))).collect();
+        let addrs: Vec<IpAddr> = unknown.into_iter().collect();
+        let names = resolver::names_of(addrs.clone());
+        self.known.extend(
+            addrs
+                .into_iter()
+                .zip(names)
+                .map(|(addr, name)| (Named::Host(addr), name.map(|name| name.into_bytes().into()))),
+        );
+    }
+
     fn look_up(&self, of: Named) -> Option<Box<[u8]>> {
         match of {
             Named::Service { proto, port } => self.service_name(proto, port).map(Into::into),
