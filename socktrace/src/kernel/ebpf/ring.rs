@@ -1,13 +1,13 @@
 //! Reading the ring without being woken for every record. I/O: mapped memory, epoll.
 //!
-//! While the reader is busy it drains on its own, a few milliseconds apart, and the programs wake nobody. When a
-//! drain finds little, the reader asks to be woken (one word of shared memory) and sleeps; the next record wakes it
+//! While the reader is busy it drains on its own, a few milliseconds apart, and the programs wake nobody. When records
+//! come seldom, the reader asks to be woken (one word of shared memory) and sleeps; the next record wakes it
 //! at once. A record whose program read that word just before it was set wakes nobody, so the first sleep is short.
 
 use std::io;
 use std::os::fd::OwnedFd;
 use std::sync::atomic::{Ordering, fence};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use socktrace_common::{WAKE_INDEX, WAKE_WANTED};
 use tokio::io::Interest;
@@ -16,10 +16,10 @@ use tokio::io::unix::AsyncFd;
 use super::mapped::Mapped;
 use super::records::Records;
 
-/// A drain of at least so many records keeps the reader awake.
-const BUSY: usize = 32;
 /// Between two drains while busy.
 const PAUSE: Duration = Duration::from_millis(3);
+/// A drain of at least so many records, or as many as would be so many in a pause, keeps the reader awake.
+const BUSY: usize = 32;
 /// The first sleep after asking to be woken: the longest that a record can lie unread.
 const SETTLE: Duration = Duration::from_millis(8);
 
@@ -29,6 +29,7 @@ pub(super) struct Ring {
     fd: AsyncFd<OwnedFd>,
     wake: Mapped<u32>,
     pace: Pace,
+    drained: Instant,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,7 +47,7 @@ impl Ring {
     pub(super) fn new(records: Records, fd: OwnedFd, wake: Mapped<u32>) -> io::Result<Self> {
         // SAFETY: an owned descriptor, which is not replaced within the `AsyncFd`.
         let fd = unsafe { AsyncFd::register_with_interest(fd, Interest::READABLE) }?;
-        Ok(Self { records, fd, wake, pace: Pace::Settling })
+        Ok(Self { records, fd, wake, pace: Pace::Settling, drained: Instant::now() })
     }
 
     /// Wait until a drain is worth while. Cancel-safe.
@@ -79,12 +80,56 @@ impl Ring {
     /// Hand over at most `max` records; how many there were.
     pub(super) fn drain(&mut self, max: usize, each: impl FnMut(&[u8])) -> usize {
         let count = self.records.drain(max, each);
-        self.pace = match (count, self.pace) {
-            // Somebody looked by the way: that the reader has asked to be woken still holds.
-            (0, Pace::Idle) => Pace::Idle,
-            (BUSY.., _) => Pace::Busy,
-            _ => Pace::Settling,
-        };
+        let now = Instant::now();
+        self.pace = self.pace.after(count, now - self.drained);
+        self.drained = now;
         count
+    }
+}
+
+impl Pace {
+    /// After a drain of so many records that came within `time`.
+    fn after(self, count: usize, time: Duration) -> Self {
+        match (count, self) {
+            // Somebody looked by the way: that the reader has asked to be woken still holds.
+            (0, Self::Idle) => Self::Idle,
+            (0, Self::Busy | Self::Settling) => Self::Settling,
+            (BUSY.., _) => Self::Busy,
+            // Who is woken at once always finds few, and being woken so often takes more from those who make the records
+            // than all the rest.
+            (few, _) if PAUSE * few as u32 >= time * BUSY as u32 => Self::Busy,
+            (_, _) => Self::Settling,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn few_records_at_a_time_but_often_keep_the_reader_awake() {
+        use Pace::{Busy, Idle, Settling};
+        for (before, count, micros, expected) in [
+            (Idle, 0, 1_000, Idle),
+            (Settling, 0, 1_000, Settling),
+            (Busy, 0, 3_000, Settling),
+            (Busy, 31, 3_000, Settling),
+            (Busy, 32, 3_000, Busy),
+            // One connection after a long time.
+            (Idle, 7, 400_000, Settling),
+            // The reader was kept from reading.
+            (Busy, 40, 100_000, Busy),
+            // 50,000 connections a second, of which each record wakes the reader.
+            (Settling, 5, 40, Busy),
+            (Idle, 1, 20, Busy),
+            (Settling, 5, 4_000, Settling),
+        ] {
+            assert_eq!(
+                before.after(count, Duration::from_micros(micros)),
+                expected,
+                "{before:?} {count} {micros}"
+            );
+        }
     }
 }
