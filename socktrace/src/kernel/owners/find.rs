@@ -47,22 +47,40 @@ impl Search {
     /// # Errors
     /// If /proc cannot be listed.
     pub fn find(self, inodes: &FxHashSet<u32>) -> Result<Walk, OwnersError> {
-        if let Some(passing) = self.0 {
-            match passing.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)) {
-                Ok((mut iter, pass)) => {
-                    let walk = pass.holders_of(inodes);
-                    if walk.holders.sockets() == inodes.len() {
-                        return Ok(walk);
-                    }
-                    match Pass::make(&mut iter) {
-                        Ok(pass) => return Ok(pass.holders_of(inodes)),
-                        Err(error) => log::debug!("the task_file iterator broke off, so by /proc: {error}"),
-                    }
-                }
-                Err(error) => log::debug!("no task_file iterator, so by /proc: {error}"),
+        if let Some((mut iter, pass)) = self.join() {
+            let walk = pass.holders_of(inodes);
+            if walk.holders.sockets() == inodes.len() {
+                return Ok(walk);
+            }
+            match Pass::make(&mut iter) {
+                Ok(pass) => return Ok(pass.holders_of(inodes)),
+                Err(error) => log::debug!("the task_file iterator broke off, so by /proc: {error}"),
             }
         }
         walk(Path::new("/proc"), false, |inode| inodes.contains(&inode))
+    }
+
+    /// The same, but the iterator is not started again: a socket that was not there yet when the search began may have
+    /// no holder in the answer. For those who will search again.
+    ///
+    /// # Errors
+    /// If /proc cannot be listed.
+    pub fn found(self, inodes: &FxHashSet<u32>) -> Result<Walk, OwnersError> {
+        match self.join() {
+            Some((_, pass)) => Ok(pass.holders_of(inodes)),
+            None => walk(Path::new("/proc"), false, |inode| inodes.contains(&inode)),
+        }
+    }
+
+    /// What the iterator gave, where it was chosen and went well.
+    fn join(self) -> Option<(HolderIter, Pass)> {
+        match self.0?.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)) {
+            Ok(passed) => Some(passed),
+            Err(error) => {
+                log::debug!("no task_file iterator, so by /proc: {error}");
+                None
+            }
+        }
     }
 }
 
