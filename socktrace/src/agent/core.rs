@@ -301,12 +301,13 @@ async fn next_part(parts: &mut Option<mpsc::Receiver<Part>>) -> Option<Part> {
 /// Dumps on a thread of its own. Where the thread cannot be started, that is a dump that shows nothing.
 fn start_dump(reach: Reach, search: Option<Search>) -> mpsc::Receiver<Part> {
     let (sender, receiver) = mpsc::channel(PARTS);
+    // What was told before the dump began has had its effect on the kernel's tables by then.
+    let settled = Instant::now() + Duration::from_nanos(SETTLE);
     let run = move || {
-        // What was told before the dump began has had its effect on the kernel's tables by then.
-        std::thread::sleep(Duration::from_nanos(SETTLE));
         // An error means that the engine's task has ended.
         let search = search.filter(|_| reach == Reach::All);
-        let _ = dump::dump(reach, search, &mut |part| sender.blocking_send(part).map_err(|_| Unwanted));
+        let _ =
+            dump::dump(reach, search, settled, &mut |part| sender.blocking_send(part).map_err(|_| Unwanted));
     };
     if let Err(error) = std::thread::Builder::new().name("dump".into()).spawn(run) {
         log::error!("cannot start a dump: {error}");

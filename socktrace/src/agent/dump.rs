@@ -5,7 +5,7 @@
 
 use crate::engine::Reach;
 use crate::kernel::netns::{self, Netns};
-use crate::kernel::owners::Search;
+use crate::kernel::owners::{OwnersError, Search, Walk};
 use crate::kernel::sock_diag::{
     DiagError, InetQuery, InetRow, InetTable, IpVersion, SockDiag, UnixQuery, Want,
 };
@@ -14,6 +14,7 @@ use crate::table::{Outcome, Scope};
 use rustc_hash::{FxHashMap, FxHashSet};
 use std::ops::ControlFlow;
 use std::path::Path;
+use std::time::Instant;
 
 /// Rows that are handed over together.
 const ROWS: usize = 512;
@@ -41,39 +42,50 @@ const TABLES: [(InetTable, Proto); 4] = [
     (InetTable::Raw, Proto::Raw(0)),
 ];
 
+/// How holders are asked for.
+type Find = fn(Search, &FxHashSet<u32>) -> Result<Walk, OwnersError>;
+
 /// The receiver of the parts has gone.
 #[derive(Debug)]
 pub(super) struct Unwanted;
 
-/// Dumps the sockets of every namespace that we may enter, handing each part to `hand`. A search for their holders may
-/// have begun before.
+/// Dumps the sockets of every namespace that we may enter, handing each part to `hand`, and asks for none before
+/// `settled`. A search for their holders may have begun before.
 ///
 /// # Errors
 /// When `hand` says that nobody wants the rest.
 pub(super) fn dump(
     reach: Reach,
     search: Option<Search>,
+    settled: Instant,
     hand: &mut impl FnMut(Part) -> Result<(), Unwanted>,
 ) -> Result<(), Unwanted> {
-    let search = match reach {
-        Reach::All => Some(search.unwrap_or_else(Search::begin)),
-        Reach::Unix => None,
+    let search = match (reach, search) {
+        // The first audit follows soon: what came since the search began is not worth another one.
+        (Reach::All, Some(begun)) => Some((begun, Search::found as Find)),
+        (Reach::All, None) => Some((Search::begin(), Search::find as Find)),
+        (Reach::Unix, _) => None,
     };
     let mut inodes = FxHashSet::default();
-    sockets(reach, &mut |part| {
+    sockets(reach, settled, &mut |part| {
         if let Part::Rows(rows) = &part {
             inodes.extend(rows.iter().map(|row| row.inode).filter(|&inode| inode != 0));
         }
         hand(part)
     })?;
     match search {
-        Some(search) => hand(Part::Holders(holders(search, &inodes))),
+        Some((search, find)) => hand(Part::Holders(holders(find(search, &inodes), &inodes))),
         None => Ok(()),
     }
 }
 
-fn sockets(reach: Reach, hand: &mut impl FnMut(Part) -> Result<(), Unwanted>) -> Result<(), Unwanted> {
+fn sockets(
+    reach: Reach,
+    settled: Instant,
+    hand: &mut impl FnMut(Part) -> Result<(), Unwanted>,
+) -> Result<(), Unwanted> {
     let listed = netns::list(Path::new("/proc"));
+    std::thread::sleep(settled.saturating_duration_since(Instant::now()));
     if listed.denied > 0 {
         log::debug!("the network namespaces of {} processes cannot be seen", listed.denied);
     }
@@ -94,8 +106,8 @@ fn sockets(reach: Reach, hand: &mut impl FnMut(Part) -> Result<(), Unwanted>) ->
 
 /// Who holds these sockets. Of several holders the first process in the order of `/proc`: of a server and its
 /// workers that is the server.
-fn holders(search: Search, inodes: &FxHashSet<u32>) -> FxHashMap<u32, Process> {
-    match search.find(inodes) {
+fn holders(found: Result<Walk, OwnersError>, inodes: &FxHashSet<u32>) -> FxHashMap<u32, Process> {
+    match found {
         Ok(walk) => {
             let first = |&inode: &u32| Some((inode, walk.holders.of(inode).last()?.process));
             inodes.iter().filter_map(first).collect()
@@ -143,41 +155,64 @@ impl<F: FnMut(Part) -> Result<(), Unwanted>> Dump<'_, F> {
     fn all(mut self, reach: Reach) -> Result<(), Unwanted> {
         let netns = self.diag.netns();
         for &(table, proto) in tables(reach) {
-            for ip in IpVersion::BOTH {
-                let mut lingering = Vec::new();
-                self.scope(scope(netns, ip.family(), proto), |diag, each| {
-                    let query = InetQuery::new(table, ip, wanted_states());
-                    // A row that cannot be understood is as good as missing.
-                    let mut whole = true;
-                    let answer = diag.inet(&query, |row| match row.to_socket(Want::CGROUP) {
-                        Ok(socket) if is_mini(&row) => {
-                            lingering.push([socket.local, socket.peer]);
-                            ControlFlow::Continue(())
-                        }
-                        Ok(socket) => each(socket),
-                        Err(error) => {
-                            log::debug!("a row that cannot be understood: {error}");
-                            whole = false;
-                            ControlFlow::Continue(())
-                        }
-                    })?;
-                    Ok(whole && !answer.interrupted && !answer.stopped)
-                })?;
-                if !lingering.is_empty() {
-                    (self.hand)(Part::Lingering(lingering))?;
-                }
+            // The kernel has one walk for both IPs of TCP, and of nothing else.
+            let asks: &[&[IpVersion]] = match table {
+                InetTable::Tcp => &[&IpVersion::BOTH],
+                InetTable::Udp
+                | InetTable::UdpLite
+                | InetTable::Raw
+                | InetTable::Mptcp
+                | InetTable::Sctp
+                | InetTable::Dccp => &[&[IpVersion::V4], &[IpVersion::V6]],
+            };
+            for &ips in asks {
+                self.inet(netns, (table, proto), ips)?;
             }
         }
-        self.scope(scope(netns, Family::Unix, Proto::UnixStream), |diag, each| {
+        self.scope(&[scope(netns, Family::Unix, Proto::UnixStream)], |diag, each| {
             let answer = diag.unix(&UnixQuery { states: StateSet::ALL, want: Want::NONE }, each)?;
             Ok(!answer.interrupted && !answer.stopped)
         })
     }
 
-    /// One request; `ask` says whether the answer was whole.
+    /// One IP of a table, or both of TCP.
+    fn inet(
+        &mut self,
+        netns: NetnsId,
+        (table, proto): (InetTable, Proto),
+        ips: &[IpVersion],
+    ) -> Result<(), Unwanted> {
+        let mut lingering = Vec::new();
+        let scopes: Vec<_> = ips.iter().map(|ip| scope(netns, ip.family(), proto)).collect();
+        self.scope(&scopes, |diag, each| {
+            // A row that cannot be understood is as good as missing.
+            let mut whole = true;
+            let take = |row: InetRow<'_>| match row.to_socket(Want::CGROUP) {
+                Ok(socket) if is_mini(&row) => {
+                    lingering.push([socket.local, socket.peer]);
+                    ControlFlow::Continue(())
+                }
+                Ok(socket) => each(socket),
+                Err(error) => {
+                    log::debug!("a row that cannot be understood: {error}");
+                    whole = false;
+                    ControlFlow::Continue(())
+                }
+            };
+            let query = |ip| InetQuery::new(table, ip, wanted_states());
+            let answer = match *ips {
+                [ip] => diag.inet(&query(ip), take),
+                _ => diag.tcp_of_both(&query(IpVersion::V4), take),
+            }?;
+            Ok(whole && !answer.interrupted && !answer.stopped)
+        })?;
+        if lingering.is_empty() { Ok(()) } else { (self.hand)(Part::Lingering(lingering)) }
+    }
+
+    /// One request, of so many scopes; `ask` says whether the answer was whole.
     fn scope(
         &mut self,
-        scope: Scope,
+        scopes: &[Scope],
         mut ask: impl FnMut(&mut SockDiag, &mut dyn FnMut(Socket) -> ControlFlow<()>) -> Result<bool, DiagError>,
     ) -> Result<(), Unwanted> {
         let Self { diag, rows, hand } = self;
@@ -216,7 +251,7 @@ impl<F: FnMut(Part) -> Result<(), Unwanted>> Dump<'_, F> {
         if !rows.is_empty() {
             hand(Part::Rows(std::mem::take(rows)))?;
         }
-        hand(Part::Ended(scope, outcome))
+        scopes.iter().try_for_each(|&scope| hand(Part::Ended(scope, outcome)))
     }
 }
 
@@ -275,7 +310,7 @@ mod tests {
                 asked += 1;
                 answers(asked)
             };
-            dump.scope(scope, ask).unwrap();
+            dump.scope(&[scope], ask).unwrap();
             assert_eq!(asked, asks, "{name}");
             let [Part::Ended(of, outcome)] = parts.as_slice() else { panic!("{name}: {parts:?}") };
             assert_eq!((*of, *outcome), (scope, expected), "{name}");

@@ -16,10 +16,10 @@ use crate::kernel::sock_diag::{
 };
 use crate::socket::{Family, Proto, Socket, State};
 
-use super::Places;
 use super::error::Error;
 use super::hints::{Candidates, Named, Wanted};
 use super::selection::{Selection, Table};
+use super::{Places, inet};
 
 /// How often candidates are asked for when one of them has just changed, and how long that may take to be known. It is
 /// a small part of what a dump takes where there are many sockets.
@@ -133,25 +133,22 @@ impl Dump<'_> {
             Part::Vsock => diag.vsock(selection.states, want, listed)?,
             Part::Tipc => diag.tipc(selection.states, want, listed)?,
             Part::Xdp => diag.xdp(want, listed)?,
-            Part::Inet(table, inet) => {
-                if let Some(found) = look_up(diag, inet, want, self.request.candidates)? {
+            Part::Inet(table, kernels) => {
+                if let Some(found) = look_up(diag, kernels, want, self.request.candidates)? {
                     let wanted = found.into_iter().filter(|socket| selection.states.contains(socket.state));
                     return Ok(wanted
                         .map(listed)
                         .find(ControlFlow::is_break)
                         .unwrap_or(ControlFlow::Continue(())));
                 }
-                for ip in IpVersion::BOTH {
-                    let bpf_storages = self.request.bpf_maps;
-                    let query =
-                        InetQuery { want, bpf_storages, ..InetQuery::new(inet, ip, selection.states) };
-                    if selection.covers(table, ip.family())
-                        && inet_dump(diag, query, bytecode, &mut listed)?.is_break()
-                    {
-                        return Ok(ControlFlow::Break(()));
-                    }
-                }
-                return Ok(ControlFlow::Continue(()));
+                let covered = |ip: &IpVersion| selection.covers(table, ip.family());
+                let ips: Vec<_> = IpVersion::BOTH.into_iter().filter(covered).collect();
+                let query = InetQuery {
+                    want,
+                    bpf_storages: self.request.bpf_maps,
+                    ..InetQuery::new(kernels, IpVersion::V4, selection.states)
+                };
+                return inet::dump(diag, &query, &ips, bytecode, &mut listed);
             }
         };
         Ok(if answer.stopped { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
@@ -257,46 +254,6 @@ fn look_up(
         std::thread::sleep(PAUSE);
     }
     Ok(None)
-}
-
-/// Asks with the first bytecode that the kernel takes, or without.
-fn inet_dump(
-    diag: &mut SockDiag,
-    query: InetQuery<'_>,
-    bytecode: &[Vec<u8>],
-    each: &mut dyn FnMut(Socket) -> ControlFlow<()>,
-) -> Result<ControlFlow<()>, DiagError> {
-    let family = query.ip.family();
-    let table = query.table.name();
-    let programs = bytecode.iter().map(Vec::as_slice).chain([&[][..]]);
-    for program in programs {
-        let mut malformed = None;
-        let mut rows = 0usize;
-        let answer = diag.inet(&InetQuery { bytecode: program, ..query }, |row| {
-            rows += 1;
-            if row.family() != family {
-                return ControlFlow::Continue(());
-            }
-            match row.to_socket(query.want) {
-                Ok(socket) => each(socket),
-                Err(error) => {
-                    malformed = Some(error);
-                    ControlFlow::Break(())
-                }
-            }
-        });
-        if let Some(error) = malformed {
-            return Err(DiagError::Netlink { action: "list", table, source: error.into() });
-        }
-        match answer {
-            // It does not know an instruction, or does not allow it; programs are checked before the first row.
-            Err(error) if rows == 0 && !program.is_empty() && error.refused().is_some() => {}
-            answer => {
-                return Ok(if answer?.stopped { ControlFlow::Break(()) } else { ControlFlow::Continue(()) });
-            }
-        }
-    }
-    Ok(ControlFlow::Continue(()))
 }
 
 impl Part {

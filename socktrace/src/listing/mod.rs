@@ -7,6 +7,7 @@ mod error;
 mod events;
 mod held;
 mod hints;
+mod inet;
 mod kill;
 mod list;
 pub mod names;

@@ -125,6 +125,11 @@ impl Summary {
     }
 }
 
+/// How many sockets that line of `net/sockstat` or `net/sockstat6` tells of.
+pub(super) fn inuse(text: &str, line: &str) -> Option<i64> {
+    value(text, line, "inuse")
+}
+
 /// A number of a line like `TCP: inuse 5 orphan 0 tw 3 alloc 8 mem 1`.
 fn value(text: &str, line: &str, field: &str) -> Option<i64> {
     let mut words = text.lines().find_map(|text| text.strip_prefix(line))?.split_whitespace();

@@ -1,11 +1,11 @@
 //! What a dump may do: narrow, stop, be refused, be recorded.
 
-use std::net::TcpListener;
+use std::net::{TcpListener, TcpStream};
 use std::ops::ControlFlow;
 use std::path::Path;
 
 use socktrace::kernel::sock_diag::{DiagError, InetQuery, InetTable, IpVersion, SockDiag, Want, replay};
-use socktrace::socket::StateSet;
+use socktrace::socket::{Family, State, StateSet};
 
 use super::{pair, tcp};
 use crate::support::{cookie, in_own_netns};
@@ -30,6 +30,49 @@ fn a_filter_in_the_kernel_narrows() {
             .expect("the kernel knows the bytecode");
         assert_eq!(ports, [4714]);
         drop(listeners);
+    });
+}
+
+#[test]
+fn one_walk_for_both_ips_of_tcp_lists_what_two_list() {
+    in_own_netns(|| {
+        let pairs = ["127.0.0.1:4713", "[::1]:4713", "[::1]:0", "127.0.0.1:0"].map(pair);
+        // So many that the answer has parts.
+        let addresses = ["[::1]:0", "127.0.0.1:0", "127.0.0.1:0"].into_iter().cycle().take(400);
+        let dual_stack = ["[::]:4714", "127.0.0.1:4715"].into_iter().chain(addresses);
+        let listeners: Vec<_> = dual_stack.map(|a| TcpListener::bind(a).expect("free")).collect();
+        let to_both = ["127.0.0.1:4714", "[::1]:4714"].map(|to| TcpStream::connect(to).expect("a listener"));
+        let port = 4714u16.to_ne_bytes();
+        let narrow = [11, 8, 12, 0, 0, 0, port[0], port[1]];
+        let mut diag = SockDiag::open().expect("netlink");
+        for (states, bytecode) in [
+            (StateSet::ALL, &[][..]),
+            (StateSet::of(State::Listen), &[]),
+            (StateSet::of(State::Established), &[]),
+            (StateSet::ALL, &narrow),
+        ] {
+            let query = InetQuery { bytecode, ..InetQuery::new(InetTable::Tcp, IpVersion::V4, states) };
+            let mut two_walks = Vec::new();
+            for ip in IpVersion::BOTH {
+                let _ = diag
+                    .inet(&InetQuery { ip, ..query }, |row| {
+                        two_walks.push(row.to_socket(Want::NONE).expect("well-formed"));
+                        ControlFlow::Continue(())
+                    })
+                    .expect("an answer");
+            }
+            let mut one_walk = Vec::new();
+            let answer = diag.tcp_of_both(&query, |row| {
+                one_walk.push(row.to_socket(Want::NONE).expect("well-formed"));
+                ControlFlow::Continue(())
+            });
+            assert!(!answer.expect("an answer").stopped);
+            // Each IP in its order.
+            one_walk.sort_by_key(|socket| socket.family == Family::Inet6);
+            assert_eq!(one_walk, two_walks, "{states:?} {bytecode:?}");
+            assert!(two_walks.len() > 1);
+        }
+        drop((pairs, listeners, to_both));
     });
 }
 

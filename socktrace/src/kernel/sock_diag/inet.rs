@@ -6,6 +6,8 @@ use super::super::netlink::{Malformed, Request};
 use super::{BY_FAMILY, Want};
 use crate::socket::{Family, Proto, StateSet};
 
+/// `TCPDIAG_GETSOCK`, from before other families had requests.
+pub(super) const TCP_OF_BOTH: u16 = 18;
 /// `INET_DIAG_REQ_BYTECODE`.
 const REQ_BYTECODE: u16 = 1;
 /// `INET_DIAG_REQ_SK_BPF_STORAGES`.
@@ -155,7 +157,20 @@ impl InetQuery<'_> {
 
     pub(super) fn request(&self) -> Result<Request, Malformed> {
         let body = body(self.table, self.ip, (extensions(self.want), 0), self.states, &[0; SOCKID]);
-        let mut request = with_protocol(Request::dump(BY_FAMILY, &body), self.table)?;
+        self.with_attributes(with_protocol(Request::dump(BY_FAMILY, &body), self.table)?)
+    }
+
+    /// The same of TCP and both IPs, `table` and `ip` aside (`struct inet_diag_req`).
+    pub(super) fn request_of_both(&self) -> Result<Request, Malformed> {
+        let mut body = Vec::with_capacity(12 + SOCKID);
+        body.extend_from_slice(&[0, 0, 0, extensions(self.want)]);
+        body.extend_from_slice(&[0; SOCKID]);
+        body.extend_from_slice(&self.states.bits().to_ne_bytes());
+        body.extend_from_slice(&[0; 4]);
+        self.with_attributes(Request::dump(TCP_OF_BOTH, &body))
+    }
+
+    fn with_attributes(&self, mut request: Request) -> Result<Request, Malformed> {
         if !self.bytecode.is_empty() {
             request = request.attribute(REQ_BYTECODE, self.bytecode)?;
         }

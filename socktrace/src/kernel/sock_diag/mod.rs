@@ -29,6 +29,7 @@ use crate::socket::{Family, NetnsId, Socket, StateSet};
 
 pub use events::{DestroyEvents, Groups, Received};
 pub use file::replay;
+use inet::TCP_OF_BOTH;
 pub use inet::{InetQuery, InetTable, IpVersion};
 pub(super) use packet::proto as packet_proto;
 pub use point::{Destroyed, InetId};
@@ -150,6 +151,20 @@ impl SockDiag {
         })
     }
 
+    /// Lists the TCP sockets of both IPs, mixed; `table` and `ip` of the query say nothing. The kernel walks its table
+    /// once, where asking for each IP walks it twice, past all sockets of the other one (net/ipv4/inet_diag.c,
+    /// `inet_diag_dump_compat`).
+    pub fn tcp_of_both(
+        &mut self,
+        query: &InetQuery<'_>,
+        mut each: impl FnMut(InetRow<'_>) -> ControlFlow<()>,
+    ) -> Result<Answer, DiagError> {
+        let netns = self.netns;
+        self.list(InetTable::Tcp.name(), query.request_of_both(), |message| {
+            Ok(each(InetRow::decode(message.payload, InetTable::Tcp, netns)?))
+        })
+    }
+
     /// Lists UNIX sockets.
     pub fn unix(
         &mut self,
@@ -236,7 +251,7 @@ impl SockDiag {
         let request = request.map_err(|error| failed(error.into()))?;
         let mut malformed = None;
         let answer = self.netlink.ask(request, |message| {
-            if message.kind != BY_FAMILY {
+            if !matches!(message.kind, BY_FAMILY | TCP_OF_BOTH) {
                 return ControlFlow::Continue(());
             }
             decode(message).unwrap_or_else(|error| {

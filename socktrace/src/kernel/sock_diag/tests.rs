@@ -255,6 +255,11 @@ fn requests_lie_as_the_kernel_reads_them() {
     let maps = Bytes::default().attribute(1, &5u32.to_ne_bytes()).attribute(1, &6u32.to_ne_bytes());
     assert_eq!(payload[56..], Bytes::default().attribute(2, &maps.0).0);
 
+    let (kind, flags, both) = sent(InetQuery { want: Want::ALL, ..query }.request_of_both());
+    assert_eq!((kind, flags, &both[..4]), (18, 0x301, &[0, 0, 0, 0x7e][..]));
+    assert_eq!(both[4..60], [&[0; 48], &query.states.bits().to_ne_bytes()[..], &[0; 4]].concat());
+    assert_eq!(both[60..], payload[56..]);
+
     let row = inet(&established(), InetTable::Udp, Want::NONE).expect("well-formed");
     let id = InetId::of(&row).expect("an IP socket");
     let (kind, flags, find) = sent(id.find(Want::NONE));
