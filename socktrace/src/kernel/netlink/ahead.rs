@@ -11,17 +11,21 @@ use std::thread::Builder;
 use nix::errno::Errno;
 use nix::sys::socket::MsgFlags;
 
-use super::message::Meaning;
+use super::message::{Meaning, align};
 use super::socket::{Hand, ROOM, read};
 use super::{Message, Messages, NetlinkError};
 
-/// How many reads may lie ready.
-const DEPTH: usize = 6;
+/// How many rooms may lie ready.
+const DEPTH: usize = 3;
+/// Room for some reads of 32 KiB, so that the two threads do not wake each other for every one.
+const ROOMS: usize = ROOM + 64 * 1024;
 
-/// One read, and the room it lies in.
+/// Some reads, one behind the other, and the room they lie in.
 struct Filled {
     room: Box<[u8]>,
-    length: Result<usize, NetlinkError>,
+    length: usize,
+    /// What ended them, if it was no end of the answer.
+    error: Option<NetlinkError>,
 }
 
 /// What reading ahead came to.
@@ -41,7 +45,7 @@ pub(super) fn read_ahead<F: FnMut(&Message<'_>) -> ControlFlow<()>>(
     let (filled, ready) = sync_channel(DEPTH);
     let (empty, rooms) = sync_channel(DEPTH + 2);
     for _ in 0..DEPTH + 2 {
-        let _ = empty.send(vec![0; ROOM].into_boxed_slice());
+        let _ = empty.send(vec![0; ROOMS].into_boxed_slice());
     }
     std::thread::scope(move |scope| {
         let reader = move || fill(fd, sequence, &rooms, &filled);
@@ -49,11 +53,13 @@ pub(super) fn read_ahead<F: FnMut(&Message<'_>) -> ControlFlow<()>>(
             return Ok(Ahead::NoThread);
         }
         // When this returns, `ready` and `empty` are gone, and the thread's next send or receive ends it.
-        for Filled { room, length } in ready {
-            let bytes = room.get(..length?).unwrap_or_default();
-            let ended = hand.out(bytes)?;
+        for Filled { room, length, error } in ready {
+            let ended = hand.out(room.get(..length).unwrap_or_default())?;
             if ended.is_some() || hand.answer.stopped {
                 return Ok(Ahead::Done(ended));
+            }
+            if let Some(error) = error {
+                return Err(error);
             }
             let _ = empty.send(room);
         }
@@ -64,14 +70,21 @@ pub(super) fn read_ahead<F: FnMut(&Message<'_>) -> ControlFlow<()>>(
 /// Reads into empty rooms until the answer ends, an error, or nobody wants more.
 fn fill(fd: &OwnedFd, sequence: u32, rooms: &Receiver<Box<[u8]>>, filled: &SyncSender<Filled>) {
     while let Ok(mut room) = rooms.recv() {
-        let (length, last) = loop {
-            match read(fd, &mut room, MsgFlags::empty()) {
+        let (mut length, mut error, mut last) = (0, None, false);
+        // As long as there is room for whatever may come.
+        while room.len() - length >= ROOM && !last {
+            let rest = room.get_mut(length..).unwrap_or_default();
+            match read(fd, rest, MsgFlags::empty()) {
                 Err(NetlinkError::Call { errno: Errno::EINTR, .. }) => {}
-                Err(error) => break (Err(error), true),
-                Ok(bytes) => break (Ok(bytes.len()), ends(bytes, sequence)),
+                Err(why) => (error, last) = (Some(why), true),
+                Ok(bytes) => {
+                    last = ends(bytes, sequence);
+                    // The first message of the next read lies where one of the same read would.
+                    length = align(length + bytes.len());
+                }
             }
-        };
-        if filled.send(Filled { room, length }).is_err() || last {
+        }
+        if filled.send(Filled { room, length, error }).is_err() || last {
             return;
         }
     }
