@@ -11,6 +11,7 @@ pub mod history;
 pub mod interest;
 mod lingering;
 pub mod local;
+mod openers;
 pub mod question;
 pub mod request;
 pub mod rights;

@@ -1,6 +1,7 @@
 //! What the one task that owns the engine can be asked.
 
 use super::history::log::Log;
+use super::openers::{Indexed, Openers};
 use super::selection::Format;
 use super::status::Status;
 use super::stream::EventStream;
@@ -8,7 +9,6 @@ use crate::engine::Interest;
 use crate::listing::{Named, Wanted};
 use crate::socket::{Cookie, NetnsId, Opener, Viewer};
 use bytes::Bytes;
-use rustc_hash::FxHashMap;
 use std::num::NonZeroU64;
 use tokio::sync::{mpsc, oneshot};
 
@@ -57,7 +57,7 @@ pub enum Request {
     /// Who opened each socket, and when.
     Openers {
         /// Where the answer goes.
-        reply: oneshot::Sender<FxHashMap<Cookie, Opener>>,
+        reply: oneshot::Sender<Openers>,
     },
     /// How many sockets there are, told once the first dump is in the table.
     Ready {
@@ -139,8 +139,8 @@ impl Asker {
 
     /// Who opened each socket, and when, asked from a thread that may block.
     #[must_use]
-    pub fn openers(&self) -> FxHashMap<Cookie, Opener> {
-        self.ask_blocking(|reply| Request::Openers { reply }).unwrap_or_default()
+    pub(super) fn openers(&self) -> Indexed {
+        self.ask_blocking(|reply| Request::Openers { reply }).map(Openers::indexed).unwrap_or_default()
     }
 
     fn ask_blocking<T>(&self, request: impl FnOnce(oneshot::Sender<T>) -> Request) -> Option<T> {

@@ -205,9 +205,8 @@ impl Engine {
     }
 
     /// Who opened each listed socket, and when.
-    #[must_use]
-    pub fn openers(&self) -> FxHashMap<Cookie, Opener> {
-        self.table.iter().map(|view| (view.cookie(), opener(&view))).collect()
+    pub fn openers(&self) -> impl Iterator<Item = (Cookie, Opener)> {
+        self.table.iter().map(|view| (view.cookie(), opener(&view)))
     }
 
     /// Whether the table may lack sockets, or have too many: the first dump is not in it yet, or records were lost

@@ -357,7 +357,7 @@ fn holders_wait_for_the_rows_they_belong_to() {
     bench.begin();
     bench.input(Input::Holders([(501, process(7)), (502, process(8))].into_iter().collect()));
     bench.dump(&[row(1, 10, 20)], Outcome::Complete);
-    let openers = |bench: &Bench| bench.engine.openers().into_iter().collect::<Vec<_>>();
+    let openers = |bench: &Bench| bench.engine.openers().collect::<Vec<_>>();
     let held = |pid| (1, Opener { owner: Owner::Holder(process(pid)), opened: None });
     assert_eq!(openers(&bench), [held(7)]);
     bench.input(Input::Holders([(501, process(9))].into_iter().collect()));

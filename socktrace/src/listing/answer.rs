@@ -4,7 +4,7 @@ use std::io::Write;
 
 use crate::render::json;
 use crate::render::ss::{Delta, Row, Show, Table, Takes};
-use crate::socket::Family;
+use crate::socket::{Family, Socket};
 
 use super::error::Error;
 use super::hints::Hints;
@@ -68,6 +68,17 @@ impl<'a, W: Write> Answer<'a, W> {
         self.last_family = Some(None);
     }
 
+    /// Adds rows of which nothing but the socket is known, and empties `sockets`. Their openers are asked for together:
+    /// they lie far apart in memory, and the processor waits for several at once.
+    pub(super) fn rows(&mut self, sockets: &mut Vec<Socket>) -> Result<(), Error> {
+        let asked = sockets.iter().filter(|_| self.tells_opener).map(|socket| self.hints.opener(socket));
+        let openers: Vec<_> = asked.collect();
+        for (place, socket) in sockets.drain(..).enumerate() {
+            self.row(&Row { opener: openers.get(place).copied().flatten(), ..Row::of(&socket) })?;
+        }
+        Ok(())
+    }
+
     /// Adds a row. On a terminal, and as JSON, a long listing is written while it grows; as text for anything else its
     /// columns are aligned over the whole.
     pub(super) fn row(&mut self, row: &Row<'_>) -> Result<(), Error> {
@@ -79,7 +90,7 @@ impl<'a, W: Write> Answer<'a, W> {
             self.write()?;
         }
         let mut row = *row;
-        if self.tells_opener {
+        if self.tells_opener && row.opener.is_none() {
             row.opener = self.hints.opener(row.socket);
         }
         if let Some(rounds) = &mut self.rounds

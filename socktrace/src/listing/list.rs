@@ -9,7 +9,6 @@ use rustc_hash::FxHashMap;
 use crate::kernel::netns::{self, Netns};
 use crate::kernel::owners::Search;
 use crate::query::Processes;
-use crate::render::ss::Row;
 use crate::socket::{Family, NetnsId, Socket};
 
 use super::answer::Answer;
@@ -22,6 +21,9 @@ use super::options::{Format, NetnsChoice, Options, Order};
 use super::plan::Plan;
 use super::run::Report;
 use super::{Places, namespaces, rounds::Rounds};
+
+/// Rows that are written together where they are written as they come.
+const BATCH: usize = 32;
 
 /// Lists what was asked for.
 pub(super) fn list(
@@ -42,12 +44,17 @@ pub(super) fn list(
         if places.tcpdiag.is_some() {
             answer.align_each_family();
         }
+        let mut batch = Vec::with_capacity(BATCH);
         dump_all(&plan.request(places), &mut report, |socket| {
             if plan.passes(&socket, Processes::Unknown) {
-                answer.row(&Row::of(&socket))?;
+                batch.push(socket);
+                if batch.len() == BATCH {
+                    answer.rows(&mut batch)?;
+                }
             }
             Ok(true)
         })?;
+        answer.rows(&mut batch)?;
         report.rows = answer.finish()?;
         return Ok(report);
     }

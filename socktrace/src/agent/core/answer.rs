@@ -46,7 +46,7 @@ impl Core {
             Request::Openers { reply } => {
                 // What a program did before it asked.
                 self.catch_up();
-                _ = reply.send(self.engine.openers());
+                _ = reply.send(self.engine.openers().collect());
             }
             Request::Ready { reply } => match self.ready {
                 Some(sockets) => _ = reply.send(sockets),

@@ -20,6 +20,7 @@ use axum::{Extension, Router};
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
+use nix::sys::socket::{setsockopt, sockopt};
 use places::Places;
 use std::io;
 use std::time::Duration;
@@ -33,6 +34,8 @@ const REQUEST: usize = 64 * 1024;
 /// that a client gets no processor for seconds between connecting and asking. What has come by then is read first, however
 /// late we are ourselves.
 const PATIENCE: Duration = Duration::from_secs(30);
+/// Bytes that may wait for a client in the kernel, as far as the system's limit (`net.core.wmem_max`) allows.
+const QUEUE: usize = 1 << 20;
 /// How long open answers may take to finish when the agent ends.
 const FAREWELL: Duration = Duration::from_secs(2);
 /// How long to wait before accepting again when there are no descriptors left.
@@ -97,6 +100,8 @@ async fn ended(ending: &mut watch::Receiver<bool>) {
 async fn accept(listener: &UnixListener, places: &Places) -> io::Result<(UnixStream, OwnedSemaphorePermit)> {
     let place = places.one().await.ok_or(io::ErrorKind::Other)?;
     let (stream, _) = listener.accept().await?;
+    // Best effort: with less room, whoever writes and whoever reads wake each other more often.
+    let _ = setsockopt(&stream, sockopt::SndBuf, &QUEUE);
     Ok((stream, place))
 }
 

@@ -36,13 +36,15 @@ use tokio::task::JoinHandle;
 
 /// Bytes that are sent together.
 const PIECE: usize = 64 * 1024;
+/// Room for them: what is written at once may go a little beyond, and the next size is a mapping of its own.
+const ROOM: usize = PIECE + PIECE / 4;
 /// How long a reader may take none of them.
 const PATIENCE: Duration = Duration::from_secs(30);
 /// Pieces that may wait for the reader.
 pub(super) const PIECES: usize = 4;
 
 /// So many rows ask one by one who opened them.
-const FEW: u32 = 32;
+const FEW: u32 = 8;
 
 /// A request, read.
 #[derive(Debug, PartialEq)]
@@ -201,7 +203,7 @@ fn list(
         if rows.fetch_add(1, Ordering::Relaxed) < FEW {
             return asker.opener(cookie);
         }
-        openers.get_or_init(|| asker.openers()).get(&cookie).copied()
+        openers.get_or_init(|| asker.openers()).get(cookie)
     };
     let candidates = |wanted| asker.candidates(wanted, netns);
     let hints = Hints { candidates: Some(&candidates), opener: Some(&opener), clock: Some(&clock), viewer };
@@ -226,7 +228,7 @@ pub(super) struct Pieces {
 
 impl Pieces {
     pub(super) fn new(sender: mpsc::Sender<Bytes>) -> Self {
-        Self { sender, piece: BytesMut::with_capacity(PIECE), runtime: Handle::current(), patience: PATIENCE }
+        Self { sender, piece: BytesMut::with_capacity(ROOM), runtime: Handle::current(), patience: PATIENCE }
     }
 }
 
@@ -243,7 +245,7 @@ impl Write for Pieces {
         if self.piece.is_empty() {
             return Ok(());
         }
-        let piece = self.piece.split().freeze();
+        let piece = std::mem::replace(&mut self.piece, BytesMut::with_capacity(ROOM)).freeze();
         // There are so many threads that may block, and no more: a reader who takes nothing does not keep one.
         let sent = async { tokio::time::timeout(self.patience, self.sender.send(piece)).await };
         match self.runtime.block_on(sent) {

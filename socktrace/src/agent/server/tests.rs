@@ -10,7 +10,6 @@ use crate::agent::stream::{BACKLOG, Feed, stream};
 use crate::listing::Named;
 use crate::listing::Report;
 use bytes::Bytes;
-use rustc_hash::FxHashMap;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -56,7 +55,7 @@ fn start() -> Server {
                 Request::History { reply } => _ = reply.send(None),
                 Request::Candidates { reply, .. } => _ = reply.send(Named::No),
                 Request::Opener { reply, .. } => _ = reply.send(None),
-                Request::Openers { reply } => _ = reply.send(FxHashMap::default()),
+                Request::Openers { reply } => _ = reply.send([].into_iter().collect()),
                 Request::Ready { reply } => _ = reply.send(7),
                 Request::Table { reply, .. } => _ = reply.send(vec!["one\n".into(), "two\n".into()]),
                 Request::Status { reply } => _ = reply.send(a_status()),
