@@ -25,7 +25,7 @@ use crate::socket::{BootNs, Change};
 use crate::table::SETTLE;
 use rustc_hash::FxHashMap;
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::sync::{mpsc, oneshot, watch};
 
 /// Changes taken from the ring before anything else gets its turn.
