@@ -57,6 +57,7 @@ fields! {
     SkMark = "sock", "sk_mark", false;
     SkUid = "sock", "sk_uid", false;
     SkErr = "sock", "sk_err", false;
+    SkShutdown = "sock", "sk_shutdown", false;
     SkSocket = "sock", "sk_socket", false;
     SkCgroup = "sock", "sk_cgrp_data.cgroup", false;
     CgroupKn = "cgroup", "kn", false;
@@ -69,6 +70,7 @@ fields! {
     TcpBytesReceived = "tcp_sock", "bytes_received", false;
     TcpSegsOut = "tcp_sock", "segs_out", false;
     TcpSegsIn = "tcp_sock", "segs_in", false;
+    TcpDataSegsIn = "tcp_sock", "data_segs_in", false;
     TcpTotalRetrans = "tcp_sock", "total_retrans", false;
     TcpSrtt = "tcp_sock", "srtt_us", false;
     TcpRttMin = "tcp_sock", "rtt_min.s.v", false;

@@ -13,7 +13,8 @@ pub use counters::{CpuCounters, FAMILIES, Family, FamilyCounters};
 pub use field::{ABSENT, FIELDS, Field};
 pub use holder::HolderRecord;
 pub use record::{
-    COMM_LEN, CallRecord, EXACT, FIN_RECEIVED, Kind, RecordHead, StateRecord, UNIX_NAME_LEN, UnixCallRecord,
+    COMM_LEN, CallRecord, EXACT, FIN_RECEIVED, KEEPS_PORT, Kind, NO_DATA, ORPHAN, RECEIVE_SHUT, RecordHead,
+    SEND_SHUT, StateRecord, UNIX_NAME_LEN, UnixCallRecord,
 };
 
 /// Index of the one element of the `WAKE` map.

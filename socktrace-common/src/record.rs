@@ -9,6 +9,16 @@ pub const UNIX_NAME_LEN: usize = 108;
 pub const EXACT: u8 = 1;
 /// Flag of a record: the peer's FIN had arrived (`SOCK_DONE`).
 pub const FIN_RECEIVED: u8 = 2;
+/// Flag of a record: nothing more is received (`RCV_SHUTDOWN` of `sk_shutdown`).
+pub const RECEIVE_SHUT: u8 = 4;
+/// Flag of a record: nothing more is sent (`SEND_SHUTDOWN`).
+pub const SEND_SHUT: u8 = 8;
+/// Flag of a record: close(2) has left the connection to the kernel (`SOCK_DEAD`), or is doing so.
+pub const ORPHAN: u8 = 16;
+/// Flag of a record: no segment with data has arrived (`tcp_sock.data_segs_in`).
+pub const NO_DATA: u8 = 32;
+/// Flag of a record: bind(2) gave it its port, which it keeps (`SOCK_BINDPORT_LOCK`).
+pub const KEEPS_PORT: u8 = 64;
 
 /// What a record tells of; the byte `RecordHead::kind`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,6 +42,8 @@ pub enum Kind {
     FirstSend = 8,
     /// `cgroup/sock_release`.
     Release = 9,
+    /// The same, of a TCP connection that has sent its FIN already, or is about to: it is nobody's from now on.
+    Orphan = 10,
 }
 
 impl Kind {
@@ -48,6 +60,7 @@ impl Kind {
             7 => Self::Accept,
             8 => Self::FirstSend,
             9 => Self::Release,
+            10 => Self::Orphan,
             _ => return None,
         })
     }
@@ -91,7 +104,7 @@ pub struct RecordHead {
     pub pid: u32,
     /// IP protocol.
     pub protocol: u16,
-    /// `EXACT`, `FIN_RECEIVED`.
+    /// `EXACT` and its like.
     pub flags: u8,
     /// Bytes of the name that follows in a [`UnixCallRecord`].
     pub name_len: u8,

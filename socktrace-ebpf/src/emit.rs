@@ -35,6 +35,16 @@ pub(crate) fn has_dialled(thread: u64) -> bool {
     }
 }
 
+/// close(2) has been called for this established `struct sock`: its next state change follows on this CPU, unless
+/// another task comes between, and then says that nobody has the socket any more.
+#[inline(always)]
+pub(crate) fn closing(sk: u64) {
+    if let Some(cpu) = cpu() {
+        // SAFETY: an element of the array, which lives as long as the program.
+        unsafe { (&raw mut (*cpu).closing).write_volatile(sk) };
+    }
+}
+
 /// How a count is kept.
 #[derive(Clone, Copy)]
 pub(crate) enum Count {

@@ -9,15 +9,20 @@ use aya_ebpf::macros::{cgroup_sock, cgroup_sock_addr};
 use aya_ebpf::programs::{SockAddrContext, SockContext};
 use socktrace_common::{CallRecord, Family, Kind, RecordHead};
 
-use crate::emit::emit;
+use crate::emit::{self, emit};
 use crate::maps::{KNOWN, SETS, WAYS};
 use crate::socket::{Found, TCP, put_v4};
 use crate::{calls, task};
 
 /// What the kernel is to do: allow.
 const ALLOW: i32 = 1;
-/// `TCP_CLOSE`
+/// `TCP_ESTABLISHED` and those that follow it (include/net/tcp_states.h).
+const ESTABLISHED: u32 = 1;
+const FIN_WAIT1: u32 = 4;
 const CLOSE: u32 = 7;
+const CLOSE_WAIT: u32 = 8;
+const LAST_ACK: u32 = 9;
+const CLOSING: u32 = 11;
 /// IPPROTO_MPTCP: its subflows are TCP sockets of their own.
 const MPTCP: u32 = 262;
 
@@ -84,14 +89,23 @@ fn created(sock: *mut bpf_sock) -> i32 {
     ALLOW
 }
 
-/// Of TCP, only sockets that never were connected or no longer are: for all others CLOSE was told by a state change.
+/// Of TCP, sockets that never were connected or no longer are: for all others CLOSE is told by a state change. And
+/// those that close(2) leaves to the kernel: by the state change that follows at once, where one does.
 #[inline(always)]
 fn released(sock: *mut bpf_sock) -> i32 {
     // SAFETY: the context of the program.
     unsafe {
-        if !is_tcp((*sock).protocol) || (*sock).state == CLOSE {
-            emit(Family::Inet, |record: &mut CallRecord| of_sock(record, sock, Kind::Release));
-        }
+        let kind = match (*sock).state {
+            _ if !is_tcp((*sock).protocol) => Kind::Release,
+            CLOSE => Kind::Release,
+            ESTABLISHED | CLOSE_WAIT => {
+                emit::closing(sock as u64);
+                return ALLOW;
+            }
+            FIN_WAIT1 | LAST_ACK | CLOSING => Kind::Orphan,
+            _ => return ALLOW,
+        };
+        emit(Family::Inet, |record: &mut CallRecord| of_sock(record, sock, kind));
     }
     ALLOW
 }

@@ -4,17 +4,29 @@ use aya_ebpf::helpers::generated::{bpf_get_socket_cookie, bpf_skc_to_tcp_sock};
 use aya_ebpf::helpers::{bpf_get_current_pid_tgid, bpf_ktime_get_boot_ns};
 use aya_ebpf::macros::btf_tracepoint;
 use aya_ebpf::programs::BtfTracePointContext;
-use socktrace_common::{FIN_RECEIVED, Family, FamilyCounters, Field, Kind, RecordHead, StateRecord};
+use socktrace_common::{
+    CpuCounters, FIN_RECEIVED, Family, FamilyCounters, Field, KEEPS_PORT, Kind, NO_DATA, ORPHAN,
+    RECEIVE_SHUT, RecordHead, SEND_SHUT, StateRecord,
+};
 
 use crate::emit::{self, Count};
 use crate::fields::load;
 use crate::{socket, task};
 
 const SYN_SENT: u8 = 2;
+const FIN_WAIT1: u8 = 4;
+const FIN_WAIT2: u8 = 5;
 const CLOSE: u8 = 7;
+const LAST_ACK: u8 = 9;
 const LISTEN: u8 = 10;
+const CLOSING: u8 = 11;
+/// `SOCK_DEAD` of `enum sock_flags` (include/net/sock.h): set by `sock_orphan` when close(2) lets go of the socket.
+const SOCK_DEAD: u64 = 1;
 /// `SOCK_DONE` of `enum sock_flags` (include/net/sock.h): set by `tcp_fin` when the peer's FIN arrives.
 const SOCK_DONE: u64 = 1 << 1;
+/// Both bits of `sk_shutdown`: `RCV_SHUTDOWN` and `SEND_SHUTDOWN`.
+const SHUTDOWN_MASK: u8 = 3;
+const _: () = assert!(RECEIVE_SHUT == 1 << 2 && SEND_SHUT == 2 << 2);
 
 /// Attached to `tp_btf/inet_sock_set_state`.
 #[btf_tracepoint(function = "inet_sock_set_state")]
@@ -26,7 +38,7 @@ pub(crate) fn inet_sock_set_state(ctx: BtfTracePointContext) -> i32 {
         let running = &raw mut (*cpu).running;
         running.write_volatile(1);
         let counters = &raw mut (*cpu).families[Family::State as usize];
-        state_change(ctx.arg(0), ctx.arg(1), ctx.arg(2), counters);
+        state_change(ctx.arg(0), ctx.arg(1), ctx.arg(2), cpu, counters);
         if ctx.arg::<i32>(2) as u8 == SYN_SENT {
             emit::dial(bpf_get_current_pid_tgid());
         }
@@ -45,16 +57,22 @@ pub(crate) fn set_state_nested(ctx: BtfTracePointContext) -> i32 {
     unsafe {
         if (&raw const (*cpu).running).read_volatile() == 1 {
             (*cpu).stood_in += 1;
-            state_change(ctx.arg(0), ctx.arg(1), ctx.arg(2), &raw mut (*cpu).interrupting);
+            state_change(ctx.arg(0), ctx.arg(1), ctx.arg(2), cpu, &raw mut (*cpu).interrupting);
         }
     }
     0
 }
 
 /// # Safety
-/// `sk` is a BTF-typed `struct sock`, `counters` in a map element.
+/// `sk` is a BTF-typed `struct sock`, `cpu` and `counters` in a map element.
 #[inline(always)]
-unsafe fn state_change(sk: *const u8, old: i32, new: i32, counters: *mut FamilyCounters) {
+unsafe fn state_change(
+    sk: *const u8,
+    old: i32,
+    new: i32,
+    cpu: *mut CpuCounters,
+    counters: *mut FamilyCounters,
+) {
     let (old, new) = (old as u8, new as u8);
     // The tracepoint also fires for DCCP, SCTP and MPTCP; those tables are not kept from events.
     // SAFETY: `sk` is typed.
@@ -63,6 +81,7 @@ unsafe fn state_change(sk: *const u8, old: i32, new: i32, counters: *mut FamilyC
     }
     // SAFETY: by the caller's word.
     unsafe {
+        let orphan = is_orphan(sk, new, cpu);
         if new == CLOSE {
             emit::emit_into(counters, Count::Alone, |record: &mut StateRecord| {
                 fill(sk, &mut record.head, old, new);
@@ -72,6 +91,9 @@ unsafe fn state_change(sk: *const u8, old: i32, new: i32, counters: *mut FamilyC
         } else {
             emit::emit_into(counters, Count::Alone, |head: &mut RecordHead| {
                 fill(sk, head, old, new);
+                if orphan {
+                    head.flags |= ORPHAN;
+                }
                 // Only these two run in the context of the process that made the call; elsewhere the current task is
                 // whoever the softirq interrupted.
                 if old == CLOSE && (new == SYN_SENT || new == LISTEN) {
@@ -80,6 +102,27 @@ unsafe fn state_change(sk: *const u8, old: i32, new: i32, counters: *mut FamilyC
                     no_process(head);
                 }
             });
+        }
+    }
+}
+
+/// Whether close(2) leaves the connection to the kernel by this change, or has done so before.
+///
+/// # Safety
+/// `sk` is a BTF-typed `struct sock`, `cpu` a map element.
+#[inline(always)]
+unsafe fn is_orphan(sk: *const u8, new: u8, cpu: *mut CpuCounters) -> bool {
+    // SAFETY: by the caller's word.
+    unsafe {
+        let closing = &raw mut (*cpu).closing;
+        let is_closing = closing.read_volatile() == sk as u64;
+        if is_closing {
+            closing.write_volatile(0);
+        }
+        match new {
+            FIN_WAIT1 | LAST_ACK => is_closing,
+            FIN_WAIT2 | CLOSING => load::<u64>(sk, Field::SkFlags) & SOCK_DEAD != 0,
+            _ => false,
         }
     }
 }
@@ -130,14 +173,23 @@ unsafe fn totals(sk: *const u8, record: &mut StateRecord) {
     // SAFETY: the helper returns a typed `struct tcp_sock` or null.
     unsafe {
         record.error = load(sk, Field::SkErr);
-        if load::<u64>(sk, Field::SkFlags) & SOCK_DONE != 0 {
+        let flags = load::<u64>(sk, Field::SkFlags);
+        if flags & SOCK_DONE != 0 {
             record.head.flags |= FIN_RECEIVED;
         }
+        if flags & SOCK_DEAD != 0 {
+            record.head.flags |= ORPHAN;
+        }
+        record.head.flags |= (load::<u8>(sk, Field::SkShutdown) & SHUTDOWN_MASK) << 2;
         let tp = bpf_skc_to_tcp_sock(sk.cast_mut().cast()) as *const u8;
         if tp.is_null() {
             return no_totals(record);
         }
-        // The port has already been given back (`inet_put_port` clears skc_num); inet_sport still tells it.
+        // A port that bind(2) did not give has already been given back (net/ipv4/tcp.c, `tcp_set_state`; `inet_put_port`
+        // clears skc_num); inet_sport still tells it.
+        if record.head.local_port != 0 {
+            record.head.flags |= KEEPS_PORT;
+        }
         record.head.local_port = u16::from_be(load(tp, Field::TcpSport));
         record.bytes_sent = load(tp, Field::TcpBytesSent);
         record.bytes_retrans = load(tp, Field::TcpBytesRetrans);
@@ -145,6 +197,9 @@ unsafe fn totals(sk: *const u8, record: &mut StateRecord) {
         record.bytes_received = load(tp, Field::TcpBytesReceived);
         record.segs_out = load(tp, Field::TcpSegsOut);
         record.segs_in = load(tp, Field::TcpSegsIn);
+        if load::<u32>(tp, Field::TcpDataSegsIn) == 0 {
+            record.head.flags |= NO_DATA;
+        }
         record.total_retrans = load(tp, Field::TcpTotalRetrans);
         record.srtt_us = load(tp, Field::TcpSrtt);
         record.rtt_min = load(tp, Field::TcpRttMin);

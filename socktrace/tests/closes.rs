@@ -1,6 +1,6 @@
 //! How TCP connections end, and what is told of it: whoever closed, reset or gave up.
 
-use crate::agent::Agent;
+use crate::agent::{Agent, get};
 use crate::support::actor::Actor;
 use crate::support::run::{Running, run};
 use crate::support::{cannot_run, may_trace, wait_for};
@@ -19,7 +19,7 @@ struct Case {
     server: [&'static str; 3],
 }
 
-const CASES: [Case; 9] = [
+const CASES: [Case; 15] = [
     Case { acts: &["c close 0", "s close 0"], client: ["local", "-", "-"], server: ["peer", "-", "-"] },
     Case { acts: &["s close 0", "c close 0"], client: ["peer", "-", "-"], server: ["local", "-", "-"] },
     // Half-closed, and used the other way meanwhile.
@@ -43,12 +43,45 @@ const CASES: [Case; 9] = [
     Case {
         acts: &["s write 0 10", "s shutdown 0", "c close 0", "s close 0"],
         client: ["peer", "local", "-"],
-        server: ["local", "either", "ECONNRESET"],
+        server: ["local", "peer", "ECONNRESET"],
+    },
+    // One that goes when the FIN has gone: by the peer, and by us, who would not linger, or had not read.
+    Case {
+        acts: &["c shutdown 0", "s no-linger 0", "s close 0", "c close 0"],
+        client: ["local", "peer", "ECONNRESET"],
+        server: ["peer", "local", "-"],
     },
     Case {
         acts: &["c shutdown 0", "c no-linger 0", "c close 0", "s close 0"],
-        client: ["local", "-", "-"],
+        client: ["local", "local", "-"],
         server: ["peer", "peer", "EPIPE"],
+    },
+    Case {
+        acts: &["s write 0 10", "c shutdown 0", "c close 0", "s close 0"],
+        client: ["local", "local", "-"],
+        server: ["peer", "peer", "EPIPE"],
+    },
+    // Nothing more is to be received, and a descriptor is still there.
+    Case {
+        acts: &["c shutdown-both 0", "s no-linger 0", "s close 0", "c close 0"],
+        client: ["local", "peer", "ECONNRESET"],
+        server: ["peer", "local", "-"],
+    },
+    // The FIN cannot leave, and nobody holds the socket any more: the peer resets it, or says what nobody will hear.
+    Case {
+        acts: &["c fill 0", "c close 0", "s close 0"],
+        client: ["local", "peer", "ECONNRESET"],
+        server: ["local", "local", "-"],
+    },
+    Case {
+        acts: &["c fill 0", "c close 0", "s write 0 10", "s close 0"],
+        client: ["local", "either", "ECONNRESET"],
+        server: ["peer", "peer", "ECONNRESET"],
+    },
+    Case {
+        acts: &["c fill 0", "c shutdown 0", "c close 0", "s close 0"],
+        client: ["local", "peer", "ECONNRESET"],
+        server: ["local", "local", "-"],
     },
     // What is said to somebody who has closed.
     Case {
@@ -263,6 +296,97 @@ fn orphans_and_time_wait_are_shown_as_they_are() {
     wait_for("time passing", || left().filter(|&now| now < first));
     // The table has none: no event tells of them.
     assert!(agent.table(server.netns()).values().all(|row| !row.contains("TIME-WAIT")));
+}
+
+#[test]
+fn an_orphan_has_no_inode_from_its_close_on() {
+    const TEST: &str = "an_orphan_has_no_inode_from_its_close_on";
+    if !may_trace(TEST) {
+        return;
+    }
+    let agent = Agent::start(&[]);
+    let mut server = Actor::alone("never-reads");
+    let mut client = server.beside("leaves");
+    let port = server.does("listen 127.0.0.1");
+    for (acts, before, after) in [
+        (&[][..], "ESTAB", "FIN-WAIT-1"),
+        // It was closing before: no state change follows the close(2).
+        (&["shutdown 0"], "FIN-WAIT-1", "FIN-WAIT-1"),
+        (&["shutdown-both 0"], "FIN-WAIT-1", "FIN-WAIT-1"),
+        (&["peer shutdown 0"], "CLOSE-WAIT", "LAST-ACK"),
+    ] {
+        let from: u16 = client.does(&format!("connect 127.0.0.1 {port}")).parse().unwrap();
+        server.does("accept");
+        server.does("fill 0");
+        for act in acts {
+            match act.strip_prefix("peer ") {
+                Some(act) => client.does(act),
+                None => server.does(act),
+            };
+        }
+        let row = || {
+            let (_, body) = get(&agent.path, "/v1/table");
+            let mut rows = body.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+            rows.find(|row| row["netns"] == server.netns() && row["peer_port"] == from).unwrap()
+        };
+        let open = row();
+        assert!(open["state"] == before && open["inode"].is_u64(), "{open}");
+        server.does("close 0");
+        let (_, body) = get(&agent.path, "/v1/table");
+        let mut rows = body.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+        let orphan = rows.find(|row| row["cookie"] == open["cookie"]).unwrap();
+        assert_eq!((&orphan["state"], orphan.get("inode")), (&after.into(), None), "{orphan}");
+        assert_eq!((&orphan["pid"], &orphan["attribution"]), (&server.pid().into(), &"exact".into()));
+        agent.is_right_now(&server);
+        client.does("close 0");
+    }
+}
+
+#[test]
+fn a_bound_socket_is_bound_when_its_connection_is_over() {
+    const TEST: &str = "a_bound_socket_is_bound_when_its_connection_is_over";
+    if !may_trace(TEST) {
+        return;
+    }
+    let agent = Agent::start(&[]);
+    let mut server = Actor::alone("bound-server");
+    let mut client = server.beside("bound");
+    let events = agent.events(&["-t", "--kinds", "close"]);
+    let netns = server.netns();
+    let port = server.does("listen 127.0.0.1");
+    // Shut down by both, by the peer first, reset, and disconnected by AF_UNSPEC.
+    // A port that the kernel chose at bind(2) is given back, one that was asked for stays.
+    for (asked, acts) in [
+        (0, &["c shutdown-made", "s close 0"][..]),
+        (20001, &["c shutdown-made", "s close 0"]),
+        (20002, &["s shutdown 0", "c shutdown-made"]),
+        (0, &["s no-linger 0", "s close 0"]),
+        (20003, &["s no-linger 0", "s close 0"]),
+        (20004, &["c disconnect"]),
+    ] {
+        for act in ["make tcp", &format!("bind 127.0.0.1 {asked}"), &format!("connect-to 127.0.0.1 {port}")] {
+            assert_eq!(client.does(act), "done", "{act}");
+        }
+        server.does("accept");
+        let cookie: u64 = client.does("cookie").parse().unwrap();
+        for act in acts {
+            let (actor, act) = act.split_once(' ').unwrap();
+            assert_eq!(if actor == "c" { client.does(act) } else { server.does(act) }, "done", "{act}");
+        }
+        let is_ours = |event: &Value| event["netns"] == netns && event["cookie"] == cookie;
+        events.event(is_ours);
+        if acts == ["c disconnect"] {
+            // What else AF_UNSPEC takes from it nothing tells.
+            let ours = &agent.table(netns)[&cookie];
+            assert!(ours.starts_with(&format!("tcp UNCONN 127.0.0.1 {asked} ")), "{ours}");
+        } else {
+            agent.is_right_now(&client);
+        }
+        // It is told once, though the socket goes on.
+        client.does("drop-made");
+        server.does("close 0");
+        agent.is_right_now(&client);
+    }
 }
 
 #[test]

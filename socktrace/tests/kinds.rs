@@ -3,7 +3,7 @@
 use crate::agent::{Agent, get};
 use crate::support::actor::Actor;
 use crate::support::run::Running;
-use crate::support::{may_trace, wait_for};
+use crate::support::{may_trace, say, wait_for};
 use serde_json::{Value, json};
 use std::process::Command;
 
@@ -21,7 +21,7 @@ fn actor_with_ping(name: &str) -> Actor {
 fn makes(actor: &mut Actor, kind: &str) -> bool {
     let made = actor.does(&format!("make {kind}"));
     if kind.starts_with("udplite") && made == format!("error {}", libc::EPROTONOSUPPORT) {
-        eprintln!("without {kind}: this kernel has no UDP-Lite");
+        say(&format!("without {kind}: this kernel has no UDP-Lite"));
         return false;
     }
     assert_eq!(made, "done", "{kind}");

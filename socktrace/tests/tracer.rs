@@ -138,7 +138,7 @@ fn a_refused_connect_tells_its_errno() {
         assert_eq!(refused.kind(), ErrorKind::ConnectionRefused);
     });
     let errno = changes.iter().find_map(|c| match &c.kind {
-        ChangeKind::State { old: State::SynSent, new: State::Close, closing } => {
+        ChangeKind::State { old: State::SynSent, new: State::Close, closing, .. } => {
             closing.as_ref().map(|c| c.errno)
         }
         _ => None,

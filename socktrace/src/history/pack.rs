@@ -290,7 +290,7 @@ fn put_totals(body: &mut Vec<u8>, totals: &Closing) {
     for number in [segs_out, segs_in, retrans, rtt_us, min_rtt_us, errno.into()] {
         put(body, number.into());
     }
-    let bound = bound.map_or(0, |bound| 1 + u8::from(bound));
+    let bound = 1 + u8::from(bound);
     let first = place_in(&CLOSED_FIRST, closed_first.as_ref());
     let reset = place_in(&RESET, reset.as_ref());
     body.push(u8::from(fin_received) | bound << 1 | first << 3 | reset << 5);

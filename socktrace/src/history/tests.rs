@@ -90,7 +90,7 @@ fn closing() -> impl Strategy<Value = Closing> {
         proptest::option::of(proptest::sample::select(CLOSED_FIRST.to_vec())),
         proptest::option::of(proptest::sample::select(RESET.to_vec())),
     );
-    (bytes, small, any::<u16>(), (any::<bool>(), any::<Option<bool>>()), sides).prop_map(
+    (bytes, small, any::<u16>(), (any::<bool>(), any::<bool>()), sides).prop_map(
         |(
             (bytes_sent, bytes_acked, bytes_received),
             (segs_out, segs_in, retrans, rtt_us, min_rtt_us),
@@ -207,7 +207,7 @@ fn usual(number: u64) -> Ended {
                 rtt_us: 300,
                 min_rtt_us: 120,
                 fin_received: true,
-                bound: Some(false),
+                bound: false,
                 ..Closing::default()
             })),
         },

@@ -255,14 +255,14 @@ fn read_totals(body: &mut Bytes<'_>) -> Option<Closing> {
         closed_first: None,
         reset: None,
         fin_received: false,
-        bound: None,
+        bound: false,
     };
     let bits = body.byte()?;
     totals.fin_received = bits & 1 != 0;
     totals.bound = match bits >> 1 & 3 {
-        0 => None,
-        1 => Some(false),
-        2 => Some(true),
+        // 0: not known, as it was in the first files.
+        0 | 1 => false,
+        2 => true,
         _ => return None,
     };
     totals.closed_first = at_place(&CLOSED_FIRST, bits >> 3 & 3);

@@ -63,7 +63,7 @@ pub(super) fn closing() -> Closing {
         closed_first: Some(ClosedFirst::Local),
         reset: Some(Reset::Either),
         fin_received: true,
-        bound: None,
+        bound: false,
     }
 }
 

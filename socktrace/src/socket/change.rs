@@ -45,6 +45,9 @@ pub enum ChangeKind {
         old: State,
         /// After.
         new: State,
+        /// Whether close(2) leaves the connection to the kernel by this, or has done so before: it has no inode and
+        /// no holder. At CLOSE there is nothing to leave.
+        orphan: bool,
         /// The totals of the connection, on the transition to CLOSE.
         closing: Option<Box<Closing>>,
     },
@@ -81,6 +84,8 @@ pub enum ChangeKind {
     FirstSend,
     /// The last descriptor is gone (`cgroup/sock_release`); for TCP only told of sockets in CLOSE.
     Release,
+    /// The last descriptor of a TCP connection is gone that is closing already: the kernel brings it to its end.
+    Orphan,
 }
 
 /// The totals of a TCP connection when it ended. Application bytes: SYN and FIN are not counted.
@@ -111,6 +116,6 @@ pub struct Closing {
     /// Whether the peer's FIN had arrived.
     pub fin_received: bool,
     /// Whether the socket goes on as bound and nothing more: bind(2) gave it its port, and a descriptor that is not
-    /// being closed refers to it. `None` where the hook does not tell.
-    pub bound: Option<bool>,
+    /// being closed refers to it.
+    pub bound: bool,
 }

@@ -72,23 +72,26 @@ impl Reset {
         }
     }
 
-    /// Of a connection that left this state for CLOSE with this error. A reset that arrives sets the error first
-    /// (net/ipv4/tcp_input.c, `tcp_reset`), an abort by `SOCK_DESTROY` another (net/ipv4/tcp.c, `tcp_abort`), and a
-    /// close(2) that resets none (`__tcp_close`, `tcp_disconnect`). None if there was no reset, or, of a socket that
-    /// had sent its FIN and closes without an error, if the kernel does not tell.
+    /// Of a connection that ended so. A reset that arrives sets the error first (net/ipv4/tcp_input.c, `tcp_reset`), an
+    /// abort by `SOCK_DESTROY` another (net/ipv4/tcp.c, `tcp_abort`), and a close(2) that resets none (`__tcp_close`,
+    /// `tcp_disconnect`). None if there was no reset, or, of a close(2) that drops something after both FINs, if the
+    /// kernel does not tell.
     #[must_use]
-    pub fn of(old: State, errno: u16) -> Option<Self> {
-        let errno = (errno != 0).then(|| Errno::from_raw(errno.into()));
-        match old {
+    pub fn of(ending: &Ending) -> Option<Self> {
+        let errno = (ending.errno != 0).then(|| Errno::from_raw(ending.errno.into()));
+        match ending.old {
             State::Established | State::SynRecv | State::CloseWait => match errno {
                 Some(Errno::ECONNRESET | Errno::EPIPE) => Some(Self::Peer),
                 None | Some(Errno::ECONNABORTED) => Some(Self::Local),
                 Some(_) => None,
             },
-            // `tcp_rcv_state_process` resets on data that comes after close(2), as if a reset had come.
+            // `tcp_rcv_state_process` resets on data that comes when nothing is to be received, as if a reset had come.
             State::FinWait1 | State::FinWait2 => match errno {
-                Some(Errno::ECONNRESET) => Some(Self::Either),
+                Some(Errno::ECONNRESET) if ending.receive_shut && ending.heard => Some(Self::Either),
+                Some(Errno::ECONNRESET) => Some(Self::Peer),
                 Some(Errno::ECONNABORTED) => Some(Self::Local),
+                // close(2) in its very first steps drops what is there: otherwise it would wait for the peer's FIN.
+                None if !ending.orphan && !ending.fin_received => Some(Self::Local),
                 Some(_) | None => None,
             },
             State::Closing | State::LastAck => match errno {
@@ -104,6 +107,48 @@ impl Reset {
             | State::BoundInactive
             | State::Other(_) => None,
         }
+    }
+}
+
+/// What the kernel shows of a connection when it ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Ending {
+    /// The state that it left for CLOSE.
+    pub old: State,
+    /// `sk_err`: 0, or the errno that ended it.
+    pub errno: u16,
+    /// The peer's FIN had arrived.
+    pub fin_received: bool,
+    /// Nothing more was to be received: by the peer's FIN, shutdown(2) or close(2).
+    pub receive_shut: bool,
+    /// Nothing more was to be sent: by shutdown(2) or close(2).
+    pub send_shut: bool,
+    /// close(2) had left it to the kernel.
+    pub orphan: bool,
+    /// A segment with data had arrived.
+    pub heard: bool,
+}
+
+impl Ending {
+    /// Whether a descriptor goes on to refer to the socket. close(2) shuts both directions before it changes the state,
+    /// and lets go of the socket afterwards (net/ipv4/tcp.c, `__tcp_close`); whoever else ends a connection leaves an
+    /// error, but for the peer's last acknowledgement and connect(2) to AF_UNSPEC.
+    #[must_use]
+    pub fn is_open(&self) -> bool {
+        let by_another = self.errno != 0;
+        !self.orphan
+            && match self.old {
+                State::Established
+                | State::SynSent
+                | State::SynRecv
+                | State::NewSynRecv
+                | State::CloseWait
+                | State::Listen => by_another || !self.send_shut,
+                State::FinWait1 | State::FinWait2 | State::TimeWait | State::Closing | State::LastAck => {
+                    by_another || self.fin_received || !self.receive_shut
+                }
+                State::Close | State::BoundInactive | State::Other(_) => false,
+            }
     }
 }
 
@@ -145,36 +190,85 @@ impl FailedBy {
 mod tests {
     use super::*;
 
+    /// What is true of an ending, in words.
+    fn ending(old: State, errno: i32, facts: &str) -> Ending {
+        let is = |fact| facts.split(' ').any(|word| word == fact);
+        Ending {
+            old,
+            errno: errno.try_into().unwrap(),
+            fin_received: is("fin"),
+            receive_shut: is("receive") || is("closing"),
+            send_shut: is("send") || is("closing"),
+            orphan: is("orphan"),
+            heard: is("heard"),
+        }
+    }
+
     #[test]
     fn every_end() {
         use State::{CloseWait, Closing, Established, FinWait1, FinWait2, LastAck, Listen, SynRecv, SynSent};
-        for (old, errno, first, reset) in [
-            (LastAck, 0, "peer", "-"),
-            (FinWait2, 0, "local", "-"),
-            (Closing, 0, "both", "-"),
-            (Established, libc::ECONNRESET, "peer", "peer"),
-            (Established, 0, "local", "local"),
-            (Established, libc::ECONNABORTED, "local", "local"),
-            (Established, libc::ETIMEDOUT, "-", "-"),
-            (Established, libc::EHOSTUNREACH, "-", "-"),
-            (SynRecv, libc::ECONNRESET, "peer", "peer"),
-            (CloseWait, libc::EPIPE, "peer", "peer"),
-            (CloseWait, 0, "peer", "local"),
-            (CloseWait, libc::ETIMEDOUT, "peer", "-"),
-            (FinWait1, libc::ECONNRESET, "local", "either"),
-            (FinWait2, libc::ECONNRESET, "local", "either"),
-            (Established, 4000, "-", "-"),
-            (FinWait1, libc::ETIMEDOUT, "local", "-"),
-            (FinWait2, libc::ECONNABORTED, "local", "local"),
-            (LastAck, libc::ECONNRESET, "peer", "peer"),
-            (Closing, libc::ECONNABORTED, "both", "local"),
-            (Listen, 0, "-", "-"),
-            (SynSent, libc::ECONNREFUSED, "-", "-"),
+        for (old, errno, facts, first, reset) in [
+            (LastAck, 0, "fin closing orphan", "peer", "-"),
+            (FinWait2, 0, "fin closing orphan", "local", "-"),
+            // After shutdown(2), and the peer's FIN.
+            (FinWait2, 0, "fin receive send", "local", "-"),
+            // After close(2): the kernel waits for the peer's FIN with less.
+            (FinWait2, 0, "closing orphan", "local", "-"),
+            // close(2) after shutdown(2), with data unread or without lingering.
+            (FinWait1, 0, "closing", "local", "local"),
+            (FinWait2, 0, "closing heard", "local", "local"),
+            (Closing, 0, "fin closing orphan", "both", "-"),
+            (Established, libc::ECONNRESET, "", "peer", "peer"),
+            (Established, 0, "closing", "local", "local"),
+            (Established, libc::ECONNABORTED, "", "local", "local"),
+            (Established, libc::ETIMEDOUT, "", "-", "-"),
+            (Established, libc::EHOSTUNREACH, "", "-", "-"),
+            (SynRecv, libc::ECONNRESET, "", "peer", "peer"),
+            (CloseWait, libc::EPIPE, "fin receive", "peer", "peer"),
+            (CloseWait, 0, "fin closing", "peer", "local"),
+            (CloseWait, libc::ETIMEDOUT, "fin receive", "peer", "-"),
+            (FinWait1, libc::ECONNRESET, "closing orphan heard", "local", "either"),
+            (FinWait1, libc::ECONNRESET, "closing orphan", "local", "peer"),
+            (FinWait2, libc::ECONNRESET, "closing heard", "local", "either"),
+            (FinWait2, libc::ECONNRESET, "send heard", "local", "peer"),
+            (Established, 4000, "", "-", "-"),
+            (FinWait1, libc::ETIMEDOUT, "closing orphan", "local", "-"),
+            (FinWait2, libc::ECONNABORTED, "send", "local", "local"),
+            (LastAck, libc::ECONNRESET, "fin closing orphan", "peer", "peer"),
+            (Closing, libc::ECONNABORTED, "fin receive send", "both", "local"),
+            (Listen, 0, "closing", "-", "-"),
+            (SynSent, libc::ECONNREFUSED, "", "-", "-"),
         ] {
-            let told = Reset::of(old, errno as u16);
+            let told = Reset::of(&ending(old, errno, facts));
             let said = told.map_or("-", Reset::name);
             let closed = ClosedFirst::of(old, told).map_or("-", ClosedFirst::name);
-            assert_eq!((closed, said), (first, reset), "{old} with errno {errno}");
+            assert_eq!((closed, said), (first, reset), "{old} with errno {errno}, {facts}");
+        }
+    }
+
+    #[test]
+    fn a_descriptor_remains_where_somebody_else_ended_it() {
+        use State::{CloseWait, Established, FinWait1, FinWait2, LastAck, Listen, SynSent};
+        for (old, errno, facts, expected) in [
+            (Established, 0, "closing", false),
+            // connect(2) to AF_UNSPEC.
+            (Established, 0, "", true),
+            (Established, libc::ECONNRESET, "", true),
+            (CloseWait, 0, "fin closing", false),
+            (CloseWait, libc::EPIPE, "fin receive", true),
+            (SynSent, libc::ECONNREFUSED, "", true),
+            (SynSent, 0, "closing", false),
+            // shutdown(2), and then the peer's last word.
+            (LastAck, 0, "fin receive send", true),
+            (FinWait2, 0, "fin receive send", true),
+            (FinWait2, 0, "closing", false),
+            (FinWait1, libc::ECONNRESET, "closing orphan", false),
+            (LastAck, 0, "fin closing orphan", false),
+            (Listen, 0, "closing", false),
+            // shutdown(2) of a listener.
+            (Listen, 0, "", true),
+        ] {
+            assert_eq!(ending(old, errno, facts).is_open(), expected, "{old} with errno {errno}, {facts}");
         }
     }
 

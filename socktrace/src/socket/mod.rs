@@ -23,7 +23,7 @@ pub use cgroup::{Cgroup, Container, Runtime};
 pub use change::{Change, ChangeKind, Closing};
 pub use counters::{Counters, FamilyCount};
 pub use detail::{Detail, Shutdown, Timer, TimerKind};
-pub use ending::{ClosedFirst, FailedBy, Reset};
+pub use ending::{ClosedFirst, Ending, FailedBy, Reset};
 pub use event::{Ended, Event, EventKind, Subject};
 pub use kinds::KindSet;
 pub use owner::{Attribution, Comm, Holder, Opener, Owner, Process};

@@ -43,10 +43,8 @@ const LISTEN: u8 = 2;
 const ACCEPT: u8 = 4;
 /// The close was told: letting go of the descriptor later is none.
 const CLOSE: u8 = 8;
-/// bind(2) gave it its port, so that it keeps it when a connection ends.
-const BOUND: u8 = 16;
 /// Its connect was told, and dissolved: its end is to be told too, whether a listing shows it or not.
-const DISSOLVED: u8 = 32;
+const DISSOLVED: u8 = 16;
 
 impl Entry {
     /// A socket as a change first shows it.
@@ -88,7 +86,7 @@ impl Entry {
             family: row.family,
             state: row.state,
             marks: match row.state {
-                State::BoundInactive => BOUND,
+                State::BoundInactive => 0,
                 _ => LISTEN,
             },
         }
@@ -120,12 +118,12 @@ impl Entry {
         self.state = state;
         self.opened = at;
         self.as_of = self.as_of.max(at);
-        self.marks &= BOUND;
+        self.marks = 0;
     }
 
     /// Its connection is over, and it is what it was when bind(2) returned.
     pub(super) const fn fall_back(&mut self, close_told: bool) {
-        self.marks = if close_told { BOUND | CLOSE } else { BOUND };
+        self.marks = if close_told { CLOSE } else { 0 };
     }
 
     /// Takes what the change knows beside state, ends and owner; what it does not know stays.
@@ -207,18 +205,7 @@ impl Entry {
     }
 
     pub(super) const fn bind_told(&mut self) {
-        self.marks |= BIND | BOUND;
-    }
-
-    /// A socket that a dump shows as bound and nothing more is bound.
-    pub(super) fn mark_bound(&mut self) {
-        if self.state == State::BoundInactive {
-            self.marks |= BOUND;
-        }
-    }
-
-    pub(super) const fn is_bound(&self) -> bool {
-        self.marks & BOUND != 0
+        self.marks |= BIND;
     }
 
     pub(super) const fn is_close_told(&self) -> bool {

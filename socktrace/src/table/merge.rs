@@ -256,5 +256,4 @@ fn vouch(entry: &mut Entry, row: Entry) {
     }
     (entry.as_of, entry.state, entry.ends) = (row.as_of, row.state, row.ends);
     (entry.proto, entry.family) = (row.proto, row.family);
-    entry.mark_bound();
 }

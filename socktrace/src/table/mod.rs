@@ -98,9 +98,12 @@ impl Table {
         let mut ends = self.ends.take();
         let told = &mut Teller::new(wanted, out, ends.as_mut());
         match change.kind {
-            ChangeKind::State { old, new, ref mut closing } => {
+            ChangeKind::State { old, new, orphan, ref mut closing } => {
                 let closing = closing.take();
                 self.state(&change, old, new, closing, told);
+                if orphan {
+                    self.orphan(&change);
+                }
             }
             ChangeKind::Create => self.create(&change),
             ChangeKind::PostBind => self.post_bind(&change, told),
@@ -111,6 +114,7 @@ impl Table {
             ChangeKind::Accept { fd: _ } => self.accept(&change, told),
             ChangeKind::FirstSend => self.first_send(&change, told),
             ChangeKind::Release => self.release(&change, told),
+            ChangeKind::Orphan => self.orphan(&change),
         }
         self.ends = ends;
     }

@@ -149,6 +149,16 @@ impl Table {
         }
     }
 
+    /// close(2) left the connection to the kernel: it has no inode any more, whose number may become another's.
+    pub(super) fn orphan(&mut self, change: &Change) {
+        if let Some(slot) = self.slots.find(change.cookie) {
+            self.alter(slot, |entry| {
+                entry.inode = 0;
+                entry.as_of = entry.as_of.max(change.at);
+            });
+        }
+    }
+
     /// →CLOSE.
     fn ended(
         &mut self,
@@ -159,7 +169,7 @@ impl Table {
         told: &mut Teller<'_>,
     ) {
         let errno = closing.as_ref().map_or(0, |closing| closing.errno);
-        let stays = keeps_its_port(current.map(|slot| self.slots.get(slot)), old, closing.as_deref());
+        let stays = closing.as_ref().is_some_and(|closing| closing.bound);
         let entry = match current {
             Some(slot) if stays => Some(self.slots.get(slot).clone()),
             Some(slot) => Some(self.remove(slot)),
@@ -210,17 +220,6 @@ impl Table {
 /// The close event of what was in the table.
 pub(super) fn close(change: &Change, entry: Option<&Entry>, closing: Option<Box<Closing>>) -> EventKind {
     EventKind::Close { duration_us: entry.and_then(|entry| entry.open_for_us(change.at)), closing }
-}
-
-/// Whether the socket is still there when its connection has ended: bound, as it was before it connected. Where the
-/// hook does not tell, an error that ended it in a state that close(2) would have changed shows that a descriptor
-/// still refers to it.
-fn keeps_its_port(entry: Option<&Entry>, old: State, closing: Option<&Closing>) -> bool {
-    let Some(closing) = closing else { return false };
-    closing.bound.unwrap_or_else(|| {
-        let open = matches!(old, State::SynSent | State::SynRecv | State::Established | State::CloseWait);
-        entry.is_some_and(Entry::is_bound) && open && closing.errno != 0
-    })
 }
 
 /// Whether accept(2) may still return the connection that has ended.

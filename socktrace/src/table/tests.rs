@@ -110,8 +110,12 @@ fn verb(word: &str) -> ChangeKind {
     if let Some((old, new)) = word.split_once('>') {
         let (new, errno) = new.split_once(':').unwrap_or((new, "0"));
         let (old, new) = (state_of(old), state_of(new));
-        let closing = Closing { errno: errno.parse().unwrap(), ..Closing::default() };
-        return ChangeKind::State { old, new, closing: (new == State::Close).then(|| Box::new(closing)) };
+        // `!`: close(2) leaves it to the kernel; `+`: it is open, and keeps its port.
+        let (orphan, bound) = (errno == "!", errno.ends_with('+'));
+        let errno = errno.trim_end_matches(['!', '+']).parse().unwrap_or(0);
+        let closing = Closing { errno, bound, ..Closing::default() };
+        let closing = (new == State::Close).then(|| Box::new(closing));
+        return ChangeKind::State { old, new, orphan, closing };
     }
     let (word, errno) = word.split_once(':').unwrap_or((word, "0"));
     let errno = errno.parse().unwrap();
@@ -125,6 +129,7 @@ fn verb(word: &str) -> ChangeKind {
         "accept" => ChangeKind::Accept { fd: 3 },
         "send" => ChangeKind::FirstSend,
         "release" => ChangeKind::Release,
+        "orphan" => ChangeKind::Orphan,
         _ => panic!("{word}"),
     }
 }
@@ -373,6 +378,25 @@ fn a_released_tcp_socket_that_was_told_closed_is_not_told_again() {
 }
 
 #[test]
+fn an_orphan_is_not_of_whoever_has_its_inode_later() {
+    for (last, expected) in [
+        ("estab>fin-wait-1", "7 FIN-WAIT-1 10.0.0.1:4000 10.0.0.2:80 held:9"),
+        ("estab>fin-wait-1:!", "7 FIN-WAIT-1 10.0.0.1:4000 10.0.0.2:80 ?"),
+        ("orphan", "7 ESTAB 10.0.0.1:4000 10.0.0.2:80 ?"),
+    ] {
+        let script = format!(
+            "
+            begin 100
+            row 7 tcp estab 10.0.0.1:4000 10.0.0.2:80 55
+            done 200
+            90000 7 tcp {last} 10.0.0.1:4000 10.0.0.2:80
+            hold 95000 55:9"
+        );
+        check(&script, &[], &[expected]);
+    }
+}
+
+#[test]
 fn a_bound_socket_outlives_its_connection() {
     let dialled = "
         40 7 tcp post-bind 10.0.0.1:4000 - 5
@@ -381,7 +405,7 @@ fn a_bound_socket_outlives_its_connection() {
     let failed = "connect_failed 7 10.0.0.1:4000 10.0.0.2:80 5 errno=111 after=Some(50)";
     let close = "close 7 10.0.0.1:4000 10.0.0.2:80 5 after=Some(200)";
     let bound = ["7 UNCONN 10.0.0.1:4000 10.0.0.2:80 5"];
-    let refused = format!("{dialled}\n150 7 tcp syn-sent>close:111 10.0.0.1:4000 10.0.0.2:80");
+    let refused = format!("{dialled}\n150 7 tcp syn-sent>close:111+ 10.0.0.1:4000 10.0.0.2:80");
     check(&refused, &[bind, failed], &bound);
     check(&format!("{refused}\n300 7 tcp release 0.0.0.0:0 - 5"), &[bind, failed, close], &[]);
     // What a failed connect(2) takes from it is not told, and no drift.
@@ -392,7 +416,7 @@ fn a_bound_socket_outlives_its_connection() {
 
     let open = format!("{dialled}\n130 7 tcp syn-sent>estab 10.0.0.1:4000 10.0.0.2:80");
     let connect = "connect 7 10.0.0.1:4000 10.0.0.2:80 5 after=Some(30)";
-    let reset = format!("{open}\n300 7 tcp estab>close:104 10.0.0.1:4000 10.0.0.2:80");
+    let reset = format!("{open}\n300 7 tcp estab>close:104+ 10.0.0.1:4000 10.0.0.2:80");
     check(&reset, &[bind, connect, close], &bound);
     check(&format!("{reset}\n400 7 tcp release 0.0.0.0:0 - 5"), &[bind, connect, close], &[]);
     // Its process closed it.
@@ -423,7 +447,7 @@ fn a_dump_may_show_another_life_of_a_socket() {
     );
     let script = "
         100000 7 tcp close>syn-sent 10.0.0.1:4002 10.0.0.2:81 6
-        100010 7 tcp syn-sent>close:111 10.0.0.1:4002 10.0.0.2:81
+        100010 7 tcp syn-sent>close:111+ 10.0.0.1:4002 10.0.0.2:81
         100020 8 tcp estab>close:104 10.0.0.1:4003 10.0.0.2:80";
     check_with(&mut table, KindSet::EMPTY, script, &[], &["7 UNCONN 10.0.0.1:4002 10.0.0.2:81 6"]);
 }

@@ -5,7 +5,7 @@ use nix::errno::Errno;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::sys::socket::{
     AddressFamily, Backlog, SockFlag, SockType, SockaddrLike, SockaddrStorage, UnixAddr, accept4, bind,
-    connect, listen, sendto, setsockopt, socket, socketpair, sockopt,
+    connect, listen, sendto, setsockopt, shutdown, socket, socketpair, sockopt,
 };
 use std::io::{self, Write as _};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
@@ -15,6 +15,8 @@ use std::path::Path;
 pub(super) fn act(stage: &mut Stage, words: &[&str]) -> io::Result<Option<String>> {
     match *words {
         ["shutdown", id] => tcp(stage, id).shutdown(Shutdown::Write)?,
+        ["shutdown-both", id] => tcp(stage, id).shutdown(Shutdown::Both)?,
+        ["shutdown-made"] => shutdown(last(stage), nix::sys::socket::Shutdown::Write)?,
         ["no-linger", id] => {
             let off = libc::linger { l_onoff: 1, l_linger: 0 };
             setsockopt(tcp(stage, id), sockopt::Linger, &off)?;
@@ -140,6 +142,7 @@ fn unix_type(kind: &str) -> SockType {
 
 fn make(kind: &str) -> io::Result<OwnedFd> {
     let (family, kind, protocol) = match kind {
+        "tcp" => (libc::AF_INET, libc::SOCK_STREAM, 0),
         "udp" => (libc::AF_INET, libc::SOCK_DGRAM, 0),
         "udp6" => (libc::AF_INET6, libc::SOCK_DGRAM, 0),
         "udplite" => (libc::AF_INET, libc::SOCK_DGRAM, libc::IPPROTO_UDPLITE),

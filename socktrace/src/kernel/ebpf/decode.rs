@@ -2,10 +2,14 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use socktrace_common::{CallRecord, EXACT, FIN_RECEIVED, Kind, RecordHead, StateRecord, UnixCallRecord};
+use socktrace_common::{
+    CallRecord, EXACT, FIN_RECEIVED, KEEPS_PORT, Kind, NO_DATA, ORPHAN, RECEIVE_SHUT, RecordHead, SEND_SHUT,
+    StateRecord, UnixCallRecord,
+};
 
 use crate::socket::{
-    Change, ChangeKind, ClosedFirst, Closing, Comm, Endpoint, Family, Process, Proto, Reset, State, UnixName,
+    Change, ChangeKind, ClosedFirst, Closing, Comm, Ending, Endpoint, Family, Process, Proto, Reset, State,
+    UnixName,
 };
 
 /// Why a record cannot be understood; the programs and this decoder are then of different makes.
@@ -52,6 +56,7 @@ pub fn decode(bytes: &[u8]) -> Result<Change, DecodeError> {
         Kind::PostBind => of_call(&call()?, None, ChangeKind::PostBind),
         Kind::FirstSend => of_call(&call()?, None, ChangeKind::FirstSend),
         Kind::Release => of_call(&call()?, None, ChangeKind::Release),
+        Kind::Orphan => of_call(&call()?, None, ChangeKind::Orphan),
         Kind::Bind | Kind::Listen | Kind::Connect | Kind::Accept if unix => {
             let record: UnixCallRecord = read(bytes)?;
             let name = record.name.get(..usize::from(record.call.head.name_len)).unwrap_or_default();
@@ -76,6 +81,7 @@ fn call_kind(kind: Kind, record: &CallRecord) -> ChangeKind {
         Kind::Create => ChangeKind::Create,
         Kind::PostBind => ChangeKind::PostBind,
         Kind::FirstSend => ChangeKind::FirstSend,
+        Kind::Orphan => ChangeKind::Orphan,
         Kind::Release | Kind::State => ChangeKind::Release,
     }
 }
@@ -88,35 +94,44 @@ fn is_dissolved(head: &RecordHead) -> bool {
 fn of_state(head: &RecordHead, closing: Option<Box<Closing>>) -> Change {
     let (old, new) = (State::from_number(head.old), State::from_number(head.new));
     let family = Family::from_number(head.family.into());
+    let orphan = head.flags & ORPHAN != 0 && new != State::Close;
     Change {
         local: inet(family, head.local, head.local_port),
         peer: inet(family, head.peer, head.peer_port),
-        ..of_head(head, family, Proto::Tcp, ChangeKind::State { old, new, closing })
+        ..of_head(head, family, Proto::Tcp, ChangeKind::State { old, new, orphan, closing })
     }
 }
 
 /// Application bytes: the kernel counts a received FIN as a byte (net/ipv4/tcp_input.c, `tcp_rcv_nxt_update`), an
 /// acknowledged SYN or FIN as one acknowledged, and retransmitted bytes again.
 fn totals(record: &StateRecord) -> Closing {
-    let fin_received = record.head.flags & FIN_RECEIVED != 0;
+    let is = |flag: u8| record.head.flags & flag != 0;
     let bytes_sent = record.bytes_sent.saturating_sub(record.bytes_retrans);
     let errno = u16::try_from(record.error).unwrap_or(u16::MAX);
-    let old = State::from_number(record.head.old);
-    let reset = Reset::of(old, errno);
+    let ending = Ending {
+        old: State::from_number(record.head.old),
+        errno,
+        fin_received: is(FIN_RECEIVED),
+        receive_shut: is(RECEIVE_SHUT),
+        send_shut: is(SEND_SHUT),
+        orphan: is(ORPHAN),
+        heard: !is(NO_DATA),
+    };
+    let reset = Reset::of(&ending);
     Closing {
         bytes_sent,
         bytes_acked: record.bytes_acked.min(bytes_sent),
-        bytes_received: record.bytes_received.saturating_sub(u64::from(fin_received)),
+        bytes_received: record.bytes_received.saturating_sub(u64::from(ending.fin_received)),
         segs_out: record.segs_out,
         segs_in: record.segs_in,
         retrans: record.total_retrans,
         rtt_us: record.srtt_us >> 3,
         min_rtt_us: if record.rtt_min == u32::MAX { 0 } else { record.rtt_min },
         errno,
-        closed_first: ClosedFirst::of(old, reset),
+        closed_first: ClosedFirst::of(ending.old, reset),
         reset,
-        fin_received,
-        bound: None,
+        fin_received: ending.fin_received,
+        bound: ending.is_open() && is(KEEPS_PORT),
     }
 }
 
@@ -126,7 +141,9 @@ fn of_call(record: &CallRecord, name: Option<UnixName>, kind: ChangeKind) -> Cha
     let (local, peer) = match (name, &kind) {
         (Some(name), ChangeKind::Connect { .. }) => (Endpoint::None, Endpoint::Unix { name, inode: 0 }),
         (Some(name), _) => (Endpoint::Unix { name, inode: record.inode }, Endpoint::None),
-        (None, ChangeKind::Create | ChangeKind::Release) => (Endpoint::None, Endpoint::None),
+        (None, ChangeKind::Create | ChangeKind::Release | ChangeKind::Orphan) => {
+            (Endpoint::None, Endpoint::None)
+        }
         (None, _) => (inet(family, head.local, head.local_port), inet(family, head.peer, head.peer_port)),
     };
     Change { local, peer, inode: record.inode, ..of_head(head, family, proto(head, family), kind) }
@@ -218,8 +235,12 @@ mod tests {
     fn a_close_carries_application_bytes() {
         let change = decode(&bytes(&state())).unwrap();
         assert_eq!(change.local, Endpoint::Inet { addr: IpAddr::V4(Ipv4Addr::LOCALHOST), port: 8080 });
-        let ChangeKind::State { old: State::FinWait1, new: State::Close, closing: Some(closing) } =
-            change.kind
+        let ChangeKind::State {
+            old: State::FinWait1,
+            new: State::Close,
+            orphan: false,
+            closing: Some(closing),
+        } = change.kind
         else {
             panic!("{:?}", change.kind)
         };
@@ -233,8 +254,12 @@ mod tests {
     fn a_change_to_another_state_is_a_bare_head() {
         let mut head = state().head;
         (head.old, head.new) = (1, 4);
-        let kind = ChangeKind::State { old: State::Established, new: State::FinWait1, closing: None };
-        assert_eq!(decode(&bytes(&head)).map(|change| change.kind), Ok(kind));
+        for (flags, orphan) in [(0, false), (ORPHAN, true)] {
+            head.flags = flags;
+            let kind =
+                ChangeKind::State { old: State::Established, new: State::FinWait1, orphan, closing: None };
+            assert_eq!(decode(&bytes(&head)).map(|change| change.kind), Ok(kind));
+        }
     }
 
     #[test]

@@ -328,7 +328,7 @@ impl World {
             state => state,
         };
         sock.is.state = new;
-        self.change(cookie, ChangeKind::State { old, new, closing: None }, by, true);
+        self.change(cookie, ChangeKind::State { old, new, orphan: false, closing: None }, by, true);
     }
 
     /// →CLOSE. A socket that bind(2) gave its port keeps it while a descriptor refers to it.
@@ -341,8 +341,9 @@ impl World {
         if keeps {
             sock.is.state = State::BoundInactive;
         }
-        let closing = Some(Box::new(Closing { errno, bound: Some(keeps), ..Closing::default() }));
-        self.change(cookie, ChangeKind::State { old, new: State::Close, closing }, None, keeps);
+        let closing = Some(Box::new(Closing { errno, bound: keeps, ..Closing::default() }));
+        let kind = ChangeKind::State { old, new: State::Close, orphan: false, closing };
+        self.change(cookie, kind, None, keeps);
         if let Some(sock) = self.socks.get_mut(&cookie).filter(|_| !keeps) {
             (sock.closed, sock.owner, sock.bound) = (true, None, false);
             let nowhere = end(sock.family, 0, 0);
