@@ -16,6 +16,7 @@ mod privileges;
 mod ss_cases;
 mod ss_ghost;
 mod ss_parity;
+mod ss_storage;
 mod ss_zoo;
 mod support;
 mod tracer;

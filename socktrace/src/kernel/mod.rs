@@ -1,5 +1,6 @@
 //! The only room with doors to Linux: everything that the other rooms know of the kernel comes through here.
 
+mod bpf_info;
 pub mod bpf_maps;
 pub mod capabilities;
 pub mod cgroups;

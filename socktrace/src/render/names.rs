@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 
+use super::btf::Layout;
 use crate::socket::Proto;
 
 /// A number that may have a name.
@@ -43,6 +44,11 @@ pub enum Named {
 pub trait Names {
     /// The name, or none: then the number is shown.
     fn name(&mut self, of: Named) -> Option<&[u8]>;
+
+    /// What the values of the BPF map with that id are, or none: then they are bytes.
+    fn layout(&mut self, _map: u32) -> Option<&Layout> {
+        None
+    }
 }
 
 /// Knows no name.

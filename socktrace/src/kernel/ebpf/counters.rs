@@ -1,12 +1,13 @@
 //! The kernel half's counters, summed. I/O: mapped memory, bpf(2) for the runs that the kernel skipped.
 
-use std::os::fd::{AsRawFd, BorrowedFd};
+use std::os::fd::BorrowedFd;
 
 use aya::Ebpf;
 use socktrace_common::{CpuCounters, Family, FamilyCounters};
 
 use super::EbpfError;
 use super::mapped::Mapped;
+use crate::kernel::bpf_info;
 use crate::socket::{Counters, FamilyCount};
 
 pub(super) struct CounterPage {
@@ -50,8 +51,6 @@ fn add(to: &mut FamilyCount, from: FamilyCounters) {
     to.ring_full += from.ring_full;
 }
 
-/// `BPF_OBJ_GET_INFO_BY_FD` (include/uapi/linux/bpf.h).
-const OBJ_GET_INFO_BY_FD: libc::c_int = 15;
 /// Offset of `recursion_misses` in `struct bpf_prog_info`, and how much of the struct that takes.
 const MISSES_AT: usize = 208;
 const INFO_LEN: usize = MISSES_AT + 8;
@@ -60,20 +59,10 @@ const INFO_LEN: usize = MISSES_AT + 8;
 /// (kernel/bpf/trampoline.c and kernel/trace/bpf_trace.c, `bpf_prog_inc_misses_counter`). 0 where the kernel does
 /// not tell (before 5.12).
 pub(super) fn recursion_misses(program: BorrowedFd<'_>) -> u64 {
-    #[repr(C)]
-    struct Attr {
-        fd: u32,
-        len: u32,
-        info: u64,
-    }
     let mut info = [0u64; INFO_LEN / 8];
-    let attr = Attr {
-        fd: program.as_raw_fd().cast_unsigned(),
-        len: INFO_LEN as u32,
-        info: info.as_mut_ptr() as u64,
-    };
-    // SAFETY: the kernel reads `attr` and writes at most `len` bytes to `info`, which is that long.
-    let done =
-        unsafe { libc::syscall(libc::SYS_bpf, OBJ_GET_INFO_BY_FD, &raw const attr, size_of::<Attr>()) };
-    if done == 0 { info.get(MISSES_AT / 8).copied().unwrap_or_default() } else { 0 }
+    // SAFETY: all addresses of further room, and their sizes, are 0.
+    match unsafe { bpf_info::read(program, &mut info) } {
+        Ok(()) => info.get(MISSES_AT / 8).copied().unwrap_or_default(),
+        Err(_) => 0,
+    }
 }

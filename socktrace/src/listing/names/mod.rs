@@ -2,7 +2,7 @@
 //!
 //! One value answers both `render` (number to name) and `query` (name to number), and remembers.
 //!
-//! I/O: /etc/services, /etc/protocols, /etc/iproute2, procfs, the cgroup mount, the resolver.
+//! I/O: /etc/services, /etc/protocols, /etc/iproute2, procfs, the cgroup mount, the resolver, bpf(2).
 
 mod files;
 mod forward;
@@ -15,6 +15,7 @@ use std::sync::Arc;
 use rustc_hash::FxHashMap;
 
 use crate::kernel::cgroups::Cgroups;
+use crate::render::btf::Layout;
 use crate::render::names::Named;
 
 use files::{Protocols, Services};
@@ -29,6 +30,8 @@ pub struct Directory {
     netlink: OnceCell<Vec<(u8, Box<[u8]>)>>,
     cgroups: OnceCell<Arc<Cgroups>>,
     known: FxHashMap<Named, Option<Box<[u8]>>>,
+    /// Of BPF maps by their ids.
+    layouts: FxHashMap<u32, Option<Layout>>,
 }
 
 impl Directory {
@@ -43,6 +46,7 @@ impl Directory {
             netlink: OnceCell::new(),
             cgroups: OnceCell::new(),
             known: FxHashMap::default(),
+            layouts: FxHashMap::default(),
         }
     }
 

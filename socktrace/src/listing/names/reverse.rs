@@ -6,7 +6,8 @@ use std::path::Path;
 
 use rustc_hash::FxHashSet;
 
-use crate::kernel::{resolver, selinux};
+use crate::kernel::{bpf_maps, resolver, selinux};
+use crate::render::btf::Layout;
 use crate::render::names::{Named, Names};
 use crate::socket::Proto;
 
@@ -19,6 +20,14 @@ impl Names for Directory {
             self.known.insert(of, name);
         }
         self.known.get(&of)?.as_deref()
+    }
+
+    fn layout(&mut self, map: u32) -> Option<&Layout> {
+        let look_up = || {
+            let values = bpf_maps::values(map).ok()?;
+            Layout::parse(&values.btf, values.kind)
+        };
+        self.layouts.entry(map).or_insert_with(look_up).as_ref()
     }
 }
 

@@ -56,7 +56,7 @@ pub(super) fn details(out: &mut Vec<u8>, cell: &mut Cell<'_>) {
         second_line(out, cell, detail);
     }
     if let Some(block) = detail.and_then(|detail| detail.bpf_storages.as_ref()) {
-        storage::storages(out, cell.show, block);
+        storage::storages(out, cell.show, cell.names, block);
     }
 }
 

@@ -1,22 +1,34 @@
 //! BPF socket storages (linux/sock_diag.h, `SK_DIAG_BPF_STORAGE_*`).
 
+use crate::render::btf::Style;
+use crate::render::names::Names;
 use crate::render::nested::{attribute, attributes, u32_at};
 use crate::render::units::{push_hex_padded, push_u32};
 
 use super::{Show, push, push_line};
 
-/// `map_id:N [ bytes ]` for each, the value as hexadecimal bytes.
-pub(super) fn storages(out: &mut Vec<u8>, show: &Show, block: &[u8]) {
+/// For each map `map_id:N` and the value by its types, or as hexadecimal bytes where it has none.
+pub(super) fn storages(out: &mut Vec<u8>, show: &Show, names: &mut dyn Names, block: &[u8]) {
     for (id, value) in entries(block) {
         push_line(out, show);
         push(out, "map_id:");
         push_u32(out, id);
-        push(out, " [");
-        for byte in value {
-            push(out, " ");
-            push_hex_padded(out, (*byte).into(), 2);
+        match names.layout(id) {
+            Some(layout) if show.oneline => layout.push_value(out, value, Style::Compact),
+            Some(layout) => {
+                push(out, " [\n");
+                layout.push_value(out, value, Style::Lines { indent: 2 });
+                push(out, "\n\t]");
+            }
+            None => {
+                push(out, " [");
+                for byte in value {
+                    push(out, " ");
+                    push_hex_padded(out, (*byte).into(), 2);
+                }
+                push(out, " ]");
+            }
         }
-        push(out, " ]");
     }
 }
 
