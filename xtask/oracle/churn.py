@@ -1,7 +1,8 @@
 """Random sockets, opened and closed as SEED says, in this network namespace.
 
-churn.py SEED COUNT LIVE: opens about COUNT sockets, of which at most LIVE stay open at a time; then prints one JSON
-object that says which process opened which socket that is still open, and holds them until standard input ends.
+churn.py SEED COUNT LIVE DIR: opens about COUNT sockets, UNIX ones in DIR, of which at most LIVE stay open at a time; then
+prints one JSON object that says which process opened which socket that is still open, and holds them until standard input
+ends.
 """
 
 import array
@@ -11,7 +12,6 @@ import random
 import socket
 import struct
 import sys
-import tempfile
 
 SO_COOKIE = 57
 RESET = struct.pack("ii", 1, 0)
@@ -22,14 +22,14 @@ def cookie(sock):
 
 
 class Churn:
-    def __init__(self, seed, live):
+    def __init__(self, seed, live, directory):
         self.random = random.Random(seed)
         self.limit = live
         self.live = []
         self.opened = {}
         self.count = 0
         self.children = []
-        self.directory = tempfile.mkdtemp(prefix="socktrace-churn-")
+        self.directory = directory
         self.listeners = [self.listener(host) for host in ("127.0.0.1", "::1", "::")]
 
     def keep(self, sock, how):
@@ -169,5 +169,5 @@ class Churn:
             os.waitpid(pid, 0)
 
 
-churn = Churn(sys.argv[1], int(sys.argv[3]))
+churn = Churn(sys.argv[1], int(sys.argv[3]), sys.argv[4])
 churn.run(int(sys.argv[2]))

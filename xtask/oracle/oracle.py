@@ -138,8 +138,12 @@ def row_differences(cookie, kernel, table, opener, certain):
 
 
 def run(binary, seed, sockets, variant):
+    with tempfile.TemporaryDirectory(prefix="socktrace-oracle-") as directory:
+        return run_in(directory, binary, seed, sockets, variant)
+
+
+def run_in(directory, binary, seed, sockets, variant):
     namespaces = Namespaces()
-    directory = tempfile.mkdtemp(prefix="socktrace-oracle-")
     path = f"{directory}/agent.sock"
     options = ["--ring-size", "4096"] if variant == "ring" else []
     agent = None if variant == "mid" else Agent(binary, path, *options)
@@ -148,7 +152,7 @@ def run(binary, seed, sockets, variant):
     workers = []
     try:
         for n in range(WORKERS):
-            command = namespaces.inside(n, f"{HERE}/churn.py", f"{seed}-{n}", str(share), str(live))
+            command = namespaces.inside(n, f"{HERE}/churn.py", f"{seed}-{n}", str(share), str(live), directory)
             workers.append(subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True))
         time.sleep(min(2.0, sockets / 50000))  # into the middle of the churn
         if variant == "mid":
