@@ -54,6 +54,8 @@ pub struct Core {
     waiting: Vec<oneshot::Sender<u64>>,
     ready: Option<u64>,
     started: BootNs,
+    /// Whether there are system calls that we cannot make any more.
+    confined: bool,
     outputs: Vec<Output>,
     /// Who holds which socket, as far as that has been found out while the programs were loaded.
     search: Option<Search>,
@@ -96,6 +98,7 @@ impl Core {
             waiting: Vec::new(),
             ready: None,
             started: time::boot_now(),
+            confined: false,
             outputs: Vec::new(),
             search: None,
         }
@@ -107,6 +110,12 @@ impl Core {
         self.engine.keep_ends();
         self.history = Some(Recorder::start(options, time::boot_now(), &self.clock));
         self
+    }
+
+    /// Says whether a filter of system calls is in place.
+    #[must_use]
+    pub fn confined(self, confined: bool) -> Self {
+        Self { confined, ..self }
     }
 
     /// Runs until `ending` says so, or the ring cannot be read any more. Streams end with it, after everything that

@@ -10,7 +10,7 @@ use super::server::{router, serve};
 use super::shutdown::Shutdown;
 use super::socket_file::{Access, Claim, SocketError};
 use crate::kernel::capabilities::{self, CapabilityError, OtherUser};
-use crate::kernel::memory;
+use crate::kernel::{memory, seccomp};
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::unistd::geteuid;
 use sd_notify::NotifyState;
@@ -76,7 +76,9 @@ pub async fn run(options: &Options) -> Result<(), AgentError> {
     let core = Core::load(options.ring_size)?;
     // There is one thread until here.
     capabilities::lay_down(user.as_ref())?;
-    let core = core.with_history(&options.history);
+    let confined =
+        seccomp::confine().inspect_err(|error| log::warn!("{error}; the agent goes on without it"));
+    let core = core.with_history(&options.history).confined(confined.is_ok());
 
     let (asker, requests) = request::channel();
     let (ending, ended) = watch::channel(false);

@@ -21,6 +21,9 @@ pub struct Status {
     pub history_bytes: u64,
     /// What is attached to the kernel, and what could not be.
     pub hooks: Vec<Hook>,
+    /// Whether a filter keeps the agent from system calls that it has no use for.
+    #[serde(default)]
+    pub seccomp: bool,
     /// Since the agent started, seconds.
     pub uptime_s: u64,
     /// Memory that the agent occupies, bytes.
@@ -88,6 +91,7 @@ mod tests {
                 hook("a", HookState::Attached, None),
                 hook("b", HookState::Missing, Some("permission denied")),
             ],
+            seccomp: true,
             uptime_s: 5,
             rss_bytes: 6,
         };
@@ -96,7 +100,7 @@ mod tests {
             value,
             json!({
                 "sockets": 1, "events_seen": 2, "events_lost": 3, "resyncs": 4, "uptime_s": 5, "rss_bytes": 6,
-                "history_records": 7, "history_bytes": 8,
+                "history_records": 7, "history_bytes": 8, "seccomp": true,
                 "hooks": [
                     {"name": "a", "required": true, "state": "attached"},
                     {"name": "b", "required": false, "state": "missing", "reason": "permission denied",

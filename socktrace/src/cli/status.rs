@@ -23,7 +23,7 @@ fn json(status: &Status) -> String {
 
 fn lines(status: &Status) -> String {
     let mut text = format!(
-        "sockets      {}\nevents seen  {}\nevents lost  {}\nresyncs      {}\nhistory      {} closed, {:.1} MB\nuptime       {} s\nmemory       {:.1} MB\nhooks\n",
+        "sockets      {}\nevents seen  {}\nevents lost  {}\nresyncs      {}\nhistory      {} closed, {:.1} MB\nuptime       {} s\nmemory       {:.1} MB\nseccomp      {}\nhooks\n",
         status.sockets,
         status.events_seen,
         status.events_lost,
@@ -32,6 +32,7 @@ fn lines(status: &Status) -> String {
         status.history_bytes as f64 / 1e6,
         status.uptime_s,
         status.rss_bytes as f64 / 1e6,
+        if status.seccomp { "in place" } else { "missing: this kernel takes no filter of system calls" },
     );
     let width = status.hooks.iter().map(|hook| hook.name.len()).max().unwrap_or(0);
     for hook in &status.hooks {
@@ -75,6 +76,7 @@ mod tests {
                 hook("tp_btf/inet_sock_set_state", HookState::Attached, None),
                 hook("cgroup/sock_create", HookState::Missing, Some("no cgroup2 mount")),
             ],
+            seccomp: true,
             uptime_s: 61,
             rss_bytes: 12_345_678,
         };
@@ -88,6 +90,7 @@ resyncs      1
 history      99 closed, 4.4 MB
 uptime       61 s
 memory       12.3 MB
+seccomp      in place
 hooks
   tp_btf/inet_sock_set_state  attached
   cgroup/sock_create          missing: no cgroup2 mount; lost without it: owners of UDP sockets

@@ -15,5 +15,6 @@ pub mod peer;
 pub mod procfs_net;
 mod reason;
 pub mod resolver;
+pub mod seccomp;
 pub mod selinux;
 pub mod sock_diag;

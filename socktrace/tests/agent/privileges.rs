@@ -34,6 +34,8 @@ fn has_no_more_than_it_needs(agent: &Agent) {
         ("CapInh:", &none),
         ("CapAmb:", &none),
         ("NoNewPrivs:", "1"),
+        // A filter is in place.
+        ("Seccomp:", "2"),
     ] {
         assert_eq!(of_each_thread(agent, line), [expected], "{line}");
     }
@@ -48,6 +50,7 @@ fn as_root_it_keeps_what_it_needs() {
     // Threads of all kinds have been started by then.
     run(&["ss", "--agent", agent.path(), "-tanp"]);
     has_no_more_than_it_needs(&agent);
+    assert_eq!(agent.status()["seccomp"], true);
     assert_eq!(of_each_thread(&agent, "Uid:"), ["0\t0\t0\t0"]);
 }
 

@@ -106,6 +106,7 @@ impl Core {
             hooks: self.source.hooks(),
             history_records: self.history.as_ref().map_or(0, |history| history.size().0),
             history_bytes: self.history.as_ref().map_or(0, |history| history.size().1),
+            seccomp: self.confined,
             uptime_s: time::boot_now().saturating_sub(self.started) / 1_000_000_000,
             rss_bytes: rss_bytes(),
         }

@@ -33,6 +33,7 @@ fn a_status() -> Status {
         history_records: 0,
         history_bytes: 0,
         hooks: Vec::new(),
+        seccomp: true,
         uptime_s: 0,
         rss_bytes: 0,
     }
