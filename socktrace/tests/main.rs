@@ -10,6 +10,7 @@ mod diag;
 mod events;
 mod filter;
 mod garbage;
+mod kernels;
 mod kinds;
 mod owners;
 mod privileges;

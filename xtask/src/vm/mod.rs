@@ -18,7 +18,7 @@ use crate::{setup, sh};
 const PACKAGES: &[&str] = &["qemu-system-x86", "busybox-static", "kmod", "cpio", "xz-utils"];
 
 /// The tests of what depends on the kernel. Those with heavy traffic take too long under emulation.
-const KERNEL_TESTS: &[&str] = &["tracer::", "events::", "diag::", "agent::clock::"];
+const KERNEL_TESTS: &[&str] = &["tracer::", "events::", "diag::", "agent::clock::", "kernels::"];
 
 /// Those of them that CI runs: each program of the kernel half is verified, attached and fired.
 const CI_TESTS: &[&str] = &["tracer::"];
