@@ -148,6 +148,37 @@ fn an_agent_and_ss_tell_the_container_and_filters_ask_for_it() {
 }
 
 #[test]
+fn a_unix_socket_that_was_there_before_is_in_the_cgroup_of_its_holder() {
+    const TEST: &str = "a_unix_socket_that_was_there_before_is_in_the_cgroup_of_its_holder";
+    if !may_trace(TEST) {
+        return;
+    }
+    let Some(group) = Group::new("unix", "db.service") else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let mut actor = Actor::alone("in-a-unit");
+    group.take(&actor);
+    let path = folder.path().join("db");
+    actor.does(&format!("unix-listen {}", path.display()));
+    let agent = Agent::start(&[]);
+    let netns = actor.netns();
+    let expected = json!({
+        "pid": actor.pid(), "attribution": "holder", "cgroup_path": group.shown(), "unit": "db.service",
+    });
+    let (_, body) = get(&agent.path, "/v1/table");
+    let mut rows = body.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+    let row = rows.find(|row| row["netns"] == netns && row["family"] == "unix").expect("the listener");
+    check(&row, &expected);
+    // Its end, which filters find by that.
+    drop(actor);
+    let end = wait_for("its end", || {
+        let said = run(&["history", "--agent", agent.path(), "--json", "unit = db.service"]);
+        said.stdout.lines().next().map(|line| serde_json::from_str::<Value>(line).unwrap())
+    });
+    check(&end, &expected);
+    check(&end, &json!({"local_addr": path.to_str().unwrap()}));
+}
+
+#[test]
 fn columns_are_those_that_were_asked_for() {
     const TEST: &str = "columns_are_those_that_were_asked_for";
     if !may_trace(TEST) {

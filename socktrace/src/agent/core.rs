@@ -225,7 +225,11 @@ impl Core {
             Some(Part::Lingering(ends)) => {
                 ends.iter().for_each(|[local, peer]| self.lingering.note(now, local, peer));
             }
-            Some(Part::Holders(holders)) => self.input(now, Input::Holders(holders)),
+            Some(Part::Holders(holders)) => {
+                let Self { engine, cgroups, outputs, .. } = self;
+                holders.values().for_each(|held| name_cgroup(held.cgroup, cgroups, engine, outputs));
+                self.input(now, Input::Holders(holders));
+            }
             None => {
                 self.parts = None;
                 self.input(now, Input::DumpRead);

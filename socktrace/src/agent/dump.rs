@@ -4,12 +4,13 @@
 //! engine.
 
 use crate::engine::Reach;
+use crate::kernel::cgroups::Cgroups;
 use crate::kernel::netns::{self, Netns};
 use crate::kernel::owners::{OwnersError, Search, Walk};
 use crate::kernel::sock_diag::{
     DiagError, InetQuery, InetRow, InetTable, IpVersion, SockDiag, UnixQuery, Want,
 };
-use crate::socket::{Endpoint, Family, NetnsId, Process, Proto, Socket, State, StateSet, Timer, TimerKind};
+use crate::socket::{Endpoint, Family, Held, NetnsId, Proto, Socket, State, StateSet, Timer, TimerKind};
 use crate::table::{Outcome, Scope};
 use rustc_hash::{FxHashMap, FxHashSet};
 use std::ops::ControlFlow;
@@ -31,7 +32,7 @@ pub(super) enum Part {
     /// Both ends of what is left of connections that were closed before their peers closed them.
     Lingering(Vec<[Endpoint; 2]>),
     /// Who holds the sockets, by inode.
-    Holders(FxHashMap<u32, Process>),
+    Holders(FxHashMap<u32, Held>),
 }
 
 /// The kernel's tables that hold what the hooks tell of, and the kind of socket that names each.
@@ -66,15 +67,16 @@ pub(super) fn dump(
         (Reach::All, None) => Some((Search::begin(), Search::find as Find)),
         (Reach::Unix, _) => None,
     };
-    let mut inodes = FxHashSet::default();
+    let (mut inodes, mut unix) = (FxHashSet::default(), FxHashSet::default());
     sockets(reach, settled, &mut |part| {
         if let Part::Rows(rows) = &part {
             inodes.extend(rows.iter().map(|row| row.inode).filter(|&inode| inode != 0));
+            unix.extend(rows.iter().filter(|row| row.family == Family::Unix).map(|row| row.inode));
         }
         hand(part)
     })?;
     match search {
-        Some((search, find)) => hand(Part::Holders(holders(find(search, &inodes), &inodes))),
+        Some((search, find)) => hand(Part::Holders(holders(find(search, &inodes), &inodes, &unix))),
         None => Ok(()),
     }
 }
@@ -105,11 +107,23 @@ fn sockets(
 }
 
 /// Who holds these sockets. Of several holders the first process in the order of `/proc`: of a server and its
-/// workers that is the server.
-fn holders(found: Result<Walk, OwnersError>, inodes: &FxHashSet<u32>) -> FxHashMap<u32, Process> {
+/// workers that is the server. unix_diag does not tell the cgroup of a socket: for those of UNIX it is the holder's.
+fn holders(
+    found: Result<Walk, OwnersError>,
+    inodes: &FxHashSet<u32>,
+    unix: &FxHashSet<u32>,
+) -> FxHashMap<u32, Held> {
     match found {
         Ok(walk) => {
-            let first = |&inode: &u32| Some((inode, walk.holders.of(inode).last()?.process));
+            let proc = Path::new("/proc");
+            let (cgroups, mut known) = (Cgroups::new(proc), FxHashMap::default());
+            let mut cgroup_of =
+                |pid| *known.entry(pid).or_insert_with(|| cgroups.of_process(proc, pid).unwrap_or(0));
+            let first = |&inode: &u32| {
+                let process = walk.holders.of(inode).last()?.process;
+                let cgroup = if unix.contains(&inode) { cgroup_of(process.pid) } else { 0 };
+                Some((inode, Held { process, cgroup }))
+            };
             inodes.iter().filter_map(first).collect()
         }
         Err(error) => {

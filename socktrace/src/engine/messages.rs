@@ -5,7 +5,7 @@ use std::sync::Arc;
 use rustc_hash::FxHashMap;
 
 use super::Interest;
-use crate::socket::{Cgroup, Change, Counters, Event, Process, Socket};
+use crate::socket::{Cgroup, Change, Counters, Event, Held, Socket};
 use crate::table::{Outcome, Scope};
 
 /// Who reads events: a number that the caller chooses.
@@ -27,7 +27,7 @@ pub enum Input {
     /// What the cgroup with that id is, if it could be found.
     Cgroup(u64, Option<Arc<Cgroup>>),
     /// Who holds the sockets, by inode. While a dump is running it waits for the dump's end.
-    Holders(FxHashMap<u32, Process>),
+    Holders(FxHashMap<u32, Held>),
     /// The dump has been read to its end, however that came.
     DumpRead,
     /// Somebody wants events.

@@ -28,7 +28,7 @@ use rustc_hash::FxHashMap;
 
 use crate::query::Hints;
 use crate::socket::{
-    BootNs, Cgroup, Cookie, Counters, Ended, Event, EventKind, KindSet, Opener, Process, Subject,
+    BootNs, Cgroup, Cookie, Counters, Ended, Event, EventKind, Held, KindSet, Opener, Subject,
 };
 use crate::table::{Outcome, SETTLE, Table, View};
 
@@ -71,7 +71,7 @@ pub struct Engine {
     /// What the cgroups of sockets are, by their ids.
     cgroups: FxHashMap<u64, Option<Arc<Cgroup>>>,
     /// Who holds which socket; waits for the rows of the dump that came with it.
-    holders: FxHashMap<u32, Process>,
+    holders: FxHashMap<u32, Held>,
     stats: Stats,
     /// Events of one input, kept for its memory.
     events: Vec<Event>,

@@ -3,7 +3,8 @@
 use super::*;
 use crate::query::{Context, Dialect, Filter, NoNames, parse};
 use crate::socket::{
-    Change, ChangeKind, Comm, Endpoint, Family, FamilyCount, Opener, Owner, Proto, Socket, State, Subject,
+    Change, ChangeKind, Comm, Endpoint, Family, FamilyCount, Opener, Owner, Process, Proto, Socket, State,
+    Subject,
 };
 use crate::table::Scope;
 
@@ -355,12 +356,12 @@ fn a_look_through_unix_sockets_that_took_long_does_not_put_off_the_next_for_ever
 fn holders_wait_for_the_rows_they_belong_to() {
     let mut bench = Bench::new();
     bench.begin();
-    bench.input(Input::Holders([(501, process(7)), (502, process(8))].into_iter().collect()));
+    bench.input(Input::Holders([(501, process(7).into()), (502, process(8).into())].into_iter().collect()));
     bench.dump(&[row(1, 10, 20)], Outcome::Complete);
     let openers = |bench: &Bench| bench.engine.openers().collect::<Vec<_>>();
     let held = |pid| (1, Opener { owner: Owner::Holder(process(pid)), opened: None });
     assert_eq!(openers(&bench), [held(7)]);
-    bench.input(Input::Holders([(501, process(9))].into_iter().collect()));
+    bench.input(Input::Holders([(501, process(9).into())].into_iter().collect()));
     assert_eq!(openers(&bench), [held(9)]);
 }
 
@@ -378,7 +379,7 @@ fn owners_are_looked_for_soon_and_ever_more_seldom_while_none_is_found() {
         bench.now += 100 * MS;
         if bench.lost(0) == ["dump"] {
             looks.push((bench.now - began) / MS);
-            let holders = if looks.len() == 4 { vec![(501, process(9))] } else { Vec::new() };
+            let holders = if looks.len() == 4 { vec![(501, process(9).into())] } else { Vec::new() };
             bench.input(Input::Holders(holders.into_iter().collect()));
             let inode = if looks.len() == 4 { 501 } else { 0 };
             let told = bench.dump(&[Socket { inode, ..row(7, 1, 2) }], Outcome::Complete);

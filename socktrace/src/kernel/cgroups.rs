@@ -6,6 +6,7 @@
 //!
 //! I/O: the list of mounts, the cgroup2 tree.
 
+use std::ffi::OsString;
 use std::fs::{self, File};
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
@@ -71,6 +72,15 @@ impl Cgroups {
         let cgroup = found.map(|path| Arc::new(Cgroup::new(&path)));
         known.insert(id, cgroup.clone());
         cgroup
+    }
+
+    /// The id of the cgroup that a process is in; none if it cannot be seen from here, or has ended.
+    #[must_use]
+    pub fn of_process(&self, proc: &Path, pid: u32) -> Option<u64> {
+        let text = fs::read(proc.join(pid.to_string()).join("cgroup")).ok()?;
+        let path = OsString::from_vec(path_of(&text)?.to_vec());
+        let mount = self.mount.as_ref()?;
+        fs::metadata(mount.path.join(path)).ok().filter(fs::Metadata::is_dir).map(|meta| meta.ino())
     }
 
     /// The id of the cgroup at that path, as given or beneath the mount.
@@ -141,12 +151,20 @@ fn walk(directory: &Path, path: &mut Vec<u8>, each: &mut impl FnMut(u64, &[u8]))
     }
 }
 
+/// The path beneath the mount in the text of `/proc/PID/cgroup`, which has number 0 in version 2 (cgroups(7)). None if it
+/// is outside of our own cgroup namespace.
+fn path_of(text: &[u8]) -> Option<&[u8]> {
+    let path = text.split(|&b| b == b'\n').find_map(|line| line.strip_prefix(b"0::/"))?;
+    let outside = path.split(|&b| b == b'/').any(|part| part == b"..");
+    (!outside).then_some(path)
+}
+
 /// Where the first cgroup2 is mounted, from the text of `/proc/self/mounts`.
 fn find_mount(mounts: &[u8]) -> Option<PathBuf> {
     mounts.split(|&b| b == b'\n').find_map(|line| {
         let mut words = line.split(|&b| b == b' ');
         let path = words.nth(1)?;
-        (words.next()? == b"cgroup2").then(|| std::ffi::OsString::from_vec(unescape(path)).into())
+        (words.next()? == b"cgroup2").then(|| OsString::from_vec(unescape(path)).into())
     })
 }
 
@@ -178,6 +196,19 @@ mod tests {
         }
         check("proc /proc proc rw 0 0\ncgroup2 /sys/fs/cgroup cgroup2 rw 0 0\n", Some("/sys/fs/cgroup"));
         check("cgroup /sys/fs/cgroup/cpu cgroup rw 0 0\nnone /a\\040b\\134 cgroup2 rw 0 0\n", Some("/a b\\"));
+        check("", None);
+    }
+
+    #[test]
+    fn the_path_of_a_process() {
+        fn check(text: &str, expected: Option<&str>) {
+            assert_eq!(path_of(text.as_bytes()), expected.map(str::as_bytes), "{text}");
+        }
+        check("0::/system.slice/cron.service\n", Some("system.slice/cron.service"));
+        check("2:cpu:/x\n1:name=systemd:/y\n0::/\n", Some(""));
+        check("0::/a:b/c\n", Some("a:b/c"));
+        check("0::/../other\n", None);
+        check("2:cpu:/x\n", None);
         check("", None);
     }
 

@@ -26,7 +26,7 @@ pub use detail::{Detail, Shutdown, Timer, TimerKind};
 pub use ending::{ClosedFirst, Ending, FailedBy, Reset};
 pub use event::{Ended, Event, EventKind, Subject};
 pub use kinds::KindSet;
-pub use owner::{Attribution, Comm, Holder, Opener, Owner, Process};
+pub use owner::{Attribution, Comm, Held, Holder, Opener, Owner, Process};
 pub use proto::{Family, Proto};
 pub use state::{State, StateSet};
 pub use viewer::Viewer;

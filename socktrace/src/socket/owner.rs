@@ -48,6 +48,21 @@ pub struct Process {
     pub comm: Comm,
 }
 
+/// Who was found to hold a socket that no call told of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Held {
+    /// Who.
+    pub process: Process,
+    /// Id of the process's cgroup (v2); 0 where nobody looked: the kernel tells that of every socket but those of UNIX.
+    pub cgroup: u64,
+}
+
+impl From<Process> for Held {
+    fn from(process: Process) -> Self {
+        Self { process, cgroup: 0 }
+    }
+}
+
 /// A process that has a file descriptor on a socket now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Holder {

@@ -8,7 +8,7 @@ use rustc_hash::FxHashMap;
 use super::Table;
 use super::entry::Entry;
 use super::tell::Teller;
-use crate::socket::{BootNs, Cookie, Event, EventKind, KindSet, Owner, Process, Proto, State};
+use crate::socket::{BootNs, Cookie, Event, EventKind, Held, KindSet, Owner, Proto, State};
 
 /// How many sockets without an owner are remembered; with more than that a look is due anyway.
 const WAITING: usize = 4096;
@@ -20,7 +20,7 @@ impl Table {
     /// holds and that no accept(2) was seen of has been accepted all the same. How many had no owner before.
     pub fn hold(
         &mut self,
-        holders: &FxHashMap<u32, Process>,
+        holders: &FxHashMap<u32, Held>,
         at: BootNs,
         wanted: KindSet,
         out: &mut Vec<Event>,
@@ -28,13 +28,16 @@ impl Table {
         let told = &mut Teller::new(wanted, out, None);
         let mut named = 0;
         for entry in self.slots.iter_mut() {
-            let Some(&process) = holders.get(&entry.inode) else { continue };
+            let Some(&Held { process, cgroup }) = holders.get(&entry.inode) else { continue };
             match entry.owner {
                 Owner::Exact(_) => continue,
                 Owner::Holder(_) => {}
                 Owner::Unknown => named += 1,
             }
             entry.owner = Owner::Holder(process);
+            if entry.cgroup == 0 {
+                entry.cgroup = cgroup;
+            }
             if is_passive(entry) && !entry.is_accept_told() {
                 entry.accept_told();
                 told.found(EventKind::Accept, at, entry, entry.state);

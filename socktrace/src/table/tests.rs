@@ -53,7 +53,7 @@ fn run(it: &mut Table, wanted: KindSet, script: &str) -> Vec<Event> {
             ["hold", us, ref pairs @ ..] => {
                 let pair = |pair: &&str| {
                     let (inode, pid) = pair.split_once(':').unwrap();
-                    (inode.parse().unwrap(), process(pid))
+                    (inode.parse().unwrap(), process(pid).into())
                 };
                 it.hold(&pairs.iter().map(pair).collect(), ns(us), wanted, &mut out);
             }
