@@ -6,11 +6,13 @@
 use crate::engine::Reach;
 use crate::kernel::cgroups::Cgroups;
 use crate::kernel::netns::{self, Netns};
-use crate::kernel::owners::{OwnersError, Search, Walk};
+use crate::kernel::owners::{OwnersError, Search};
 use crate::kernel::sock_diag::{
     DiagError, InetQuery, InetRow, InetTable, IpVersion, SockDiag, UnixQuery, Want,
 };
-use crate::socket::{Endpoint, Family, Held, NetnsId, Proto, Socket, State, StateSet, Timer, TimerKind};
+use crate::socket::{
+    Endpoint, Family, Held, NetnsId, Process, Proto, Socket, State, StateSet, Timer, TimerKind,
+};
 use crate::table::{Outcome, Scope};
 use rustc_hash::{FxHashMap, FxHashSet};
 use std::ops::ControlFlow;
@@ -44,7 +46,7 @@ const TABLES: [(InetTable, Proto); 4] = [
 ];
 
 /// How holders are asked for.
-type Find = fn(Search, &FxHashSet<u32>) -> Result<Walk, OwnersError>;
+type Find = fn(Search, &FxHashSet<u32>) -> Result<FxHashMap<u32, Process>, OwnersError>;
 
 /// The receiver of the parts has gone.
 #[derive(Debug)]
@@ -63,8 +65,8 @@ pub(super) fn dump(
 ) -> Result<(), Unwanted> {
     let search = match (reach, search) {
         // The first audit follows soon: what came since the search began is not worth another one.
-        (Reach::All, Some(begun)) => Some((begun, Search::found as Find)),
-        (Reach::All, None) => Some((Search::begin(), Search::find as Find)),
+        (Reach::All, Some(begun)) => Some((begun, Search::first_found as Find)),
+        (Reach::All, None) => Some((Search::begin(), Search::first_holders as Find)),
         (Reach::Unix, _) => None,
     };
     let (mut inodes, mut unix) = (FxHashSet::default(), FxHashSet::default());
@@ -75,10 +77,8 @@ pub(super) fn dump(
         }
         hand(part)
     })?;
-    match search {
-        Some((search, find)) => hand(Part::Holders(holders(find(search, &inodes), &inodes, &unix))),
-        None => Ok(()),
-    }
+    let Some((search, find)) = search else { return Ok(()) };
+    hand(Part::Holders(holders(find(search, &inodes), &inodes, &unix)))
 }
 
 fn sockets(
@@ -106,31 +106,25 @@ fn sockets(
     Ok(())
 }
 
-/// Who holds these sockets. Of several holders the first process in the order of `/proc`: of a server and its
-/// workers that is the server. unix_diag does not tell the cgroup of a socket: for those of UNIX it is the holder's.
+/// Who holds these sockets. unix_diag does not tell the cgroup of a socket: for those of UNIX it is the holder's.
 fn holders(
-    found: Result<Walk, OwnersError>,
+    found: Result<FxHashMap<u32, Process>, OwnersError>,
     inodes: &FxHashSet<u32>,
     unix: &FxHashSet<u32>,
 ) -> FxHashMap<u32, Held> {
-    match found {
-        Ok(walk) => {
-            let proc = Path::new("/proc");
-            let (cgroups, mut known) = (Cgroups::new(proc), FxHashMap::default());
-            let mut cgroup_of =
-                |pid| *known.entry(pid).or_insert_with(|| cgroups.of_process(proc, pid).unwrap_or(0));
-            let first = |&inode: &u32| {
-                let process = walk.holders.of(inode).last()?.process;
-                let cgroup = if unix.contains(&inode) { cgroup_of(process.pid) } else { 0 };
-                Some((inode, Held { process, cgroup }))
-            };
-            inodes.iter().filter_map(first).collect()
-        }
-        Err(error) => {
-            log::warn!("cannot tell who holds which socket: {error}");
-            FxHashMap::default()
-        }
-    }
+    let found = found.unwrap_or_else(|error| {
+        log::warn!("cannot tell who holds which socket: {error}");
+        FxHashMap::default()
+    });
+    let proc = Path::new("/proc");
+    let (cgroups, mut known) = (Cgroups::new(proc), FxHashMap::default());
+    let mut cgroup_of = |pid| *known.entry(pid).or_insert_with(|| cgroups.of_process(proc, pid).unwrap_or(0));
+    let held = |&inode: &u32| {
+        let process = *found.get(&inode)?;
+        let cgroup = if unix.contains(&inode) { cgroup_of(process.pid) } else { 0 };
+        Some((inode, Held { process, cgroup }))
+    };
+    inodes.iter().filter_map(held).collect()
 }
 
 /// What of a namespace is asked for.

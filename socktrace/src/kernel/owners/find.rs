@@ -10,11 +10,12 @@ use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::thread::{Builder, JoinHandle};
 
-use rustc_hash::FxHashSet;
+use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::{OwnersError, Pass, Walk, walk};
 use crate::kernel::ebpf::{EbpfError, HolderIter};
 use crate::kernel::memory;
+use crate::socket::Process;
 
 /// From so many open descriptors on the machine on, the iterator is the cheaper way.
 const MANY: u64 = 20_000;
@@ -60,15 +61,34 @@ impl Search {
         walk(Path::new("/proc"), false, |inode| inodes.contains(&inode))
     }
 
+    /// Of each of these sockets the holder that comes first in the order of `/proc`, and perhaps of others: of a server
+    /// and its workers that is the server.
+    ///
+    /// # Errors
+    /// If /proc cannot be listed.
+    pub fn first_holders(self, inodes: &FxHashSet<u32>) -> Result<FxHashMap<u32, Process>, OwnersError> {
+        if let Some((mut iter, pass)) = self.join() {
+            let first = pass.first_holders();
+            if inodes.iter().all(|inode| first.contains_key(inode)) {
+                return Ok(first);
+            }
+            match Pass::make(&mut iter) {
+                Ok(pass) => return Ok(pass.first_holders()),
+                Err(error) => log::debug!("the task_file iterator broke off, so by /proc: {error}"),
+            }
+        }
+        first_by_proc(inodes)
+    }
+
     /// The same, but the iterator is not started again: a socket that was not there yet when the search began may have
     /// no holder in the answer. For those who will search again.
     ///
     /// # Errors
     /// If /proc cannot be listed.
-    pub fn found(self, inodes: &FxHashSet<u32>) -> Result<Walk, OwnersError> {
+    pub fn first_found(self, inodes: &FxHashSet<u32>) -> Result<FxHashMap<u32, Process>, OwnersError> {
         match self.join() {
-            Some((_, pass)) => Ok(pass.holders_of(inodes)),
-            None => walk(Path::new("/proc"), false, |inode| inodes.contains(&inode)),
+            Some((_, pass)) => Ok(pass.first_holders()),
+            None => first_by_proc(inodes),
         }
     }
 
@@ -82,6 +102,12 @@ impl Search {
             }
         }
     }
+}
+
+fn first_by_proc(inodes: &FxHashSet<u32>) -> Result<FxHashMap<u32, Process>, OwnersError> {
+    let walk = walk(Path::new("/proc"), false, |inode| inodes.contains(&inode))?;
+    let first = |&inode: &u32| Some((inode, walk.holders.of(inode).last()?.process));
+    Ok(inodes.iter().filter_map(first).collect())
 }
 
 /// The iterator numbers processes as the initial pid namespace does; elsewhere those are not the numbers of /proc.

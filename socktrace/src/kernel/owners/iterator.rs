@@ -2,7 +2,7 @@
 //!
 //! I/O: bpf(2), through `ebpf`.
 
-use rustc_hash::FxHashSet;
+use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::{Holders, Walk};
 use crate::kernel::ebpf::{EbpfError, HolderIter};
@@ -57,6 +57,18 @@ impl Pass {
         }
         Walk { holders, denied: 0 }
     }
+
+    /// Of each socket the holder that comes first.
+    #[must_use]
+    pub fn first_holders(&self) -> FxHashMap<u32, Process> {
+        let mut first = FxHashMap::default();
+        for link in &self.links {
+            if let Some(&process) = self.processes.get(link.process as usize) {
+                first.entry(link.inode).or_insert(process);
+            }
+        }
+        first
+    }
 }
 
 #[cfg(test)]
@@ -76,6 +88,8 @@ mod tests {
         assert_eq!(of(100), [(2, None, 6), (2, None, 3), (1, None, 3)]);
         assert_eq!(of(300), [(2, None, 5)]);
         assert!(of(200).is_empty() && of(400).is_empty());
+        let first = [(100, 1), (200, 1), (300, 2)].map(|(inode, pid)| (inode, process(pid)));
+        assert_eq!(pass.first_holders(), FxHashMap::from_iter(first));
         assert_eq!((walk.holders.sockets(), walk.holders.len()), (2, 4));
     }
 }
