@@ -11,11 +11,9 @@ use nix::sys::signal::Signal;
 use nix::sys::socket::{setsockopt, sockopt};
 use serde_json::Value;
 use socktrace::kernel::netns;
-use std::fs;
 use std::io::{Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::os::unix::net::UnixStream;
-use std::path::{Path, PathBuf};
 
 /// Runs `history` with these words; where it found what was asked for.
 fn ask(words: &[&str]) -> Said {

@@ -2,6 +2,8 @@
 
 use super::*;
 use nix::mount::{MntFlags, MsFlags, mount, umount2};
+use std::fs;
+use std::path::{Path, PathBuf};
 
 /// Files of history in a directory, oldest first.
 fn files(dir: &Path) -> Vec<PathBuf> {
