@@ -59,11 +59,19 @@ fn option(socket: &impl AsRawFd, name: libc::c_int) -> u64 {
 }
 
 /// Long enough for a busy machine, short enough to fail in.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
+pub(crate) fn patience() -> Duration {
+    Duration::from_secs(if is_guest() { 180 } else { 30 })
+}
+
+/// Whether this machine is emulated and ours alone (`cargo xtask vm`): all takes several times as long, and a test may
+/// set its clock.
+pub(crate) fn is_guest() -> bool {
+    std::env::var_os("SOCKTRACE_GUEST").is_some()
+}
 
 /// Looks again and again until there is something; panics with `what` when that takes too long.
 pub(crate) fn wait_for<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
-    let deadline = Instant::now() + PATIENCE;
+    let deadline = Instant::now() + patience();
     loop {
         if let Some(found) = look() {
             return found;

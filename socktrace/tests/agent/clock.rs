@@ -2,8 +2,8 @@
 
 use super::{Agent, folder};
 use crate::support::actor::Actor;
-use crate::support::may_trace;
 use crate::support::run::{Running, run};
+use crate::support::{is_guest, may_trace};
 use nix::sys::time::TimeSpec;
 use nix::time::{ClockId, clock_gettime, clock_settime};
 use serde_json::Value;
@@ -26,7 +26,7 @@ fn from_now(time: &Value) -> f64 {
 #[track_caller]
 fn is_now(time: &Value) {
     let distance = from_now(time);
-    assert!((-60.0..1.0).contains(&distance), "{time} is {distance} s from now");
+    assert!((-600.0..1.0).contains(&distance), "{time} is {distance} s from now");
 }
 
 fn history(agent: &Agent, words: &[&str]) -> Vec<Value> {
@@ -63,17 +63,17 @@ fn in_a_time_namespace_ages_and_dates_are_those_of_the_machine() {
     let events = agent.events(&["--comm", "namespaced", "-t"]);
     let port = actor.does("listen 127.0.0.1");
     is_now(&events.event(|event| event["event"] == "listen")["ts"]);
-    let ages = ["age < 1m", "age > 1m"].map(|age| aged(&agent, &actor, &port, age));
+    let ages = ["age < 10m", "age > 10m"].map(|age| aged(&agent, &actor, &port, age));
     assert_eq!(ages, [1, 0]);
     let said = run(&["ss", "--agent", agent.path(), "-Htln", "--json", &format!("sport = :{port}")]);
     is_now(&serde_json::from_str::<Value>(&said.stdout).unwrap()["opened"]);
     actor.does("close-listener");
     let close = events.event(|event| event["event"] == "close");
-    assert!(close["duration_us"].as_u64().unwrap() < 60_000_000, "{close}");
-    let ends = history(&agent, &["--since", "1m", "--comm", "namespaced"]);
+    assert!(close["duration_us"].as_u64().unwrap() < 600_000_000, "{close}");
+    let ends = history(&agent, &["--since", "10m", "--comm", "namespaced"]);
     is_now(&ends[0]["ts"]);
     is_now(&ends[0]["opened"]);
-    assert!(agent.status()["uptime_s"].as_u64().unwrap() < 60);
+    assert!(agent.status()["uptime_s"].as_u64().unwrap() < 600);
 }
 
 /// Sets the wall clock that much ahead, or back.
@@ -86,7 +86,7 @@ fn set(ahead_s: i64) {
 #[test]
 fn the_wall_clock_is_set_and_dates_follow_it_and_durations_do_not() {
     // Nobody's clock is set by a test but that of a guest (`cargo xtask vm`).
-    if std::env::var_os("SOCKTRACE_GUEST").is_none() {
+    if !is_guest() {
         eprintln!("the_wall_clock_is_set…: not run, it sets the clock; `cargo xtask vm` runs it");
         return;
     }
@@ -106,7 +106,7 @@ fn the_wall_clock_is_set_and_dates_follow_it_and_durations_do_not() {
         actor.does("close-listener");
         let close = events.event(|event| event["event"] == "close");
         is_now(&close["ts"]);
-        assert!(close["duration_us"].as_u64().unwrap() < 60_000_000, "{close}");
+        assert!(close["duration_us"].as_u64().unwrap() < 600_000_000, "{close}");
         port
     };
     const HOUR: i64 = 3600;
@@ -129,17 +129,17 @@ fn the_wall_clock_is_set_and_dates_follow_it_and_durations_do_not() {
     crate::support::wait_for("the files", || {
         (of(&["--dir", dir.to_str().unwrap()], -9 * HOUR, 9 * HOUR).len() == 4).then_some(())
     });
-    let minute = 60;
+    let moment = 600;
     for source in [["--agent", agent.path()], ["--dir", dir.to_str().unwrap()]] {
-        assert_eq!(of(&source, 2 * HOUR - minute, 2 * HOUR + minute), ports[1..2], "{source:?}");
-        assert_eq!(of(&source, -HOUR - minute, -HOUR + minute), ports[2..3], "{source:?}");
-        assert_eq!(of(&source, -minute, minute), [&*ports[0], &*ports[3]], "{source:?}");
+        assert_eq!(of(&source, 2 * HOUR - moment, 2 * HOUR + moment), ports[1..2], "{source:?}");
+        assert_eq!(of(&source, -HOUR - moment, -HOUR + moment), ports[2..3], "{source:?}");
+        assert_eq!(of(&source, -moment, moment), [&*ports[0], &*ports[3]], "{source:?}");
     }
-    assert_eq!(["age < 5m", "age > 5m"].map(|age| aged(&agent, &steady, &old, age)), [1, 0]);
+    assert_eq!(["age < 20m", "age > 20m"].map(|age| aged(&agent, &steady, &old, age)), [1, 0]);
     steady.does("close-listener");
     let ends = history(&agent, &["--comm", "steady"]);
     is_now(&ends[0]["ts"]);
     is_now(&ends[0]["opened"]);
-    assert!(ends[0]["duration_us"].as_u64().unwrap() < 300_000_000, "{ends:?}");
+    assert!(ends[0]["duration_us"].as_u64().unwrap() < 1_200_000_000, "{ends:?}");
     assert!(agent.status()["uptime_s"].as_u64().unwrap() < 600);
 }

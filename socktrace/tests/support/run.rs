@@ -1,6 +1,6 @@
 //! Our own binary, run by a test.
 
-use super::{PATIENCE, wait_for};
+use super::{patience, wait_for};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::Value;
@@ -65,7 +65,7 @@ impl Running {
     pub(crate) fn says(&self, start: &str) -> String {
         let mut said = Vec::new();
         loop {
-            match self.stderr.recv_timeout(PATIENCE) {
+            match self.stderr.recv_timeout(patience()) {
                 Ok(line) if line.starts_with(start) => return line,
                 Ok(line) => said.push(line),
                 Err(error) => panic!("did not say {start:?} but {said:?}: {error}"),
@@ -80,7 +80,7 @@ impl Running {
 
     /// The next line of standard output; none at its end.
     pub(crate) fn line(&self) -> Option<String> {
-        match self.stdout.recv_timeout(PATIENCE) {
+        match self.stdout.recv_timeout(patience()) {
             Ok(line) => Some(line),
             Err(RecvTimeoutError::Disconnected) => None,
             Err(RecvTimeoutError::Timeout) => panic!("no line came"),
@@ -89,7 +89,7 @@ impl Running {
 
     /// The next event that the test is about, whatever else happens on the machine meanwhile.
     pub(crate) fn event(&self, wanted: impl Fn(&Value) -> bool) -> Value {
-        let deadline = Instant::now() + 2 * PATIENCE;
+        let deadline = Instant::now() + 2 * patience();
         loop {
             assert!(Instant::now() < deadline, "others' events came, but not the one");
             let line = self.line().expect("the stream goes on");
