@@ -79,6 +79,7 @@ fields! {
     TaskFiles = "task_struct", "files", true;
     TaskNsproxy = "task_struct", "nsproxy", false;
     TaskTgid = "task_struct", "tgid", true;
+    TaskFlags = "task_struct", "flags", false;
     TaskPid = "task_struct", "pid", true;
     NsproxyNet = "nsproxy", "net_ns", false;
     NetCookie = "net", "net_cookie", false;
@@ -97,6 +98,8 @@ fields! {
     RegsSecond = "pt_regs", "si", false;
     /// Third argument, likewise.
     RegsThird = "pt_regs", "dx", false;
+    /// Number of the system call, likewise.
+    RegsNumber = "pt_regs", "orig_ax", false;
     UnixAddr = "unix_sock", "addr", false;
     UnixAddressLen = "unix_address", "len", false;
     UnixAddressName = "unix_address", "name", false;

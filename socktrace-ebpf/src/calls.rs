@@ -197,6 +197,18 @@ fn accepted(ctx: &TracePointContext) -> u32 {
     0
 }
 
+/// An accept that made no system call of its own.
+#[inline(always)]
+pub(crate) fn tell_accept(found: &Found) {
+    tell(found, Kind::Accept, 0, 0, 0, 0);
+}
+
+/// A datagram socket got its port by sending.
+#[inline(always)]
+pub(crate) fn tell_first_send(found: &Found) {
+    emit(Family::Call, |record: &mut CallRecord| fill(record, found, Kind::FirstSend, 0, 0));
+}
+
 /// Emit what came of a call. `address` and `length` are the user's `struct sockaddr`, for what the socket itself
 /// does not tell: the address of a bind that failed, the peer's name of a UNIX connect.
 #[inline(always)]

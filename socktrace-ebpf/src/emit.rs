@@ -51,7 +51,7 @@ pub(crate) enum Count {
     /// Nothing else counts here on this CPU until the program ends: the tracepoints, which the kernel never runs within
     /// themselves (kernel/trace/bpf_trace.c, `__bpf_trace_run`).
     Alone,
-    /// Another task's run of the program may come between: the cgroup hooks.
+    /// Another task's run of the program may come between: the cgroup hooks and those on functions.
     Shared,
 }
 
@@ -60,8 +60,8 @@ pub(crate) enum Count {
 pub(crate) fn emit<T: 'static>(family: Family, fill: impl FnOnce(&mut T)) {
     let Some(cpu) = cpu() else { return };
     let how = match family {
-        Family::Inet => Count::Shared,
-        Family::State | Family::Call => Count::Alone,
+        Family::Call | Family::Inet => Count::Shared,
+        Family::State => Count::Alone,
     };
     // SAFETY: an element of the array, which lives as long as the program.
     unsafe { emit_into(&raw mut (*cpu).families[family as usize], how, fill) };

@@ -11,6 +11,7 @@
 mod calls;
 mod emit;
 mod fields;
+mod functions;
 mod holders;
 mod inet;
 mod maps;

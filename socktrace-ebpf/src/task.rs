@@ -26,6 +26,23 @@ pub(crate) fn call_arguments() -> Option<(u64, u64, u64)> {
     }
 }
 
+/// `PF_IO_WORKER` (include/linux/sched.h): a thread that works for io_uring, and is in no system call.
+const IO_WORKER: u32 = 0x10;
+
+/// The number of the system call that the current task is in; `None` where it is in none, or we do not know. Only for
+/// programs that need Linux 5.15 anyway.
+#[inline(always)]
+pub(crate) fn call_number() -> Option<u64> {
+    // SAFETY: `current` is typed, and so are its registers.
+    unsafe {
+        if !is_present(Field::RegsNumber) || load::<u32>(current(), Field::TaskFlags) & IO_WORKER != 0 {
+            return None;
+        }
+        let regs = generated::bpf_task_pt_regs(current().cast_mut().cast()) as *const u8;
+        Some(load(regs, Field::RegsNumber))
+    }
+}
+
 /// The name of a task's process: that of its group leader, not of the thread.
 ///
 /// # Safety

@@ -12,6 +12,7 @@ mod rights;
 mod robust;
 
 use crate::support::actor::Actor;
+use crate::support::may_be_missing;
 use crate::support::run::{Running, run};
 use serde_json::Value;
 use std::path::{Path, PathBuf};
@@ -66,6 +67,19 @@ impl Agent {
         let mut args = vec!["--agent", self.path(), "--json"];
         args.extend_from_slice(options);
         Running::events(&args)
+    }
+
+    /// Whether it has a hook on that kernel function; with [`may_be_missing`] where it has not.
+    pub(crate) fn is_attached_to(&self, function: &str) -> bool {
+        let status = self.status();
+        let hook = status["hooks"].as_array().unwrap().iter().find(|hook| hook["name"] == function);
+        let hook = hook.unwrap_or_else(|| panic!("no hook {function} in {status}"));
+        let attached = hook["state"] == "attached";
+        if !attached {
+            assert!(hook["lost_without"].is_string(), "{hook}");
+            may_be_missing(function, hook["reason"].as_str().unwrap());
+        }
+        attached
     }
 
     pub(crate) fn status(&self) -> Value {

@@ -197,6 +197,8 @@ fn unix_sockets_live_and_end_with_their_owners() {
     let path = directory.path().join("socket").display().to_string();
     let abstract_name = format!("@socktrace-test-{}", std::process::id());
     let agent = Agent::start(&[]);
+    // With a hook on their end it is told at once, otherwise found.
+    let seen_by = if agent.is_attached_to("unix_release_sock") { Value::Null } else { "dump".into() };
     let events = agent.events(&["-x"]);
     let mut server = Actor::alone("unix-server");
     let mut client = server.beside("unix-client");
@@ -232,7 +234,7 @@ fn unix_sockets_live_and_end_with_their_owners() {
             let mut pids: Vec<Value> = (0..3)
                 .map(|_| {
                     let close = next();
-                    check(&close, &json!({"event": "close", "attribution": "exact", "seen_by": "dump"}));
+                    check(&close, &json!({"event": "close", "attribution": "exact", "seen_by": seen_by}));
                     assert!(close["duration_us"].is_u64(), "{close}");
                     close["pid"].clone()
                 })
@@ -253,7 +255,7 @@ fn unix_sockets_live_and_end_with_their_owners() {
         client.does("drop-made");
         server.does("drop-made");
         for _ in 0..2 {
-            check(&next(), &json!({"event": "close", "seen_by": "dump", "attribution": "exact"}));
+            check(&next(), &json!({"event": "close", "seen_by": seen_by, "attribution": "exact"}));
         }
     }
     // A pair is made without a name: it is found, and so is who holds it.
@@ -271,8 +273,43 @@ fn unix_sockets_live_and_end_with_their_owners() {
             let close = next();
             check(
                 &close,
-                &json!({"event": "close", "pid": client.pid(), "attribution": "holder", "seen_by": "dump"}),
+                &json!({"event": "close", "pid": client.pid(), "attribution": "holder", "seen_by": seen_by}),
             );
+        }
+    }
+}
+
+#[test]
+fn a_ping_socket_that_sends_first() {
+    const TEST: &str = "a_ping_socket_that_sends_first";
+    if !may_trace(TEST) {
+        return;
+    }
+    let agent = Agent::start(&[]);
+    let told = agent.is_attached_to("ping_get_port");
+    let mut actor = actor_with_ping("pinging");
+    let events = agent.events(&[]);
+    let netns = actor.netns();
+    for (kind, addr, any) in [("icmp", "127.0.0.1", "0.0.0.0"), ("icmp6", "::1", "::")] {
+        actor.does(&format!("make {kind}"));
+        let cookie: u64 = actor.does("cookie").parse().unwrap();
+        assert_eq!(actor.does(&format!("send-echo {addr}")), "done");
+        let port: u16 = actor.does("port").parse().unwrap();
+        assert_ne!(port, 0);
+        // Without the hook nothing tells, and sock_diag does not show it.
+        let expected = told.then(|| format!("icmp UNCONN {any} {port} none"));
+        assert_eq!(agent.table(netns).get(&cookie), expected.as_ref());
+        actor.does("drop-made");
+        assert_eq!(agent.table(netns).get(&cookie), None);
+        if told {
+            for kind in ["open", "close"] {
+                let event = events.event(|event| event["netns"] == netns);
+                let all = json!({
+                    "event": kind, "proto": "icmp", "cookie": cookie, "local_port": port, "pid": actor.pid(),
+                    "attribution": "exact",
+                });
+                check(&event, &all);
+            }
         }
     }
 }

@@ -90,6 +90,13 @@ pub(crate) fn may_trace(test: &str) -> bool {
     root
 }
 
+/// Hooks on kernel functions are attached where the kernel lets us. Where it should, as in the guests of `cargo xtask vm`,
+/// this one must be.
+pub(crate) fn may_be_missing(hook: &str, reason: &str) {
+    assert!(std::env::var_os("SOCKTRACE_FUNCTION_HOOKS").is_none(), "{hook} is not attached: {reason}");
+    assert!(reason.contains("permitted"), "{hook} is not attached: {reason}");
+}
+
 /// A test that cannot run here says so by name; where the kernel tests are required, as in CI, it fails.
 pub(crate) fn cannot_run(test: &str, why: &str) {
     let required = ["SOCKTRACE_KERNEL_TESTS", "CI"].iter().any(|name| std::env::var_os(name).is_some());

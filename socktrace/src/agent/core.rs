@@ -13,7 +13,6 @@ use super::history::{self, Recorder};
 use super::lingering::Lingering;
 use super::request::Request;
 use super::source::Source;
-use super::status::HookState;
 use super::time;
 use super::unix::Identities;
 use crate::engine::{Engine, Input, Output, Reach};
@@ -69,7 +68,7 @@ impl Core {
     pub fn load(ring_size: u32) -> Result<Self, StartError> {
         let search = Search::begin();
         let source = Source::kernel(ring_size)?;
-        for hook in source.hooks().iter().filter(|hook| hook.state == HookState::Missing) {
+        for hook in source.missed_hooks() {
             let (reason, lost) = (hook.reason.as_deref(), hook.lost_without.as_deref());
             log::warn!(
                 "cannot attach {}: {}; lost without it: {}",
@@ -83,9 +82,10 @@ impl Core {
     }
 
     pub(super) fn new(source: Source) -> Self {
+        let unix_ends_told = source.tells_unix_ends();
         Self {
             source,
-            engine: Engine::new(start::engine_config()),
+            engine: Engine::new(start::engine_config(unix_ends_told)),
             identities: Identities::new(),
             cgroups: Cgroups::new(Path::new("/proc")),
             lingering: Lingering::new(),

@@ -1,7 +1,7 @@
 //! Where changes come from: the kernel programs, or in tests whoever has the other end.
 
 use super::status::{Hook, HookState};
-use crate::kernel::ebpf::{Config, EbpfError, HookStatus, Tracer};
+use crate::kernel::ebpf::{Config, EbpfError, HookStatus, Tracer, UNIX_END};
 use crate::socket::{Change, Counters};
 use std::io;
 
@@ -45,6 +45,23 @@ impl Source {
             Self::Kernel(tracer) => tracer.counters(),
             #[cfg(test)]
             Self::Given(given) => given.counters(),
+        }
+    }
+
+    /// Whether a hook tells the ends of UNIX sockets.
+    pub(super) fn tells_unix_ends(&self) -> bool {
+        self.hooks().iter().any(|hook| hook.name == UNIX_END && hook.state == HookState::Attached)
+    }
+
+    /// The hooks that the kernel refused, but for those that it is usual to refuse.
+    pub(super) fn missed_hooks(&self) -> Vec<Hook> {
+        match self {
+            Self::Kernel(tracer) => {
+                let hooks = tracer.hooks().iter().filter(|status| !status.hook.is_on_function());
+                hooks.map(hook).filter(|hook| hook.state == HookState::Missing).collect()
+            }
+            #[cfg(test)]
+            Self::Given(_) => Vec::new(),
         }
     }
 

@@ -69,8 +69,14 @@ impl Identities {
     pub(super) fn complete(&mut self) -> Vec<Change> {
         let began = time::boot_now();
         let mut changes = std::mem::take(&mut self.waiting);
+        // Of one that is gone by now, its end may tell.
+        let named = changes.iter().filter(|change| change.proto.is_unix() && change.cookie != 0);
+        let mut known: FxHashMap<(NetnsId, u32), Cookie> =
+            named.map(|change| ((change.netns, change.inode), change.cookie)).collect();
         let mut unknown: FxHashMap<NetnsId, Vec<u32>> = FxHashMap::default();
-        for change in changes.iter().filter(|change| lacks(change)) {
+        let is_unknown =
+            |change: &&Change| lacks(change) && !known.contains_key(&(change.netns, change.inode));
+        for change in changes.iter().filter(is_unknown) {
             self.open(change);
             let inodes = unknown.entry(change.netns).or_default();
             // What happens to one socket comes in a row, mostly.
@@ -78,7 +84,6 @@ impl Identities {
                 inodes.push(change.inode);
             }
         }
-        let mut known = FxHashMap::default();
         for (netns, inodes) in unknown {
             if let Some(Some(diag)) = self.diags.get_mut(&netns) {
                 ask(diag, &inodes, |inode, cookie| _ = known.insert((netns, inode), cookie));
@@ -193,6 +198,16 @@ mod tests {
         let mut identities = Identities::new();
         assert_eq!(identities.pass(bound(gone)), None);
         assert_eq!(identities.complete(), [bound(gone)]);
+    }
+
+    #[test]
+    fn the_end_of_a_socket_tells_the_cookie_that_its_beginning_lacks() {
+        let gone = inode(&UnixDatagram::unbound().unwrap());
+        let mut identities = Identities::new();
+        assert_eq!(identities.pass(bound(gone)), None);
+        let end = Change { cookie: 5, kind: ChangeKind::Release, ..bound(gone) };
+        assert_eq!(identities.pass(end.clone()), None);
+        assert_eq!(identities.complete(), [Change { cookie: 5, ..bound(gone) }, end]);
     }
 
     #[test]

@@ -269,7 +269,7 @@ fn event() -> impl Strategy<Value = Event> {
             };
             let kind = match kind {
                 0 => EventKind::Accept,
-                1 => EventKind::Close { duration_us: None, closing: None },
+                1 => EventKind::Close { found: false, duration_us: None, closing: None },
                 2 => EventKind::Bind { errno: 0 },
                 _ => EventKind::Lost { records: 1 },
             };

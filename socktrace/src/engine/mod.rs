@@ -45,6 +45,8 @@ pub struct Config {
     /// How often UNIX sockets are looked through for those that came or went without an event, nanoseconds; 0 for
     /// never. Less often while nothing is heard of any and nobody waits for their ends.
     pub unix_every: BootNs,
+    /// Whether a hook tells the ends of UNIX sockets: nobody has to look for them then.
+    pub unix_ends_told: bool,
     /// How soon after a full dump the next one may follow because somebody's owner is not known, nanoseconds; 0 for
     /// never. Less often while such dumps find none.
     pub owners_every: BootNs,
@@ -56,6 +58,7 @@ impl Default for Config {
             bound_is_listed: true,
             audit_every: 60_000_000_000,
             unix_every: 500_000_000,
+            unix_ends_told: false,
             owners_every: 500_000_000,
         }
     }
@@ -73,6 +76,7 @@ pub struct Engine {
     /// Who holds which socket; waits for the rows of the dump that came with it.
     holders: FxHashMap<u32, Held>,
     stats: Stats,
+    unix_ends_told: bool,
     /// Events of one input, kept for its memory.
     events: Vec<Event>,
 }
@@ -89,6 +93,7 @@ impl Engine {
             cgroups: FxHashMap::default(),
             holders: FxHashMap::default(),
             stats: Stats::default(),
+            unix_ends_told: config.unix_ends_told,
             events: Vec::new(),
         }
     }
@@ -235,8 +240,10 @@ impl Engine {
             events.push(Event { at: now, kind: EventKind::Lost { records }, subject: None });
             self.dumps.lost();
         }
-        let waits =
-            Waits { unix_close: self.readers.wants_unix_close(), owners: self.table.lacks_owners(now) };
+        let waits = Waits {
+            unix_close: !self.unix_ends_told && self.readers.wants_unix_close(),
+            owners: self.table.lacks_owners(now),
+        };
         if let Some(cause) = self.dumps.due(now, waits) {
             self.start(cause, now, out);
         }

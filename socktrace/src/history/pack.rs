@@ -33,7 +33,7 @@ impl Packer {
     pub(super) fn ended(&mut self, ended: &Ended, unix_minus_boot_ns: i64, out: &mut Vec<u8>) {
         let at = ended.at.saturating_add_signed(unix_minus_boot_ns);
         let (number, failure, age, totals) = match &ended.kind {
-            EventKind::Close { duration_us, closing } => {
+            EventKind::Close { duration_us, closing, found: _ } => {
                 (kind::CLOSE, None, age_ns(ended, *duration_us), closing.as_deref())
             }
             EventKind::ConnectFailed { errno, latency_us, failed_by } => {

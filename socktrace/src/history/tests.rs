@@ -154,7 +154,7 @@ fn subject() -> impl Strategy<Value = Subject> {
 fn ended() -> impl Strategy<Value = Ended> {
     let kind = prop_oneof![
         3 => proptest::option::of(closing())
-            .prop_map(|closing| EventKind::Close { duration_us: None, closing: closing.map(Box::new) }),
+            .prop_map(|closing| EventKind::Close { found: false, duration_us: None, closing: closing.map(Box::new) }),
         1 => (any::<u16>(), proptest::option::of(proptest::sample::select(FAILED_BY.to_vec())))
             .prop_map(|(errno, failed_by)| EventKind::ConnectFailed { errno, latency_us: None, failed_by }),
     ];
@@ -162,7 +162,7 @@ fn ended() -> impl Strategy<Value = Ended> {
         |(at, opened, mut kind, mut subject, missed)| {
             subject.opened = opened.map(|opened| opened.min(at));
             let us = subject.opened.map(|opened| (at - opened) / 1000);
-            if let EventKind::Close { duration_us: known, .. }
+            if let EventKind::Close { found: false, duration_us: known, .. }
             | EventKind::ConnectFailed { latency_us: known, .. } = &mut kind
             {
                 *known = us;
@@ -197,6 +197,7 @@ fn usual(number: u64) -> Ended {
     Ended {
         at,
         kind: EventKind::Close {
+            found: false,
             duration_us: Some(1500),
             closing: Some(Box::new(Closing {
                 bytes_sent: 300,

@@ -78,7 +78,7 @@ impl<'a> Records<'a> {
         match number {
             kind::CLOSE => {
                 let (subject, rest) = self.subject(body)?;
-                let kind = EventKind::Close { duration_us: rest.age_us, closing: rest.totals };
+                let kind = EventKind::Close { found: false, duration_us: rest.age_us, closing: rest.totals };
                 Some(self.end(kind, subject, rest.missed))
             }
             kind::FAILED => {

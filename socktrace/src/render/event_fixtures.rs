@@ -80,7 +80,11 @@ pub(super) fn one_of_each() -> Vec<Event> {
         event(EventKind::Accept, subject()),
         event(EventKind::Open, subject()),
         event(
-            EventKind::Close { duration_us: Some(1_234_567), closing: Some(Box::new(closing())) },
+            EventKind::Close {
+                found: false,
+                duration_us: Some(1_234_567),
+                closing: Some(Box::new(closing())),
+            },
             closed(),
         ),
         event(EventKind::State { old: State::SynSent }, subject()),

@@ -39,12 +39,12 @@ pub fn encode(event: &Event, clock: &Clock, out: &mut Vec<u8>) {
 }
 
 /// Whether no hook told of it: it was noticed when the kernel's tables were looked through, so `ts` is the time of
-/// that. UNIX sockets have no hook for their end, and a connection whose acceptor is known as its holder was accepted
+/// that. UNIX sockets may have no hook for their end, and a connection whose acceptor is known as its holder was accepted
 /// without a system call.
 fn is_found(event: &Event) -> bool {
     let Some(subject) = &event.subject else { return false };
     match (&event.kind, subject.owner) {
-        (EventKind::Close { .. }, _) => subject.proto.is_unix(),
+        (EventKind::Close { found, .. }, _) => *found,
         (EventKind::Accept, Owner::Holder(_)) => true,
         (_, Owner::Exact(_) | Owner::Holder(_) | Owner::Unknown) => false,
     }
@@ -138,7 +138,7 @@ fn kind(kind: &EventKind, out: &mut Vec<u8>) {
             }
             error(out, *errno);
         }
-        EventKind::Close { duration_us, closing } => {
+        EventKind::Close { duration_us, closing, .. } => {
             measured(out, "duration_us", *duration_us);
             if let Some(closing) = closing {
                 totals(closing, out);

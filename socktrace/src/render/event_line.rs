@@ -189,7 +189,7 @@ fn details(event: &Event, layout: Layout, line: &mut Line<'_>) {
                 line.field(format_args!("after {}", Micros(*us)));
             }
         }
-        EventKind::Close { duration_us, closing } => {
+        EventKind::Close { duration_us, closing, .. } => {
             if let Some(us) = duration_us {
                 line.field(format_args!("{}", Micros(*us)));
             }

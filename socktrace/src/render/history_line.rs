@@ -73,7 +73,7 @@ pub fn line(event: &Event, clock: &Clock, style: Style, names: &mut dyn Names, o
 /// How long it lived, the totals, and why it did not come about.
 fn end(kind: &EventKind) -> (Option<u64>, Option<&Closing>, Option<u16>) {
     match kind {
-        EventKind::Close { duration_us, closing } => (*duration_us, closing.as_deref(), None),
+        EventKind::Close { duration_us, closing, .. } => (*duration_us, closing.as_deref(), None),
         EventKind::ConnectFailed { errno, latency_us, failed_by: _ } => (*latency_us, None, Some(*errno)),
         // These end nothing.
         EventKind::Bind { .. }
@@ -203,7 +203,8 @@ mod tests {
 
     fn closed() -> Event {
         let closing = Closing { bytes_sent: 2048, bytes_received: 18, rtt_us: 28, ..Closing::default() };
-        let kind = EventKind::Close { duration_us: Some(19_100), closing: Some(Box::new(closing)) };
+        let kind =
+            EventKind::Close { found: false, duration_us: Some(19_100), closing: Some(Box::new(closing)) };
         event(kind, Proto::Tcp, inet(40_000), inet(443), Some(b"curl"))
     }
 
@@ -234,7 +235,7 @@ mod tests {
             &event(refused, Proto::Tcp, inet(40_000), inet(1), None),
             "2026-11-22 15:05:01.123 16us     tcp  192.0.2.1:40000       192.0.2.1:1           -                              connect failed ECONNREFUSED",
         );
-        let listener = EventKind::Close { duration_us: None, closing: None };
+        let listener = EventKind::Close { found: false, duration_us: None, closing: None };
         let any = Endpoint::Inet { addr: [0, 0, 0, 0].into(), port: 0 };
         check(
             Layout::Wide,

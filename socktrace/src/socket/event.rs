@@ -61,7 +61,7 @@ pub struct Ended {
     pub kind: EventKind,
     /// The socket.
     pub subject: Subject,
-    /// Its event was lost, and a dump showed that it was gone: `at` is the time of that.
+    /// Its event was lost, or there was none, and a dump showed that it was gone: `at` is the time of that.
     pub missed: bool,
 }
 
@@ -102,6 +102,8 @@ pub enum EventKind {
         duration_us: Option<u64>,
         /// The totals, TCP only.
         closing: Option<Box<Closing>>,
+        /// No hook told of it: it was gone when the kernel's tables were looked through.
+        found: bool,
     },
     /// A state change (only when asked for).
     State {

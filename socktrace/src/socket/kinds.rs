@@ -114,7 +114,7 @@ mod tests {
             EventKind::ConnectFailed { errno: 0, latency_us: None, failed_by: None },
             EventKind::Accept,
             EventKind::Open,
-            EventKind::Close { duration_us: None, closing: None },
+            EventKind::Close { found: false, duration_us: None, closing: None },
             EventKind::State { old: crate::socket::State::Close },
             EventKind::Lost { records: 0 },
             EventKind::Resync { added: 0, removed: 0, changed: 0 },

@@ -185,7 +185,8 @@ impl Table {
         });
         for slot in ghosts {
             let entry = self.remove(slot);
-            let close = EventKind::Close { duration_us: entry.open_for_us(dump.end), closing: None };
+            let close =
+                EventKind::Close { found: true, duration_us: entry.open_for_us(dump.end), closing: None };
             if entry.proto.is_unix() {
                 merged.unix += 1;
                 told.found(close, dump.end, &entry, State::Close);

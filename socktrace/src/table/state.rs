@@ -219,7 +219,11 @@ impl Table {
 
 /// The close event of what was in the table.
 pub(super) fn close(change: &Change, entry: Option<&Entry>, closing: Option<Box<Closing>>) -> EventKind {
-    EventKind::Close { duration_us: entry.and_then(|entry| entry.open_for_us(change.at)), closing }
+    EventKind::Close {
+        found: false,
+        duration_us: entry.and_then(|entry| entry.open_for_us(change.at)),
+        closing,
+    }
 }
 
 /// Whether accept(2) may still return the connection that has ended.

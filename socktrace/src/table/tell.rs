@@ -45,14 +45,15 @@ impl<'a> Teller<'a> {
             return;
         }
         let subject = subject(&kind);
+        let missed = matches!(kind, EventKind::Close { found: true, .. });
         if !wanted {
             if let Some(ends) = ends {
-                ends.push(Ended { at, kind, subject, missed: false });
+                ends.push(Ended { at, kind, subject, missed });
             }
             return;
         }
         if let Some(ends) = ends {
-            ends.push(Ended { at, kind: kind.clone(), subject: subject.clone(), missed: false });
+            ends.push(Ended { at, kind: kind.clone(), subject: subject.clone(), missed });
         }
         self.out.push(Event { at, kind, subject: Some(Box::new(subject)) });
     }

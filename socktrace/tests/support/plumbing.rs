@@ -81,6 +81,12 @@ pub(super) fn act(stage: &mut Stage, words: &[&str]) -> io::Result<Option<String
             Errno::result(done)?;
         }
         ["send", addr, port] => send(last(stage), &SockaddrStorage::from(address(addr, port)))?,
+        ["send-echo", addr] => {
+            // ICMP_ECHO, ICMPV6_ECHO_REQUEST.
+            let echo = [if addr.contains(':') { 128 } else { 8 }, 0, 0, 0, 0, 0, 0, 0];
+            let to = SockaddrStorage::from(address(addr, "0"));
+            sendto(last(stage), &echo, &to, nix::sys::socket::MsgFlags::empty())?;
+        }
         ["bind-name", name] => bind(last(stage), &unix(name)?)?,
         ["connect-name", name] => connect(last(stage), &unix(name)?)?,
         ["send-name", name] => send(last(stage), &unix(name)?)?,

@@ -80,7 +80,7 @@ fn init(command: &str) -> String {
     format!(
         r#"#!/bin/busybox sh
 /bin/busybox --install -s /bin
-export PATH=/usr/bin:/bin HOME=/root TERM=dumb SOCKTRACE_KERNEL_TESTS=required SOCKTRACE_GUEST=1 RUST_BACKTRACE=1
+export PATH=/usr/bin:/bin HOME=/root TERM=dumb SOCKTRACE_KERNEL_TESTS=required SOCKTRACE_FUNCTION_HOOKS=1 SOCKTRACE_GUEST=1 RUST_BACKTRACE=1
 mount -t proc proc /proc
 mount -t sysfs sys /sys
 mount -t devtmpfs dev /dev

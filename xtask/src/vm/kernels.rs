@@ -50,6 +50,8 @@ impl Kernel {
                 ("tracer::", "cookies in typed tracepoints came with Linux 5.12"),
                 ("events::", "likewise"),
                 ("agent::", "likewise"),
+                ("kinds::", "likewise"),
+                ("owners::", "likewise"),
                 ("mptcp", "Debian 11 is built without it"),
                 ("a_namespace_is_listed_and_asked_from_outside", "SO_NETNS_COOKIE came with Linux 5.14"),
             ],

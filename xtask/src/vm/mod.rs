@@ -18,10 +18,16 @@ use crate::{setup, sh};
 const PACKAGES: &[&str] = &["qemu-system-x86", "busybox-static", "kmod", "cpio", "xz-utils"];
 
 /// The tests of what depends on the kernel. Those with heavy traffic take too long under emulation.
-const KERNEL_TESTS: &[&str] = &["tracer::", "events::", "diag::", "agent::clock::", "kernels::"];
+const KERNEL_TESTS: &[&str] =
+    &["tracer::", "events::", "diag::", "agent::clock::", "kernels::", UNIX_ENDS, URING, PINGS];
+
+/// Those of what kernel functions tell, which are only attached to where the kernel lets us; there they must be.
+const UNIX_ENDS: &str = "kinds::unix_sockets_live_and_end_with_their_owners";
+const URING: &str = "owners::what_io_uring_connects_and_accepts_has_its_process";
+const PINGS: &str = "kinds::a_ping_socket_that_sends_first";
 
 /// Those of them that CI runs: each program of the kernel half is verified, attached and fired.
-const CI_TESTS: &[&str] = &["tracer::"];
+const CI_TESTS: &[&str] = &["tracer::", UNIX_ENDS, URING, PINGS];
 
 /// What to run, and where.
 #[derive(Debug, Default, clap::Args)]

@@ -4,6 +4,7 @@
 
 use crate::engine;
 use crate::kernel::ebpf::EbpfError;
+use crate::socket::BootNs;
 use std::io;
 
 /// Why tracing cannot begin.
@@ -28,12 +29,21 @@ impl StartError {
     }
 }
 
-/// For the running kernel.
-pub(super) fn engine_config() -> engine::Config {
+/// How often UNIX sockets are looked through where their ends are told, nanoseconds: only for those of socketpair(2).
+const UNIX_EVERY: BootNs = 2_000_000_000;
+
+/// For the running kernel. `unix_ends_told`: whether a hook tells the ends of UNIX sockets.
+pub(super) fn engine_config(unix_ends_told: bool) -> engine::Config {
     // Linux 6.8 shows sockets that are bound and nothing more (net/ipv4/inet_diag.c, `BoundInactive`).
     let release = nix::sys::utsname::uname().ok();
     let release = release.as_ref().and_then(|names| names.release().to_str()).unwrap_or_default();
-    engine::Config { bound_is_listed: is_at_least(release, (6, 8)), ..engine::Config::default() }
+    let usual = engine::Config::default();
+    engine::Config {
+        bound_is_listed: is_at_least(release, (6, 8)),
+        unix_ends_told,
+        unix_every: if unix_ends_told { UNIX_EVERY } else { usual.unix_every },
+        ..usual
+    }
 }
 
 /// Whether a kernel release (`6.18.44-generic`) is that version or a later one.

@@ -28,7 +28,7 @@ fn ended(at: u64, port: u16, uid: u32) -> Ended {
     let process = Process { pid: 100 + uid, comm: Comm::from_bytes(b"server") };
     Ended {
         at,
-        kind: EventKind::Close { duration_us: Some(5), closing: None },
+        kind: EventKind::Close { found: false, duration_us: Some(5), closing: None },
         subject: Subject {
             cookie: at + 1,
             netns: 1,

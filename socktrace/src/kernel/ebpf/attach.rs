@@ -5,7 +5,8 @@ use std::path::PathBuf;
 
 use aya::Btf;
 use aya::programs::{
-    BtfTracePoint, CgroupAttachMode, CgroupSock, CgroupSockAddr, Program, ProgramError, TracePoint,
+    BtfTracePoint, CgroupAttachMode, CgroupSock, CgroupSockAddr, FEntry, FExit, Program, ProgramError,
+    TracePoint,
 };
 
 use super::hooks::Hook;
@@ -21,6 +22,10 @@ pub(super) enum Target {
     CgroupSock,
     /// The root of the cgroup2 hierarchy.
     CgroupSockAddr,
+    /// Where the kernel function of that name begins.
+    Entry(&'static str),
+    /// Where it ends.
+    Exit(&'static str),
 }
 
 /// What keeps a program attached: dropped, it detaches. That waits for a grace period of the kernel each time.
@@ -33,6 +38,8 @@ pub(super) fn load(program: &mut Program, target: Target, btf: &Btf) -> Result<(
         Target::Syscall => typed::<TracePoint>(program)?.load(),
         Target::CgroupSock => typed::<CgroupSock>(program)?.load(),
         Target::CgroupSockAddr => typed::<CgroupSockAddr>(program)?.load(),
+        Target::Entry(function) => typed::<FEntry>(program)?.load(function, btf),
+        Target::Exit(function) => typed::<FExit>(program)?.load(function, btf),
     }
     .map_err(reason)
 }
@@ -58,6 +65,14 @@ pub(super) fn attach(program: &mut Program, hook: &Hook, cgroup: Option<&File>) 
             let program: &mut CgroupSockAddr = typed(program)?;
             let attached = program.attach(cgroup()?, CgroupAttachMode::Single);
             attached.and_then(|id| program.take_link(id)).map(boxed)
+        }
+        Target::Entry(_) => {
+            let program: &mut FEntry = typed(program)?;
+            program.attach().and_then(|id| program.take_link(id)).map(boxed)
+        }
+        Target::Exit(_) => {
+            let program: &mut FExit = typed(program)?;
+            program.attach().and_then(|id| program.take_link(id)).map(boxed)
         }
     }
     .map_err(reason)

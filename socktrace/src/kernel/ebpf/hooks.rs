@@ -18,6 +18,17 @@ pub struct Hook {
     pub(super) unless: Option<Field>,
 }
 
+impl Hook {
+    /// Whether it is attached to a kernel function, which some kernels do not let anybody do.
+    #[must_use]
+    pub const fn is_on_function(&self) -> bool {
+        match self.target {
+            Target::Entry(_) | Target::Exit(_) => true,
+            Target::BtfTracepoint(_) | Target::Syscall | Target::CgroupSock | Target::CgroupSockAddr => false,
+        }
+    }
+}
+
 const fn required(name: &'static str, target: Target, lost_without: &'static str) -> Hook {
     Hook { name, required: true, lost_without, target, unless: None }
 }
@@ -39,6 +50,9 @@ const ACCEPTS: &str = "accept events and the owners of accepted connections";
 /// The program that stands in for the state program while that one is interrupted. The kernel calls the programs of
 /// a tracepoint in the order of attachment, so it comes after.
 pub(super) const NESTED: &str = "set_state_nested";
+
+/// The hook that tells the ends of UNIX sockets.
+pub const UNIX_END: &str = "unix_release_sock";
 
 /// Every hook, in the order of attachment: exits before enters, so that no call is remembered that nobody tells of.
 pub(super) const HOOKS: &[Hook] = &[
@@ -64,6 +78,9 @@ pub(super) const HOOKS: &[Hook] = &[
     optional("connect6", Target::CgroupSockAddr, "connect events of UDP and RAW sockets, IPv6"),
     optional("sendmsg4", Target::CgroupSockAddr, "open events of UDP sockets that never bind, IPv4"),
     optional("sendmsg6", Target::CgroupSockAddr, "open events of UDP sockets that never bind, IPv6"),
+    optional("ping_get_port", Target::Exit("ping_get_port"), "open events of ping sockets, and their ports"),
+    optional("inet_accept", Target::Exit("inet_accept"), "accepts through io_uring as they happen"),
+    optional(UNIX_END, Target::Entry("unix_release_sock"), "closes of UNIX sockets as they happen"),
 ];
 
 /// What became of a hook.

@@ -20,7 +20,7 @@ use std::path::PathBuf;
 pub use btf::BtfError;
 pub use decode::{DecodeError, decode};
 pub use holders::HolderIter;
-pub use hooks::{Hook, HookStatus};
+pub use hooks::{Hook, HookStatus, UNIX_END};
 pub use tracer::{Config, Tracer};
 
 /// Why tracing cannot begin.

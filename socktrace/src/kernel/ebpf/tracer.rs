@@ -15,7 +15,7 @@ use rustc_hash::FxHashMap;
 
 use super::attach::{Link, attach, cgroup2_root, load};
 use super::counters::{CounterPage, recursion_misses};
-use super::hooks::{HOOKS, HookStatus, NESTED};
+use super::hooks::{HOOKS, Hook, HookStatus, NESTED};
 use super::mapped::{Mapped, page_size};
 use super::object::object;
 use super::offsets::{Offsets, SyscallLayout};
@@ -180,14 +180,14 @@ fn attach_all(ebpf: &mut Ebpf, btf: &Btf, offsets: &Offsets) -> Result<Vec<Attac
     let mut programs: FxHashMap<String, &mut Program> =
         ebpf.programs_mut().map(|(name, program)| (name.to_owned(), program)).collect();
     let jobs: Vec<_> = hooks().map(|hook| (hook, programs.remove(hook.name))).collect();
-    let loaded = in_parallel(jobs, |(hook, program)| match program {
-        Some(program) => load(program, hook.target, btf).map(|()| program),
-        None => Err("the kernel object has no such program".to_owned()),
-    });
+    let (on_functions, others): (Vec<_>, Vec<_>) =
+        jobs.into_iter().partition(|(hook, _)| hook.is_on_function());
+    let names: Vec<_> = others.iter().map(|(hook, _)| *hook).collect();
+    let loaded = in_parallel(others, |(hook, program)| ready(hook, program, btf));
 
     let cgroup = cgroup2_root().and_then(|path| File::open(path).ok());
     let mut all = Vec::with_capacity(HOOKS.len());
-    for (hook, program) in hooks().zip(loaded) {
+    for (hook, program) in names.into_iter().zip(loaded) {
         let (link, missing) = match program.and_then(|program| attach(program, hook, cgroup.as_ref())) {
             Ok(link) => (Some(link), None),
             Err(reason) => (None, Some(reason)),
@@ -195,12 +195,37 @@ fn attach_all(ebpf: &mut Ebpf, btf: &Btf, offsets: &Offsets) -> Result<Vec<Attac
         if let Some(reason) = &missing
             && hook.required
         {
-            let denied = reason.contains("permitted") || reason.contains("denied");
+            let denied = is_denial(reason);
             return Err(EbpfError::Attach { hook: hook.name, reason: reason.clone(), denied });
         }
         all.push(Attached { status: HookStatus { hook, missing }, link });
     }
+    // Where the first may not be attached to its function, none may: the others need not be loaded to learn that.
+    let mut denied = None;
+    for (hook, program) in on_functions {
+        let attached = match &denied {
+            Some(reason) => Err(String::clone(reason)),
+            None => ready(hook, program, btf).and_then(|program| attach(program, hook, None)),
+        };
+        let (link, missing) = match attached {
+            Ok(link) => (Some(link), None),
+            Err(reason) => (None, Some(reason)),
+        };
+        denied = missing.clone().filter(|reason| is_denial(reason));
+        all.push(Attached { status: HookStatus { hook, missing }, link });
+    }
     Ok(all)
+}
+
+/// The hook's program, loaded; what goes wrong, in words.
+fn ready<'a>(hook: &Hook, program: Option<&'a mut Program>, btf: &Btf) -> Result<&'a mut Program, String> {
+    let program = program.ok_or("the kernel object has no such program")?;
+    load(program, hook.target, btf)?;
+    Ok(program)
+}
+
+fn is_denial(reason: &str) -> bool {
+    reason.contains("permitted") || reason.contains("denied")
 }
 
 /// All at once: each waits for a grace period of its own, tens of milliseconds long.

@@ -378,7 +378,7 @@ fn events_are_asked_the_same_questions() {
         opened: Some(1_000_000),
     };
     let closing = Closing { rtt_us: 900, retrans: 1, ..Default::default() };
-    let kind = EventKind::Close { duration_us: None, closing: Some(Box::new(closing)) };
+    let kind = EventKind::Close { found: false, duration_us: None, closing: Some(Box::new(closing)) };
     let event = Event { at: 6_000_000, kind, subject: Some(Box::new(subject)) };
     let facts = Facts::of_event(&event).unwrap();
     for (text, expected) in [
@@ -421,9 +421,9 @@ fn how_it_ended_is_asked_of_ends() {
     let of = |proto, kind| Event { at: 1, kind, subject: Some(Box::new(subject(proto))) };
     let close = |proto, closed_first, reset| {
         let closing = Closing { closed_first, reset, ..Default::default() };
-        of(proto, EventKind::Close { duration_us: None, closing: Some(Box::new(closing)) })
+        of(proto, EventKind::Close { found: false, duration_us: None, closing: Some(Box::new(closing)) })
     };
-    let unseen = |proto| of(proto, EventKind::Close { duration_us: None, closing: None });
+    let unseen = |proto| of(proto, EventKind::Close { found: false, duration_us: None, closing: None });
     let failed =
         |proto, failed_by| of(proto, EventKind::ConnectFailed { errno: 1, latency_us: None, failed_by });
     let events = [

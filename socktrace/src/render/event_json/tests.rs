@@ -58,7 +58,7 @@ fn what_is_not_known_is_absent_and_an_unknown_owner_is_null() {
         opened: None,
     };
     assert_eq!(
-        parsed(&event(EventKind::Close { duration_us: None, closing: None }, bare)),
+        parsed(&event(EventKind::Close { found: false, duration_us: None, closing: None }, bare)),
         json!({
             "ts": "1970-01-01T00:00:00.123456789Z", "event": "close", "proto": "udp", "family": "inet6",
             "local_addr": "::", "local_port": 53, "state": "UNCONN",
@@ -69,7 +69,7 @@ fn what_is_not_known_is_absent_and_an_unknown_owner_is_null() {
 
 #[test]
 fn a_close_tells_the_totals() {
-    let close = EventKind::Close { duration_us: Some(0), closing: Some(Box::new(closing())) };
+    let close = EventKind::Close { found: false, duration_us: Some(0), closing: Some(Box::new(closing())) };
     let value = parsed(&event(close, closed()));
     for (field, expected) in [
         ("duration_us", json!(0)),
@@ -90,11 +90,12 @@ fn a_close_tells_the_totals() {
 
 #[test]
 fn what_no_hook_told_of_says_so() {
-    let close = || EventKind::Close { duration_us: None, closing: None };
+    let close = || EventKind::Close { found: false, duration_us: None, closing: None };
     let held = Owner::Holder(Process { pid: 1, comm: Comm::from_bytes(b"x") });
     let of_unix = || Subject { proto: Proto::UnixStream, family: Family::Unix, ..subject() };
     for (event, expected) in [
-        (event(close(), of_unix()), Some("dump")),
+        (event(close(), of_unix()), None),
+        (event(EventKind::Close { found: true, duration_us: None, closing: None }, of_unix()), Some("dump")),
         (event(close(), subject()), None),
         (event(EventKind::Accept, Subject { owner: held, ..subject() }), Some("dump")),
         (event(EventKind::Accept, of_unix()), None),
@@ -201,7 +202,7 @@ proptest! {
     ) {
         let owner = Owner::Holder(Process { pid: u32::MAX, comm: Comm::from_bytes(&comm) });
         let subject = Subject { cookie, owner, local: unix(&path), ..subject() };
-        let close = EventKind::Close { duration_us: Some(duration), closing: None };
+        let close = EventKind::Close { found: false, duration_us: Some(duration), closing: None };
         let event = event(close, subject);
         let line = encoded(&event);
         prop_assert!(line.trim_end_matches('\n').chars().all(|c| !c.is_control()));

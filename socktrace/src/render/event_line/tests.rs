@@ -101,7 +101,8 @@ fn ends_and_owners() {
 
 #[test]
 fn an_unfinished_close_says_what_it_knows() {
-    let close = |duration_us, closing| event(EventKind::Close { duration_us, closing }, closed());
+    let close =
+        |duration_us, closing| event(EventKind::Close { found: false, duration_us, closing }, closed());
     let quiet = Closing {
         errno: 0,
         rtt_us: 0,
@@ -189,7 +190,11 @@ fn layouts() {
         assert_eq!(Layout::for_width(columns), expected);
     }
     let typical = event(
-        EventKind::Close { duration_us: Some(5_000), closing: Some(Box::new(Closing::default())) },
+        EventKind::Close {
+            found: false,
+            duration_us: Some(5_000),
+            closing: Some(Box::new(Closing::default())),
+        },
         Subject { state: State::Close, ..subject() },
     );
     assert!(shown(&typical, narrow()).len() <= 80);
