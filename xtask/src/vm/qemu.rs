@@ -18,7 +18,9 @@ pub(super) fn boot(kernel: &Path, initramfs: &Path) -> Result<i32> {
     let mut qemu = Command::new("qemu-system-x86_64");
     qemu.args([
         "-accel",
-        "tcg",
+        // One thread for both processors: with two, one of them may run into the breakpoint by which the kernel patches
+        // its own code (tracepoints, static branches) after the kernel has taken it away, and the guest panics.
+        "tcg,thread=single",
         "-cpu",
         "qemu64,-cx16",
         "-smp",
