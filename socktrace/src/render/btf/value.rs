@@ -156,13 +156,15 @@ impl Writer<'_> {
 
     fn push_enum(&mut self, number: u128, size: u32, is_signed: bool, values: &[(u32, u64)]) {
         let number = if is_signed { signed(number, size).cast_unsigned() } else { number as u64 };
-        match values.iter().find(|(_, value)| *value == number) {
-            Some((name, _)) => push_text(self.out, self.layout.name(*name)),
-            None if is_signed => push_i64(self.out, number.cast_signed()),
-            None => push_u64(self.out, number),
+        if let Some((name, _)) = values.iter().find(|(_, value)| *value == number) {
+            return push_text(self.out, self.layout.name(*name));
         }
-        let is_named = values.iter().any(|(_, value)| *value == number);
-        if size == 8 && !is_named {
+        if is_signed {
+            push_i64(self.out, number.cast_signed());
+        } else {
+            push_u64(self.out, number);
+        }
+        if size == 8 {
             self.out.extend_from_slice(if is_signed { b"LL" } else { b"ULL" });
         }
     }
