@@ -42,12 +42,19 @@ impl Agent {
         assert!(ours == kernels, "differences: {:#?}", differences(&ours, &kernels));
     }
 
-    /// Both tables of the actor's namespace, without the protocols that this kernel's sock_diag does not show.
+    /// Both tables of the actor's namespace at a moment when the kernel's stood still (an acknowledgement that was
+    /// delayed, or a timer, moves a socket on by itself), without the protocols that sock_diag does not show here.
     fn both(&self, actor: &Actor) -> (BTreeMap<u64, String>, BTreeMap<u64, String>) {
-        let (kernels, hidden) = kernels_table(actor.pid());
-        let mut ours = self.table(actor.netns());
-        ours.retain(|_, row| hidden.iter().all(|proto| row.split(' ').next() != Some(proto)));
-        (ours, kernels)
+        let (mut kernels, hidden) = kernels_table(actor.pid());
+        loop {
+            let mut ours = self.table(actor.netns());
+            let (after, _) = kernels_table(actor.pid());
+            if kernels == after {
+                ours.retain(|_, row| hidden.iter().all(|proto| row.split(' ').next() != Some(proto)));
+                return (ours, kernels);
+            }
+            kernels = after;
+        }
     }
 
     /// Waits until the table is the kernel's.
