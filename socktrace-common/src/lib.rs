@@ -21,3 +21,7 @@ pub use record::{
 pub const WAKE_INDEX: u32 = 0;
 /// Value of the `WAKE` element while the reader sleeps and wants to be woken by the next record.
 pub const WAKE_WANTED: u32 = 1;
+/// Index of the one element of the `UNWANTED` map.
+pub const UNWANTED_INDEX: u32 = 0;
+/// Bit of the `UNWANTED` element: nobody wants to know that a child was cloned from its listener (LISTEN→SYN_RECV).
+pub const UNWANTED_NEWBORN: u32 = 1;

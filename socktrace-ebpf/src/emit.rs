@@ -4,9 +4,9 @@ use core::intrinsics::{AtomicOrdering, atomic_xadd};
 
 use aya_ebpf::bindings::{BPF_RB_FORCE_WAKEUP, BPF_RB_NO_WAKEUP};
 use aya_ebpf::helpers::bpf_get_smp_processor_id;
-use socktrace_common::{CpuCounters, Family, FamilyCounters, WAKE_INDEX, WAKE_WANTED};
+use socktrace_common::{CpuCounters, Family, FamilyCounters, UNWANTED_INDEX, WAKE_INDEX, WAKE_WANTED};
 
-use crate::maps::{COUNTERS, EVENTS, WAKE};
+use crate::maps::{COUNTERS, EVENTS, UNWANTED, WAKE};
 
 /// This CPU's counters.
 #[inline(always)]
@@ -42,6 +42,16 @@ pub(crate) fn closing(sk: u64) {
     if let Some(cpu) = cpu() {
         // SAFETY: an element of the array, which lives as long as the program.
         unsafe { (&raw mut (*cpu).closing).write_volatile(sk) };
+    }
+}
+
+/// Whether nobody wants the records of that bit now. They are not made then, and not counted.
+#[inline(always)]
+pub(crate) fn is_unwanted(bit: u32) -> bool {
+    match UNWANTED.get_ptr_mut(UNWANTED_INDEX) {
+        // SAFETY: an aligned u32 in a map.
+        Some(unwanted) => unsafe { unwanted.read_volatile() & bit != 0 },
+        None => false,
     }
 }
 

@@ -19,6 +19,10 @@ pub(crate) static COUNTERS: Array<CpuCounters, 1024, MMAPABLE> = Array::new();
 #[btf_map]
 pub(crate) static WAKE: Array<u32, 1, MMAPABLE> = Array::new();
 
+/// One element: which records nobody wants now, as bits. At load nothing is unwanted.
+#[btf_map]
+pub(crate) static UNWANTED: Array<u32, 1, MMAPABLE> = Array::new();
+
 /// What a system call was asked, from its enter to its exit; key: thread (`pid_tgid`).
 #[btf_map]
 pub(crate) static PENDING: LruHashMap<u64, Pending, 16384> = LruHashMap::new();

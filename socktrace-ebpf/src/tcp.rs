@@ -6,7 +6,7 @@ use aya_ebpf::macros::btf_tracepoint;
 use aya_ebpf::programs::BtfTracePointContext;
 use socktrace_common::{
     CpuCounters, FIN_RECEIVED, Family, FamilyCounters, Field, KEEPS_PORT, Kind, NO_DATA, ORPHAN,
-    RECEIVE_SHUT, RecordHead, SEND_SHUT, StateRecord,
+    RECEIVE_SHUT, RecordHead, SEND_SHUT, StateRecord, UNWANTED_NEWBORN,
 };
 
 use crate::emit::{self, Count};
@@ -14,6 +14,7 @@ use crate::fields::load;
 use crate::{socket, task};
 
 const SYN_SENT: u8 = 2;
+const SYN_RECV: u8 = 3;
 const FIN_WAIT1: u8 = 4;
 const FIN_WAIT2: u8 = 5;
 const CLOSE: u8 = 7;
@@ -77,6 +78,9 @@ unsafe fn state_change(
     // The tracepoint also fires for DCCP, SCTP and MPTCP; those tables are not kept from events.
     // SAFETY: `sk` is typed.
     if unsafe { load::<u16>(sk, Field::SkProtocol) } != socket::TCP {
+        return;
+    }
+    if old == LISTEN && new == SYN_RECV && emit::is_unwanted(UNWANTED_NEWBORN) {
         return;
     }
     // SAFETY: by the caller's word.

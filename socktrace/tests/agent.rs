@@ -10,6 +10,7 @@ mod life;
 mod privileges;
 mod rights;
 mod robust;
+mod wishes;
 
 use crate::support::actor::Actor;
 use crate::support::may_be_missing;

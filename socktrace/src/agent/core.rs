@@ -293,6 +293,7 @@ impl Core {
         for id in done {
             self.engine.input(now, Input::Unsubscribe(id), &mut self.outputs);
         }
+        self.source.want(self.engine.wanted());
     }
 }
 

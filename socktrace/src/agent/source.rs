@@ -2,7 +2,7 @@
 
 use super::status::{Hook, HookState};
 use crate::kernel::ebpf::{Config, EbpfError, HookStatus, Tracer, UNIX_END};
-use crate::socket::{Change, Counters};
+use crate::socket::{Change, Counters, KindSet};
 use std::io;
 
 /// Where changes come from.
@@ -37,6 +37,15 @@ impl Source {
             Self::Kernel(tracer) => tracer.drain(max, each),
             #[cfg(test)]
             Self::Given(given) => given.drain(max, each),
+        }
+    }
+
+    /// Says which kinds of event are wanted: changes that only others need may be left out from now on.
+    pub(super) fn want(&self, kinds: KindSet) {
+        match self {
+            Self::Kernel(tracer) => tracer.want(kinds),
+            #[cfg(test)]
+            Self::Given(given) => given.want(kinds),
         }
     }
 
@@ -88,7 +97,7 @@ fn hook(status: &HookStatus) -> Hook {
 /// Changes that a test gives.
 #[cfg(test)]
 pub(super) mod given {
-    use super::{Change, Counters, io};
+    use super::{Change, Counters, KindSet, io};
     use std::collections::VecDeque;
     use std::sync::{Arc, Mutex};
     use tokio::sync::Notify;
@@ -101,6 +110,7 @@ pub(super) mod given {
     struct State {
         changes: VecDeque<Change>,
         counters: Counters,
+        wanted: KindSet,
     }
 
     impl Given {
@@ -117,6 +127,15 @@ pub(super) mod given {
             let mut state = self.0.0.lock().unwrap();
             state.counters.state.seen += records;
             state.counters.state.ring_full += records;
+        }
+
+        /// What is wanted now.
+        pub(crate) fn wanted(&self) -> KindSet {
+            self.0.0.lock().unwrap().wanted
+        }
+
+        pub(super) fn want(&self, kinds: KindSet) {
+            self.0.0.lock().unwrap().wanted = kinds;
         }
 
         pub(super) async fn readable(&self) -> io::Result<()> {

@@ -26,6 +26,8 @@ impl Core {
                 self.next_reader += 1;
                 self.readers.insert(self.next_reader, reader);
                 self.input(time::boot_now(), Input::Subscribe(self.next_reader, interest));
+                // Before the asker hears of its stream: what it does from then on is told.
+                self.source.want(self.engine.wanted());
                 // Gone meanwhile: its stream is dropped, which the next event shows.
                 let _ = reply.send(stream);
             }

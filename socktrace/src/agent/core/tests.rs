@@ -5,7 +5,7 @@ use super::super::request::{self, Asker};
 use super::super::selection::{Format, Selection};
 use super::super::source::given::Given;
 use super::*;
-use crate::socket::{Change, ChangeKind, Comm, Endpoint, Family, Process, Proto, State, Viewer};
+use crate::socket::{Change, ChangeKind, Comm, Endpoint, Family, KindSet, Process, Proto, State, Viewer};
 use serde_json::Value;
 use tokio::task::JoinHandle;
 
@@ -74,6 +74,23 @@ async fn changes_go_in_and_events_come_out() {
     let told = events(&stream.next().await.unwrap());
     assert_eq!(told[0]["event"], "connect_failed", "{told:?}");
     assert_eq!((&told[0]["comm"], &told[0]["peer_port"]), (&"tester".into(), &80.into()));
+    running.end().await;
+}
+
+#[tokio::test]
+async fn the_source_knows_what_is_wanted_before_a_stream_begins() {
+    let running = start().await;
+    running.asker.ready().await.unwrap();
+    assert_eq!(running.given.wanted(), KindSet::EMPTY);
+    let all = running.subscribe(Selection { states: true, ..Selection::default() }).await;
+    assert_eq!(running.given.wanted(), KindSet::ALL);
+    let mut usual = running.subscribe(Selection::default()).await;
+    drop(all);
+    // The next event shows that nobody reads it.
+    refused(u64::MAX - 1).into_iter().for_each(|change| running.given.push(change));
+    usual.next().await.unwrap();
+    running.asker.status().await.unwrap();
+    assert_eq!(running.given.wanted(), KindSet::USUAL);
     running.end().await;
 }
 

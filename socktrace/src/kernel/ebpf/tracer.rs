@@ -12,6 +12,7 @@ use aya::programs::Program;
 use aya::{Btf, Ebpf, EbpfLoader, VerifierLogLevel};
 use aya_log::EbpfLogger;
 use rustc_hash::FxHashMap;
+use socktrace_common::{UNWANTED_INDEX, UNWANTED_NEWBORN};
 
 use super::attach::{Link, attach, cgroup2_root, load};
 use super::counters::{CounterPage, recursion_misses};
@@ -23,7 +24,7 @@ use super::records::Records;
 use super::ring::Ring;
 use super::{EbpfError, decode};
 use crate::kernel::parallel::in_parallel;
-use crate::socket::{Change, Counters};
+use crate::socket::{Change, Counters, KindSet};
 
 /// How to load.
 #[derive(Debug, Clone, Copy)]
@@ -46,6 +47,8 @@ pub struct Tracer {
     links: Vec<Link>,
     ring: Ring,
     counters: CounterPage,
+    /// Which records nobody wants.
+    unwanted: Mapped<u32>,
     hooks: Vec<HookStatus>,
     absent: Vec<String>,
     logger: Option<EbpfLogger<&'static dyn log::Log>>,
@@ -90,12 +93,14 @@ impl Tracer {
             .unzip::<_, _, Vec<_>, Vec<_>>();
         let ring = ring(&mut ebpf)?;
         let counters = CounterPage::new(&ebpf, cpus)?;
+        let unwanted = Mapped::new(&ebpf, "UNWANTED", 1)?;
         let links = links.into_iter().flatten().collect();
         Ok(Self {
             ebpf,
             links,
             ring,
             counters,
+            unwanted,
             hooks,
             absent: offsets.absent(),
             logger,
@@ -114,6 +119,17 @@ impl Tracer {
     #[must_use]
     pub fn absent_fields(&self) -> &[String] {
         &self.absent
+    }
+
+    /// Say which kinds of event are wanted: what only others need is not recorded from now on. Until it is said, all
+    /// are.
+    pub fn want(&self, kinds: KindSet) {
+        let unwanted = if kinds.intersects(KindSet::STATE) { 0 } else { UNWANTED_NEWBORN };
+        let index = UNWANTED_INDEX as usize;
+        // Only looked at, it stays in every processor's cache.
+        if self.unwanted.get(index) != Some(unwanted) {
+            self.unwanted.set(index, unwanted);
+        }
     }
 
     /// Wait until there are records to drain. Cancel-safe.
