@@ -10,6 +10,7 @@ mod life;
 mod privileges;
 mod rights;
 mod robust;
+mod vanished;
 mod wishes;
 
 use crate::support::actor::Actor;

@@ -168,9 +168,7 @@ fn a_unix_socket_that_was_there_before_is_in_the_cgroup_of_its_holder() {
     let mut rows = body.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
     let row = rows.find(|row| row["netns"] == netns && row["family"] == "unix").expect("the listener");
     check(&row, &expected);
-    // Its end, which filters find by that. Somebody wants to know, so that it is looked for every second, in namespaces
-    // that are still there: in one that has gone with its last process the next audit finds it.
-    let _keeper = actor.beside("keeper");
+    // Its end, which filters find by that. Somebody wants to know, so that it is looked for every second.
     let _reader = agent.events(&["-x", "--kinds", "close"]);
     drop(actor);
     let end = wait_for("its end", || {

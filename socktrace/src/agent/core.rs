@@ -7,7 +7,7 @@ mod start;
 
 pub use start::StartError;
 
-use super::dump::{self, Part, Unwanted};
+use super::dump::{self, Hand, Part, Unwanted};
 use super::feeds::{After, Reader, Written};
 use super::history::{self, Recorder};
 use super::lingering::Lingering;
@@ -230,6 +230,11 @@ impl Core {
                 holders.values().for_each(|held| name_cgroup(held.cgroup, cgroups, engine, outputs));
                 self.input(now, Input::Holders(holders));
             }
+            Some(Part::Sought(held)) => {
+                // What was told of them before the search is not to bring them back after it.
+                self.catch_up();
+                self.input(now, Input::Sought(held));
+            }
             None => {
                 self.parts = None;
                 self.input(now, Input::DumpRead);
@@ -263,6 +268,7 @@ impl Core {
         for output in outputs.drain(..) {
             match output {
                 Output::Dump(reach) => self.parts = Some(start_dump(reach, self.search.take())),
+                Output::Seek(inodes) => self.parts = Some(on_a_thread(move |hand| dump::seek(&inodes, hand))),
                 Output::Event(event, readers) => {
                     self.written.clear();
                     for id in readers {
@@ -312,16 +318,20 @@ async fn next_part(parts: &mut Option<mpsc::Receiver<Part>>) -> Option<Part> {
     }
 }
 
-/// Dumps on a thread of its own. Where the thread cannot be started, that is a dump that shows nothing.
+/// Dumps on a thread of its own.
 fn start_dump(reach: Reach, search: Option<Search>) -> mpsc::Receiver<Part> {
-    let (sender, receiver) = mpsc::channel(PARTS);
     // What was told before the dump began has had its effect on the kernel's tables by then.
     let settled = Instant::now() + Duration::from_nanos(SETTLE);
+    let search = search.filter(|_| reach == Reach::All);
+    on_a_thread(move |hand| dump::dump(reach, search, settled, hand))
+}
+
+/// Asks the kernel for something, part by part. Where the thread cannot be started, that is no part.
+fn on_a_thread(ask: impl FnOnce(Hand<'_>) -> Result<(), Unwanted> + Send + 'static) -> mpsc::Receiver<Part> {
+    let (sender, receiver) = mpsc::channel(PARTS);
     let run = move || {
         // An error means that the engine's task has ended.
-        let search = search.filter(|_| reach == Reach::All);
-        let _ =
-            dump::dump(reach, search, settled, &mut |part| sender.blocking_send(part).map_err(|_| Unwanted));
+        let _ = ask(&mut |part| sender.blocking_send(part).map_err(|_| Unwanted));
     };
     if let Err(error) = std::thread::Builder::new().name("dump".into()).spawn(run) {
         log::error!("cannot start a dump: {error}");

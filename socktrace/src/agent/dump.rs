@@ -35,6 +35,8 @@ pub(super) enum Part {
     Lingering(Vec<[Endpoint; 2]>),
     /// Who holds the sockets, by inode.
     Holders(FxHashMap<u32, Held>),
+    /// Which of the sockets that were sought some process has open; none if that cannot be told.
+    Sought(Option<FxHashSet<u32>>),
 }
 
 /// The kernel's tables that hold what the hooks tell of, and the kind of socket that names each.
@@ -52,6 +54,9 @@ type Find = fn(Search, &FxHashSet<u32>) -> Result<FxHashMap<u32, Process>, Owner
 #[derive(Debug)]
 pub(super) struct Unwanted;
 
+/// Takes the parts, one after the other.
+pub(super) type Hand<'a> = &'a mut dyn FnMut(Part) -> Result<(), Unwanted>;
+
 /// Dumps the sockets of every namespace that we may enter, handing each part to `hand`, and asks for none before
 /// `settled`. A search for their holders may have begun before.
 ///
@@ -61,7 +66,7 @@ pub(super) fn dump(
     reach: Reach,
     search: Option<Search>,
     settled: Instant,
-    hand: &mut impl FnMut(Part) -> Result<(), Unwanted>,
+    hand: Hand<'_>,
 ) -> Result<(), Unwanted> {
     let search = match (reach, search) {
         // The first audit follows soon: what came since the search began is not worth another one.
@@ -81,11 +86,15 @@ pub(super) fn dump(
     hand(Part::Holders(holders(find(search, &inodes), &inodes, &unix)))
 }
 
-fn sockets(
-    reach: Reach,
-    settled: Instant,
-    hand: &mut impl FnMut(Part) -> Result<(), Unwanted>,
-) -> Result<(), Unwanted> {
+/// Looks whether some process has these sockets open.
+///
+/// # Errors
+/// When `hand` says that nobody wants to know.
+pub(super) fn seek(inodes: &FxHashSet<u32>, hand: Hand<'_>) -> Result<(), Unwanted> {
+    hand(Part::Sought(Search::held(inodes)))
+}
+
+fn sockets(reach: Reach, settled: Instant, hand: Hand<'_>) -> Result<(), Unwanted> {
     let listed = netns::list(Path::new("/proc"));
     std::thread::sleep(settled.saturating_duration_since(Instant::now()));
     if listed.denied > 0 {
@@ -153,13 +162,13 @@ fn is_mini(row: &InetRow<'_>) -> bool {
 }
 
 /// The dump of one namespace.
-struct Dump<'a, F> {
+struct Dump<'a> {
     diag: SockDiag,
     rows: Vec<Socket>,
-    hand: &'a mut F,
+    hand: Hand<'a>,
 }
 
-impl<F: FnMut(Part) -> Result<(), Unwanted>> Dump<'_, F> {
+impl Dump<'_> {
     fn all(mut self, reach: Reach) -> Result<(), Unwanted> {
         let netns = self.diag.netns();
         for &(table, proto) in tables(reach) {

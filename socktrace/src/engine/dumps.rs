@@ -72,6 +72,8 @@ enum Phase {
     Rows(Cause),
     /// It has been read, at this time; the changes from before are waited for.
     Read(Cause, BootNs),
+    /// It is merged, and who holds sockets that it could not show is looked for, since this time.
+    Seek(Cause, BootNs),
 }
 
 /// What is running, and what is to run next.
@@ -137,7 +139,7 @@ impl Dumps {
     pub(super) const fn is_behind(&self) -> bool {
         match self.phase {
             Phase::Rows(cause) | Phase::Read(cause, _) => self.again.is_some() || cause.is_after_loss(),
-            Phase::Idle => self.again.is_some(),
+            Phase::Idle | Phase::Seek(..) => self.again.is_some(),
         }
     }
 
@@ -174,7 +176,7 @@ impl Dumps {
         };
         let is_due = |every: BootNs, last: BootNs| every != 0 && now.saturating_sub(last) >= every;
         match self.phase {
-            Phase::Rows(_) | Phase::Read(..) => None,
+            Phase::Rows(_) | Phase::Read(..) | Phase::Seek(..) => None,
             Phase::Idle if self.again == Some(Cause::Loss) && is_due(PAUSE, self.last_all) => self.again,
             Phase::Idle if self.again.is_some() && is_due(RETRY_AFTER, self.last_all) => self.again,
             Phase::Idle if is_due(audit_every, self.last_all) => Some(Cause::Audit),
@@ -203,10 +205,28 @@ impl Dumps {
         self.partial |= partial;
     }
 
-    /// The dump has been read.
+    /// The dump has been read, or the search that followed it has ended.
     pub(super) const fn read(&mut self, now: BootNs) {
-        if let Phase::Rows(cause) = self.phase {
-            self.phase = Phase::Read(cause, now);
+        match self.phase {
+            Phase::Rows(cause) => self.phase = Phase::Read(cause, now),
+            Phase::Seek(_, since) => {
+                self.phase = Phase::Idle;
+                self.unix_took += now.saturating_sub(since);
+            }
+            Phase::Idle | Phase::Read(..) => {}
+        }
+    }
+
+    /// Who holds sockets that the merged dump could not show is looked for.
+    pub(super) const fn seek(&mut self, cause: Cause, now: BootNs) {
+        self.phase = Phase::Seek(cause, now);
+    }
+
+    /// Why the dump was made whose sockets are looked for.
+    pub(super) const fn sought(&self) -> Option<Cause> {
+        match self.phase {
+            Phase::Seek(cause, _) => Some(cause),
+            Phase::Idle | Phase::Rows(_) | Phase::Read(..) => None,
         }
     }
 

@@ -17,6 +17,8 @@ enum Step {
     Tick,
     Read(u8),
     Feed(u8),
+    /// One of the namespaces cannot be found any more.
+    Hide,
 }
 
 fn step() -> impl Strategy<Value = Step> {
@@ -39,6 +41,7 @@ struct Run {
     partial: Vec<usize>,
     told: Vec<Event>,
     ready: usize,
+    sought: Option<FxHashSet<u32>>,
 }
 
 impl Run {
@@ -51,6 +54,7 @@ impl Run {
             partial,
             told: Vec::new(),
             ready: 0,
+            sought: None,
         };
         run.input(Input::Subscribe(1, Box::new(Interest { kinds: KindSet::USUAL, ..Interest::default() })));
         let mut out = Vec::new();
@@ -78,6 +82,10 @@ impl Run {
                     self.told.push(event);
                 }
                 Output::Ready(_) => self.ready += 1,
+                Output::Seek(inodes) => {
+                    assert!(self.reading.is_none() && self.sought.is_none(), "two things at once");
+                    self.sought = Some(inodes);
+                }
             }
         }
     }
@@ -94,7 +102,11 @@ impl Run {
                     reading.read(&mut self.world, which.into());
                 }
             }
-            Step::Feed(n) => self.feed(n.into()),
+            Step::Feed(n) => {
+                self.feed(n.into());
+                self.seek();
+            }
+            Step::Hide => self.world.hidden = true,
         }
     }
 
@@ -127,6 +139,14 @@ impl Run {
         }
     }
 
+    fn seek(&mut self) {
+        let Some(inodes) = self.sought.take() else { return };
+        let held = self.world.held().filter(|inode| inodes.contains(inode)).collect();
+        self.consume(usize::MAX);
+        self.input(Input::Sought(Some(held)));
+        self.input(Input::DumpRead);
+    }
+
     /// Nothing happens any more, and everybody does their work.
     fn rest(&mut self) {
         (self.world.full, self.partial) = (false, Vec::new());
@@ -137,6 +157,7 @@ impl Run {
                 }
             }
             self.feed(usize::MAX);
+            self.seek();
             self.world.pass(100_000_000);
             self.consume(usize::MAX);
             self.tick();
@@ -179,6 +200,28 @@ proptest! {
         run.rest();
         prop_assert_eq!(run.engine.stats().drift, stats.drift);
         prop_assert!(run.engine.stats().audits > stats.audits);
+    }
+
+    /// A namespace that cannot be found any more: of its UNIX sockets those that are gone leave the table, and the end of
+    /// none is told that is still there.
+    #[test]
+    fn a_hidden_socket_ends_when_nobody_holds_it(
+        before in prop::collection::vec(step(), 0..200),
+        after in prop::collection::vec(step(), 0..200),
+    ) {
+        let mut run = Run::new(Vec::new());
+        for it in before.iter().chain([&Step::Hide]).chain(&after) {
+            run.step(it);
+        }
+        run.rest();
+        let told = |kind: &EventKind| matches!(kind, EventKind::Close { found: true, .. });
+        for event in run.told.iter().filter(|event| told(&event.kind)) {
+            let subject = event.subject.as_ref().unwrap();
+            prop_assert!(run.world.socks[&subject.cookie].is_gone(), "{:?}", event);
+        }
+        for view in run.engine.table().iter().filter(|view| view.proto().is_unix()) {
+            prop_assert!(!run.world.socks[&view.cookie()].is_gone(), "{:?}", view.subject());
+        }
     }
 
     /// The index finds exactly those that asking everybody finds.

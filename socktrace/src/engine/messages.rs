@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::Interest;
 use crate::socket::{Cgroup, Change, Counters, Event, Held, Socket};
@@ -28,7 +28,9 @@ pub enum Input {
     Cgroup(u64, Option<Arc<Cgroup>>),
     /// Who holds the sockets, by inode. While a dump is running it waits for the dump's end.
     Holders(FxHashMap<u32, Held>),
-    /// The dump has been read to its end, however that came.
+    /// Which of the sockets that were sought some process has open; none if not every process can be looked at.
+    Sought(Option<FxHashSet<u32>>),
+    /// The dump has been read to its end, however that came; or the search has ended.
     DumpRead,
     /// Somebody wants events.
     Subscribe(ReaderId, Box<Interest>),
@@ -40,8 +42,11 @@ pub enum Input {
 #[derive(Debug)]
 pub enum Output {
     /// Dump the kernel's tables: wait for [`SETTLE`](crate::table::SETTLE), then hand over rows and scopes, then
-    /// [`Input::DumpRead`]. No other dump is asked for before that.
+    /// [`Input::DumpRead`]. Nothing else is asked for before that.
     Dump(Reach),
+    /// Find out whether any process has the sockets with these inode numbers open, hand over [`Input::Sought`], then
+    /// [`Input::DumpRead`]. Nothing else is asked for before that.
+    Seek(FxHashSet<u32>),
     /// Tell these readers.
     Event(Event, Vec<ReaderId>),
     /// The first dump is in the table, with so many sockets.

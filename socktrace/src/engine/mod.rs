@@ -24,7 +24,7 @@ use std::sync::Arc;
 
 use dumps::{Cause, Dumps, Waits};
 use readers::Readers;
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 
 use crate::query::Hints;
 use crate::socket::{
@@ -134,6 +134,7 @@ impl Engine {
                 self.table.hold(&holders, now, self.readers.wanted(), &mut events);
             }
             Input::Holders(holders) => self.holders = holders,
+            Input::Sought(held) => self.settle(held, now, &mut events),
             Input::DumpRead => {
                 self.table.end(now);
                 self.dumps.read(now);
@@ -251,6 +252,10 @@ impl Engine {
 
     fn start(&mut self, cause: Cause, now: BootNs, out: &mut Vec<Output>) {
         self.table.begin(now, cause.is_after_loss());
+        match cause.reach() {
+            Reach::All => self.table.doubt_hidden(),
+            Reach::Unix => {}
+        }
         self.dumps.start(cause, now);
         out.push(Output::Dump(cause.reach()));
     }
@@ -290,6 +295,25 @@ impl Engine {
             Cause::Retry if merged.drift() > 0 => events.push(resync),
             Cause::Retry => {}
             Cause::Unix => {}
+        }
+        let hidden = self.table.hidden();
+        if !hidden.is_empty() {
+            self.dumps.seek(cause, now);
+            out.push(Output::Seek(hidden));
+        }
+    }
+
+    /// Some process has these of the hidden sockets open. Where that cannot be told they are believed to live until
+    /// something is lost.
+    fn settle(&mut self, held: Option<FxHashSet<u32>>, now: BootNs, events: &mut Vec<Event>) {
+        let Some(cause) = self.dumps.sought() else { return };
+        let held = match held {
+            Some(held) => held,
+            None if cause.is_after_loss() => FxHashSet::default(),
+            None => self.table.hidden(),
+        };
+        if self.table.settle_hidden(&held, now, self.readers.wanted(), events) > 0 {
+            self.dumps.unix_seen();
         }
     }
 

@@ -19,7 +19,8 @@
 //!    at the end, when no event from before begin can come and undo it.
 //! 3. An entry without a row and without an event from begin on is a ghost: its end was lost. Only a complete scope
 //!    says so. What no dump can vouch for (a socket without a port, a kind that this kernel cannot dump) is believed
-//!    until something was lost, and forgotten then.
+//!    until something was lost, and forgotten then; but of UNIX sockets whose namespace has vanished, who holds them
+//!    says whether they are still there (`hidden`).
 //!
 //! Once every event from before begin has been applied ([`Table::applied`]), rows that say what the table says are
 //! vouched for at once; only others wait for `finish`. What is found to differ then is drift: 0 unless events were lost.
@@ -78,6 +79,8 @@ enum Verdict {
     Open,
     /// No dump will ever show it.
     Unseen,
+    /// Nor this one, but whoever holds it can be found.
+    Hidden,
 }
 
 impl Table {
@@ -174,6 +177,7 @@ impl Table {
     /// Removes the ghosts.
     fn sweep(&mut self, dump: &Dump, merged: &mut Merged, told: &mut Teller<'_>) {
         let bound_is_listed = self.bound_is_listed;
+        let mut hidden = Vec::new();
         let ghosts = self.slots.slots_where(|entry| {
             entry.as_of < dump.begin
                 && !dump.touched.contains(&entry.cookie)
@@ -181,8 +185,13 @@ impl Table {
                     Verdict::Gone => true,
                     Verdict::Open => false,
                     Verdict::Unseen => dump.after_loss,
+                    Verdict::Hidden => {
+                        hidden.push(entry.cookie);
+                        false
+                    }
                 }
         });
+        self.hidden.miss(hidden, dump.begin);
         for slot in ghosts {
             let entry = self.remove(slot);
             let close =
@@ -231,7 +240,9 @@ impl Dump {
             // There is no sock_diag of ping sockets.
             (None, Proto::Ping(_)) if first.is_none() => Verdict::Unseen,
             // Its namespace cannot be found any more, others can.
-            (None, _) if first.is_none() && self.shows_elsewhere(entry) => Verdict::Unseen,
+            (None, proto) if first.is_none() && self.shows_elsewhere(entry) => {
+                if proto.is_unix() && entry.inode != 0 { Verdict::Hidden } else { Verdict::Unseen }
+            }
             (Some(Outcome::Partial) | None, _) => Verdict::Open,
         }
     }

@@ -14,6 +14,7 @@
 mod aside;
 mod calls;
 mod entry;
+mod hidden;
 #[cfg(test)]
 mod laws;
 mod merge;
@@ -34,6 +35,7 @@ pub use view::View;
 
 use aside::Aside;
 use entry::Entry;
+use hidden::Hidden;
 use merge::Dump;
 use scope::Class;
 use slots::{Side, Slots};
@@ -59,6 +61,7 @@ pub struct Table {
     /// Came without an owner, and perhaps have none yet.
     unowned: Vec<Cookie>,
     dump: Option<Dump>,
+    hidden: Hidden,
     /// Every change from before this has been applied.
     applied: BootNs,
     /// What has ended since it was last taken, if somebody keeps it.
@@ -78,6 +81,7 @@ impl Table {
             claims: Aside::new(ASIDE),
             unowned: Vec::new(),
             dump: None,
+            hidden: Hidden::default(),
             applied: 0,
             ends: None,
         }

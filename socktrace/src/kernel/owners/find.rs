@@ -92,6 +92,29 @@ impl Search {
         }
     }
 
+    /// Which of these sockets some process has open now. None where that cannot be told: from here not every process,
+    /// or not everything of each, can be seen.
+    #[must_use]
+    pub fn held(inodes: &FxHashSet<u32>) -> Option<FxHashSet<u32>> {
+        if !numbers_agree() {
+            return None;
+        }
+        if let Some((_, pass)) = Self::begin().join() {
+            return Some(pass.sockets().filter(|inode| inodes.contains(inode)).collect());
+        }
+        let mut held = FxHashSet::default();
+        // Who forks and ends during a walk may hand on what it holds behind the walk's back: hardly twice.
+        for _ in 0..2 {
+            let missing = |inode| inodes.contains(&inode) && !held.contains(&inode);
+            let walk = walk(Path::new("/proc"), true, missing).ok().filter(|walk| walk.denied == 0)?;
+            held.extend(inodes.iter().filter(|&&inode| walk.holders.of(inode).next().is_some()));
+            if held.len() == inodes.len() {
+                break;
+            }
+        }
+        Some(held)
+    }
+
     /// What the iterator gave, where it was chosen and went well.
     fn join(self) -> Option<(HolderIter, Pass)> {
         match self.0?.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)) {
@@ -132,6 +155,17 @@ fn open_descriptors(proc: &Path) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::net::UdpSocket;
+
+    #[test]
+    fn what_is_open_is_held_and_what_was_closed_is_not() {
+        let inode = |socket: &UdpSocket| nix::sys::stat::fstat(socket).unwrap().st_ino as u32;
+        let [open, closed] = [(); 2].map(|()| UdpSocket::bind("127.0.0.1:0").unwrap());
+        let asked = FxHashSet::from_iter([inode(&open), inode(&closed)]);
+        assert_eq!(Search::held(&asked), Some(asked.clone()));
+        drop(closed);
+        assert_eq!(Search::held(&asked), Some(FxHashSet::from_iter([inode(&open)])));
+    }
 
     #[test]
     fn our_own_descriptors_are_counted() {

@@ -58,6 +58,11 @@ impl Pass {
         Walk { holders, denied: 0 }
     }
 
+    /// Every socket, once for each descriptor.
+    pub fn sockets(&self) -> impl Iterator<Item = u32> {
+        self.links.iter().map(|link| link.inode)
+    }
+
     /// Of each socket the holder that comes first.
     #[must_use]
     pub fn first_holders(&self) -> FxHashMap<u32, Process> {

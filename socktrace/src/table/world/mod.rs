@@ -89,6 +89,8 @@ pub(crate) struct World {
     pub(crate) post_bind: bool,
     pub(crate) bind_exit: bool,
     pub(crate) expected: Vec<Expected>,
+    /// Dumps do not find the second namespace any more.
+    pub(crate) hidden: bool,
     halves: VecDeque<(BootNs, Cookie, Half)>,
     next: Cookie,
     seed: u32,
@@ -110,6 +112,7 @@ impl World {
             post_bind: true,
             bind_exit: true,
             expected: Vec::new(),
+            hidden: false,
             halves: VecDeque::new(),
             next: 1,
             seed: 0,
@@ -129,6 +132,11 @@ impl World {
         ];
         let of = |netns| kinds.map(|(family, proto)| Scope { netns, family, proto });
         NETNS.into_iter().flat_map(of).collect()
+    }
+
+    /// Inode numbers of the UNIX sockets that a descriptor refers to.
+    pub(crate) fn held(&self) -> impl Iterator<Item = u32> {
+        self.socks.values().filter(|sock| sock.proto.is_unix() && sock.held).map(|sock| sock.inode)
     }
 
     /// Time passes, and what is due by then happens.
@@ -287,7 +295,7 @@ impl World {
             mark: 0,
             cgroup: 0,
             process: by,
-            inode: 0,
+            inode: if sock.proto.is_unix() { sock.inode } else { 0 },
             kind,
         };
         self.show_and_tell(cookie, shown, change);

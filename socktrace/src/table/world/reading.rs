@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use super::{BUCKETS, World};
+use super::{BUCKETS, NETNS, World};
 use crate::socket::{BootNs, Socket};
 use crate::table::{Outcome, SETTLE, Scope};
 
@@ -15,13 +15,22 @@ pub(crate) struct Reading {
     /// Which scopes are not completed, by their order: every other of their rows is missing.
     partial: Vec<usize>,
     only_unix: bool,
+    /// Dumps do not find the second namespace.
+    hidden: bool,
 }
 
 impl Reading {
     pub(crate) fn begin(world: &mut World, partial: Vec<usize>, only_unix: bool) -> Self {
         let readable = world.now + SETTLE;
         world.now += 1;
-        Self { readable, buckets: (0..BUCKETS).collect(), rows: VecDeque::new(), partial, only_unix }
+        Self {
+            readable,
+            buckets: (0..BUCKETS).collect(),
+            rows: VecDeque::new(),
+            partial,
+            only_unix,
+            hidden: world.hidden,
+        }
     }
 
     /// Reads one more bucket.
@@ -37,7 +46,8 @@ impl Reading {
             let index = scopes.iter().position(|scope| scope.shows(row));
             index.is_some_and(|index| self.partial.contains(&index)) && row.cookie.is_multiple_of(2)
         };
-        let asked = |row: &Socket| !self.only_unix || row.proto.is_unix();
+        let found = |row: &Socket| !self.hidden || row.netns != NETNS[1];
+        let asked = |row: &Socket| found(row) && (!self.only_unix || row.proto.is_unix());
         self.rows.extend(world.read(bucket).into_iter().filter(|row| asked(row) && !left_out(row)));
     }
 
@@ -51,7 +61,9 @@ impl Reading {
         let outcome =
             |index| if self.partial.contains(&index) { Outcome::Partial } else { Outcome::Complete };
         let scopes = World::scopes().into_iter().enumerate();
-        let scopes = scopes.filter(|(_, scope)| !self.only_unix || scope.proto.is_unix());
+        let found = |scope: &Scope| !self.hidden || scope.netns != NETNS[1];
+        let asked = |scope: &Scope| found(scope) && (!self.only_unix || scope.proto.is_unix());
+        let scopes = scopes.filter(|(_, scope)| asked(scope));
         (self.rows.is_empty() && self.buckets.is_empty())
             .then(|| scopes.map(|(index, scope)| (scope, outcome(index))).collect())
     }

@@ -1,0 +1,77 @@
+//! Network namespaces that nobody can find any more: they have gone with their last process, or live on where only a
+//! socket keeps them.
+
+use super::{Agent, get};
+use crate::support::actor::Actor;
+use crate::support::{may_trace, patience, wait_for};
+use serde_json::Value;
+use std::fs;
+use std::time::Instant;
+
+impl Agent {
+    /// The UNIX socket with that inode number, as the table has it.
+    fn unix_socket(&self, inode: u32) -> Option<Value> {
+        let (_, body) = get(&self.path, "/v1/table");
+        let mut rows = body.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+        rows.find(|row| row["family"] == "unix" && row["inode"] == inode)
+    }
+}
+
+/// The inode number of an actor's socket.
+fn inode(actor: &Actor, fd: &str) -> u32 {
+    let link = fs::read_link(format!("/proc/{}/fd/{fd}", actor.pid())).unwrap();
+    let number = link.to_str().unwrap().strip_prefix("socket:[").unwrap().strip_suffix(']').unwrap();
+    number.parse().unwrap()
+}
+
+#[test]
+fn unix_sockets_of_a_namespace_end_with_its_last_process_and_not_at_the_next_audit() {
+    if !may_trace("unix_sockets_of_a_namespace_end_with_its_last_process_and_not_at_the_next_audit") {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("alone").display().to_string();
+    let agent = Agent::start(&[]);
+    let events = agent.events(&["-x", "--kinds", "listen,close"]);
+    let mut alone = Actor::alone("last-one");
+    let netns = alone.netns();
+    alone.does(&format!("unix-listen {path}"));
+    events.event(|event| event["netns"] == netns && event["event"] == "listen");
+    let since = Instant::now();
+    drop(alone);
+    let close = events.event(|event| event["netns"] == netns && event["event"] == "close");
+    assert_eq!(close["local_addr"], path, "{close}");
+    // Audits come once a minute.
+    assert!(since.elapsed() < patience() / 2, "an audit may have found it: {:?}", since.elapsed());
+}
+
+#[test]
+fn a_unix_socket_that_was_handed_elsewhere_outlives_every_process_of_its_namespace() {
+    if !may_trace("a_unix_socket_that_was_handed_elsewhere_outlives_every_process_of_its_namespace") {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name).display().to_string();
+    let agent = Agent::start(&[]);
+    let events = agent.events(&["-x", "--kinds", "close"]);
+    let (mut giver, mut taker) = (Actor::alone("giver"), Actor::alone("taker"));
+    let netns = giver.netns();
+    for command in ["unix-listen", "unix-connect"] {
+        giver.does(&format!("{command} {}", path("here")));
+    }
+    giver.does("unix-accept");
+    taker.does(&format!("inbox {}", path("inbox")));
+    giver.does(&format!("send-fd 1 {}", path("inbox")));
+    taker.does("receive-fd");
+    let [kept, handed] = ["fd 0", "fd 1"].map(|command| {
+        let fd = giver.does(command);
+        inode(&giver, &fd)
+    });
+    let [kept, _] = [kept, handed]
+        .map(|inode| wait_for("the socket in the table", || agent.unix_socket(inode))["cookie"].clone());
+    drop(giver);
+    // All of them are looked at together: when the end of one is told, the others have been looked at.
+    events.event(|event| event["netns"] == netns && event["cookie"] == kept);
+    let row = agent.unix_socket(handed).expect("it is there");
+    assert_eq!((&row["netns"], row["local_addr"].as_str()), (&netns.into(), Some(&*path("here"))), "{row}");
+}
