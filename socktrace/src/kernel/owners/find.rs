@@ -48,17 +48,11 @@ impl Search {
     /// # Errors
     /// If /proc cannot be listed.
     pub fn find(self, inodes: &FxHashSet<u32>) -> Result<Walk, OwnersError> {
-        if let Some((mut iter, pass)) = self.join() {
-            let walk = pass.holders_of(inodes);
-            if walk.holders.sockets() == inodes.len() {
-                return Ok(walk);
-            }
-            match Pass::make(&mut iter) {
-                Ok(pass) => return Ok(pass.holders_of(inodes)),
-                Err(error) => log::debug!("the task_file iterator broke off, so by /proc: {error}"),
-            }
+        let has_all = |walk: &Walk| walk.holders.sockets() == inodes.len();
+        match self.read(|pass| pass.holders_of(inodes), has_all) {
+            Some(walk) => Ok(walk),
+            None => walk(Path::new("/proc"), false, |inode| inodes.contains(&inode)),
         }
-        walk(Path::new("/proc"), false, |inode| inodes.contains(&inode))
     }
 
     /// Of each of these sockets the holder that comes first in the order of `/proc`, and perhaps of others: of a server
@@ -67,17 +61,11 @@ impl Search {
     /// # Errors
     /// If /proc cannot be listed.
     pub fn first_holders(self, inodes: &FxHashSet<u32>) -> Result<FxHashMap<u32, Process>, OwnersError> {
-        if let Some((mut iter, pass)) = self.join() {
-            let first = pass.first_holders();
-            if inodes.iter().all(|inode| first.contains_key(inode)) {
-                return Ok(first);
-            }
-            match Pass::make(&mut iter) {
-                Ok(pass) => return Ok(pass.first_holders()),
-                Err(error) => log::debug!("the task_file iterator broke off, so by /proc: {error}"),
-            }
+        let has_all = |first: &FxHashMap<u32, Process>| inodes.iter().all(|inode| first.contains_key(inode));
+        match self.read(Pass::first_holders, has_all) {
+            Some(first) => Ok(first),
+            None => first_by_proc(inodes),
         }
-        first_by_proc(inodes)
     }
 
     /// The same, but the iterator is not started again: a socket that was not there yet when the search began may have
@@ -113,6 +101,22 @@ impl Search {
             }
         }
         Some(held)
+    }
+
+    /// What `read` finds in the pass that has begun, or if that does not have all, in another one. None: /proc is the way.
+    fn read<T>(self, read: impl Fn(&Pass) -> T, has_all: impl Fn(&T) -> bool) -> Option<T> {
+        let (mut iter, pass) = self.join()?;
+        let found = read(&pass);
+        if has_all(&found) {
+            return Some(found);
+        }
+        match Pass::make(&mut iter) {
+            Ok(pass) => Some(read(&pass)),
+            Err(error) => {
+                log::debug!("the task_file iterator broke off, so by /proc: {error}");
+                None
+            }
+        }
     }
 
     /// What the iterator gave, where it was chosen and went well.
