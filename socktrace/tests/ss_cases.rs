@@ -1,6 +1,7 @@
 //! What `socktrace ss` does beyond printing ss's bytes: recorded files, closing, watching, errors, JSON.
 
 mod arranged;
+mod early;
 mod recorded;
 
 use std::collections::BTreeSet;

@@ -1,6 +1,9 @@
 //! The rows of an answer on their way to the writer.
+//!
+//! I/O: the writer; the clock, for who watches a terminal.
 
 use std::io::Write;
+use std::time::{Duration, Instant};
 
 use crate::render::json;
 use crate::render::ss::{Delta, Row, Show, Table, Takes};
@@ -11,6 +14,10 @@ use super::hints::Hints;
 use super::names::Directory;
 use super::options::{Format, Options};
 use super::rounds::Rounds;
+
+/// On a terminal what has come is written after this time, however little it is and however slowly more comes. Sooner
+/// than this a listing is complete as a rule, and its columns are aligned over the whole.
+const PATIENCE: Duration = Duration::from_millis(100);
 
 /// Takes rows and writes them.
 pub(super) struct Answer<'a, W> {
@@ -24,6 +31,8 @@ pub(super) struct Answer<'a, W> {
     table: Table,
     json: Vec<u8>,
     rows: usize,
+    /// When something was written last, or nothing was there yet.
+    written: Instant,
     /// The family of the last row, where each family is to be aligned for itself.
     last_family: Option<Option<Family>>,
     out: &'a mut W,
@@ -57,6 +66,7 @@ impl<'a, W: Write> Answer<'a, W> {
             table,
             json: Vec::new(),
             rows: 0,
+            written: Instant::now(),
             last_family: None,
             out,
         }
@@ -110,7 +120,17 @@ impl<'a, W: Write> Answer<'a, W> {
         };
         match self.format {
             Format::Text { screen: Some(_) } | Format::Json if size >= SCREENFUL => self.write(),
+            Format::Text { screen: Some(_) } if self.written.elapsed() >= PATIENCE => self.write(),
             Format::Text { .. } | Format::Json => Ok(()),
+        }
+    }
+
+    /// How many rows may be kept back from [`rows`](Self::rows).
+    pub(super) const fn batch(&self) -> usize {
+        match self.format {
+            // Somebody watches.
+            Format::Text { screen: Some(_) } => 1,
+            Format::Text { screen: None } | Format::Json => 32,
         }
     }
 
@@ -127,7 +147,10 @@ impl<'a, W: Write> Answer<'a, W> {
     /// Writes what is there.
     pub(super) fn write(&mut self) -> Result<(), Error> {
         match self.format {
-            Format::Text { screen } => self.table.write(self.out, screen),
+            Format::Text { screen } => {
+                self.written = Instant::now();
+                self.table.write(self.out, screen)
+            }
             Format::Json => {
                 let written = self.out.write_all(&self.json);
                 self.json.clear();

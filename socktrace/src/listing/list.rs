@@ -22,9 +22,6 @@ use super::plan::Plan;
 use super::run::Report;
 use super::{Places, namespaces, rounds::Rounds};
 
-/// Rows that are written together where they are written as they come.
-const BATCH: usize = 32;
-
 /// Lists what was asked for.
 pub(super) fn list(
     options: &Options,
@@ -44,11 +41,11 @@ pub(super) fn list(
         if places.tcpdiag.is_some() {
             answer.align_each_family();
         }
-        let mut batch = Vec::with_capacity(BATCH);
+        let mut batch = Vec::with_capacity(answer.batch());
         dump_all(&plan.request(places), &mut report, |socket| {
             if plan.passes(&socket, Processes::Unknown) {
                 batch.push(socket);
-                if batch.len() == BATCH {
+                if batch.len() == answer.batch() {
                     answer.rows(&mut batch)?;
                 }
             }
