@@ -8,7 +8,7 @@ mod start;
 pub use start::StartError;
 
 use super::dump::{self, Hand, Part, Unwanted};
-use super::feeds::{After, Reader, Written};
+use super::feeds::Feeds;
 use super::history::{self, Recorder};
 use super::lingering::Lingering;
 use super::request::Request;
@@ -22,7 +22,6 @@ use crate::kernel::owners::Search;
 use crate::render::clock::Clock;
 use crate::socket::{BootNs, Change};
 use crate::table::SETTLE;
-use rustc_hash::FxHashMap;
 use std::path::Path;
 use std::time::{Duration, Instant};
 use tokio::sync::{mpsc, oneshot, watch};
@@ -43,9 +42,7 @@ pub struct Core {
     cgroups: Cgroups,
     lingering: Lingering,
     history: Option<Recorder>,
-    readers: FxHashMap<u64, Reader>,
-    next_reader: u64,
-    written: Written,
+    feeds: Feeds,
     clock: Clock,
     /// Parts of the dump that is running.
     parts: Option<mpsc::Receiver<Part>>,
@@ -90,9 +87,7 @@ impl Core {
             cgroups: Cgroups::new(Path::new("/proc")),
             lingering: Lingering::new(),
             history: None,
-            readers: FxHashMap::default(),
-            next_reader: 0,
-            written: Written::default(),
+            feeds: Feeds::default(),
             clock: time::clock(0),
             parts: None,
             waiting: Vec::new(),
@@ -253,33 +248,18 @@ impl Core {
             history.count_lost(counters.lost(), now, &self.clock);
             history.tick();
         }
-        let clock = self.clock;
-        let gone = self.readers.extract_if(|_, reader| reader.tell_gap(now, &clock) == After::Done);
-        for (id, _) in gone {
-            self.engine.input(now, Input::Unsubscribe(id), &mut self.outputs);
-        }
+        self.feeds.tell_gaps(now, &self.clock);
         self.obey();
     }
 
     /// Does what the engine says is to be done.
     fn obey(&mut self) {
-        let mut done = Vec::new();
         let mut outputs = std::mem::take(&mut self.outputs);
         for output in outputs.drain(..) {
             match output {
                 Output::Dump(reach) => self.parts = Some(start_dump(reach, self.search.take())),
                 Output::Seek(inodes) => self.parts = Some(on_a_thread(move |hand| dump::seek(&inodes, hand))),
-                Output::Event(event, readers) => {
-                    self.written.clear();
-                    for id in readers {
-                        let reader = self.readers.get_mut(&id);
-                        let after = reader.map(|reader| reader.tell(&event, &mut self.written, &self.clock));
-                        if after == Some(After::Done) {
-                            self.readers.remove(&id);
-                            done.push(id);
-                        }
-                    }
-                }
+                Output::Event(event, readers) => self.feeds.tell(&event, &readers, &self.clock),
                 Output::Ready(sockets) => {
                     memory::give_back();
                     self.ready = Some(sockets);
@@ -291,13 +271,13 @@ impl Core {
         }
         // Kept for its memory.
         self.outputs = outputs;
+        self.feeds.flush();
         if let Some(history) = &mut self.history {
             // What a dump found to have ended.
             self.engine.ends().for_each(|ended| history.push(&ended, &self.clock));
         }
-        let now = time::boot_now();
-        for id in done {
-            self.engine.input(now, Input::Unsubscribe(id), &mut self.outputs);
+        for id in self.feeds.leaving() {
+            self.input(time::boot_now(), Input::Unsubscribe(id));
         }
         self.source.want(self.engine.wanted());
     }

@@ -1,91 +1,195 @@
-//! Everybody who reads events: each event is written once for each format in use, and shared.
+//! Everybody who reads events: each event is written once for each look that somebody wants, and shared.
 
 use super::selection::Format;
-use super::stream::{BACKLOG, EventStream, Fed, Feed, stream};
+use super::stream::{BACKLOG, EventStream, Fed, Feed, PIECE, stream};
 use crate::render::clock::Clock;
 use crate::render::{event_json, event_line};
 use crate::socket::{BootNs, Event, EventKind, Viewer};
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
+use rustc_hash::FxHashMap;
 use std::num::NonZeroU64;
+use std::ops::Range;
+
+/// All of them.
+#[derive(Debug, Default)]
+pub(super) struct Feeds {
+    readers: FxHashMap<u64, Reader>,
+    newest: u64,
+    /// Never shrinks: readers name theirs by its place.
+    looks: Vec<Look>,
+    /// Readers that have something to flush.
+    pending: Vec<u64>,
+    /// Readers that want no more.
+    done: Vec<u64>,
+}
 
 /// One reader.
 #[derive(Debug)]
-pub(super) struct Reader {
+struct Reader {
     feed: Feed,
-    format: Format,
-    viewer: Viewer,
+    look: usize,
     /// How many events it still wants, where it has said so.
     left: Option<u64>,
+    is_done: bool,
 }
 
-/// Whether a reader goes on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum After {
-    /// It wants more.
-    More,
-    /// It has left, or has had what it wanted.
-    Done,
+/// Events as some readers see them.
+#[derive(Debug)]
+struct Look {
+    format: Format,
+    viewer: Viewer,
+    /// How many have it.
+    readers: usize,
+    /// The lines since the last flush.
+    text: BytesMut,
+    /// Where in `text` the event that is being told stands.
+    place: Option<Range<usize>>,
+    /// Used again and again.
+    line: Vec<u8>,
 }
 
-impl Reader {
-    /// A new reader, and the stream it is to have.
-    #[must_use]
-    pub(super) fn new(format: Format, viewer: Viewer, count: Option<NonZeroU64>) -> (Self, EventStream) {
+impl Feeds {
+    /// A new reader: its number, and the stream it is to have.
+    pub(super) fn add(
+        &mut self,
+        format: Format,
+        viewer: Viewer,
+        count: Option<NonZeroU64>,
+    ) -> (u64, EventStream) {
         let (mut feed, stream) = stream(BACKLOG);
         if let Format::Lines { style, .. } = format {
             let mut names = Vec::new();
             event_line::header(style, &mut names);
-            feed.send(&names.into(), |_| Bytes::new());
+            feed.tell(names.into());
+            feed.flush(&Bytes::new());
         }
-        (Self { feed, format, viewer, left: count.map(NonZeroU64::get) }, stream)
+        let look = self.look(format, viewer);
+        self.newest += 1;
+        let left = count.map(NonZeroU64::get);
+        self.readers.insert(self.newest, Reader { feed, look, left, is_done: false });
+        (self.newest, stream)
     }
 
-    /// Tells it an event.
-    pub(super) fn tell(&mut self, event: &Event, written: &mut Written, clock: &Clock) -> After {
-        let line = written.line(event, (self.format, self.viewer), clock);
-        let fed = self.feed.send(&line, |lost| gap(lost, event.at, self.format, clock));
+    /// The look of a new reader: one that others have, or one that nobody has any more.
+    fn look(&mut self, format: Format, viewer: Viewer) -> usize {
+        let same = |look: &Look| look.format == format && look.viewer == viewer;
+        let place = self.looks.iter().position(same);
+        let place = place.or_else(|| self.looks.iter().position(|look| look.readers == 0));
+        let place = place.unwrap_or(self.looks.len());
+        match self.looks.get_mut(place) {
+            Some(look) => {
+                (look.format, look.viewer) = (format, viewer);
+                look.readers += 1;
+            }
+            None => self.looks.push(Look {
+                format,
+                viewer,
+                readers: 1,
+                text: BytesMut::new(),
+                place: None,
+                line: Vec::new(),
+            }),
+        }
+        place
+    }
+
+    /// Tells these readers an event; they get it with the next [`flush`](Self::flush).
+    pub(super) fn tell(&mut self, event: &Event, readers: &[u64], clock: &Clock) {
         let counts = !matches!(event.kind, EventKind::Lost { .. } | EventKind::Resync { .. });
-        if let Some(left) = self.left.as_mut().filter(|_| counts && fed == Fed::Sent) {
-            *left -= 1;
+        for id in readers {
+            let Some(reader) = self.readers.get_mut(id).filter(|reader| !reader.is_done) else { continue };
+            let Some(look) = self.looks.get_mut(reader.look) else { continue };
+            let place = look.write(event, clock);
+            let was_pending = reader.feed.is_pending();
+            let fed = reader.feed.offer(place, |lost| gap(lost, event.at, look.format, clock));
+            if reader.feed.is_pending() && !was_pending {
+                self.pending.push(*id);
+            }
+            if let Some(left) = reader.left.as_mut().filter(|_| counts && fed == Fed::Sent) {
+                *left -= 1;
+            }
+            if fed == Fed::Gone || reader.left == Some(0) {
+                reader.is_done = true;
+                self.done.push(*id);
+            }
         }
-        match (fed, self.left) {
-            (Fed::Gone, _) | (_, Some(0)) => After::Done,
-            (Fed::Sent | Fed::Lost, _) => After::More,
+        let mut is_full = false;
+        for look in &mut self.looks {
+            look.place = None;
+            is_full |= look.text.len() >= PIECE;
+        }
+        if is_full {
+            self.flush();
         }
     }
 
-    /// Tells it how many events it has lost, if any and if there is room now.
-    pub(super) fn tell_gap(&mut self, now: BootNs, clock: &Clock) -> After {
-        match self.feed.tell_gap(|lost| gap(lost, now, self.format, clock)) {
-            Fed::Gone => After::Done,
-            Fed::Sent | Fed::Lost => After::More,
+    /// Tells everybody how many events they have lost, if any and if there is room now.
+    pub(super) fn tell_gaps(&mut self, now: BootNs, clock: &Clock) {
+        for (id, reader) in &mut self.readers {
+            let Some(look) = self.looks.get(reader.look) else { continue };
+            let was_pending = reader.feed.is_pending();
+            let fed = reader.feed.tell_gap(|lost| gap(lost, now, look.format, clock));
+            if reader.feed.is_pending() && !was_pending {
+                self.pending.push(*id);
+            }
+            if fed == Fed::Gone && !reader.is_done {
+                reader.is_done = true;
+                self.done.push(*id);
+            }
         }
+    }
+
+    /// Hands over what was told since the last time.
+    pub(super) fn flush(&mut self) {
+        if self.pending.is_empty() {
+            return;
+        }
+        let texts: Vec<Bytes> = self.looks.iter_mut().map(|look| look.text.split().freeze()).collect();
+        for id in self.pending.drain(..) {
+            let Some(reader) = self.readers.get_mut(&id) else { continue };
+            if let Some(text) = texts.get(reader.look) {
+                reader.feed.flush(text);
+            }
+        }
+    }
+
+    /// Lets go of the readers that want no more, once they have what they were told; their numbers.
+    pub(super) fn leaving(&mut self) -> Vec<u64> {
+        let done = std::mem::take(&mut self.done);
+        for id in &done {
+            let look = self.readers.remove(id).and_then(|reader| self.looks.get_mut(reader.look));
+            if let Some(look) = look {
+                look.readers -= 1;
+            }
+        }
+        done
     }
 }
 
-/// The lines of one event, one for each format and viewer that somebody wanted.
-#[derive(Debug, Default)]
-pub(super) struct Written(Vec<((Format, Viewer), Bytes)>);
-
-impl Written {
-    fn line(&mut self, event: &Event, look: (Format, Viewer), clock: &Clock) -> Bytes {
-        if let Some((_, line)) = self.0.iter().find(|(other, _)| *other == look) {
-            return line.clone();
+impl Look {
+    /// Writes the event, if that has not been done, and says where.
+    fn write(&mut self, event: &Event, clock: &Clock) -> Range<usize> {
+        if let Some(place) = &self.place {
+            return place.clone();
         }
-        let (format, viewer) = look;
-        let line = if viewer.is_limited() {
+        self.line.clear();
+        if self.viewer.is_limited() {
             // Who may not see it did not ask for it.
-            viewer.see(event).map(|seen| write(&seen, format, clock)).unwrap_or_default()
+            if let Some(seen) = self.viewer.see(event) {
+                write(&seen, self.format, clock, &mut self.line);
+            }
         } else {
-            write(event, format, clock)
-        };
-        self.0.push((look, line.clone()));
-        line
-    }
-
-    /// Forgets them: the next event comes.
-    pub(super) fn clear(&mut self) {
-        self.0.clear();
+            write(event, self.format, clock, &mut self.line);
+        }
+        let start = self.text.len();
+        // As much at once as will be handed over at once, where there is much.
+        if start > 0 && self.text.capacity() - start < self.line.len() {
+            self.text.reserve(PIECE.max(self.line.len()));
+        }
+        self.text.extend_from_slice(&self.line);
+        let place = start..self.text.len();
+        self.place = Some(place.clone());
+        place
     }
 }
 
@@ -100,15 +204,13 @@ fn gap(lost: u64, at: BootNs, format: Format, clock: &Clock) -> Bytes {
     line.into()
 }
 
-fn write(event: &Event, format: Format, clock: &Clock) -> Bytes {
-    let mut line = Vec::with_capacity(400);
+fn write(event: &Event, format: Format, clock: &Clock, line: &mut Vec<u8>) {
     match format {
-        Format::Json => event_json::encode(event, clock, &mut line),
+        Format::Json => event_json::encode(event, clock, line),
         Format::Lines { style, utc_offset_s } => {
-            event_line::line(event, &local(clock, utc_offset_s), style, &mut line);
+            event_line::line(event, &local(clock, utc_offset_s), style, line);
         }
     }
-    line.into()
 }
 
 const fn local(clock: &Clock, local_offset_s: i32) -> Clock {

@@ -1,28 +1,38 @@
 //! The way from the one task that makes events to one reader of them, with a bounded backlog between.
 //!
 //! The sending end never waits. What does not fit is counted, and the reader is told the number where the gap
-//! is, as soon as there is room again.
+//! is, as soon as there is room again. Lines go over in pieces: those of one turn of the sender together.
 
 use bytes::{Bytes, BytesMut};
-use tokio::sync::mpsc::{self, error::TrySendError};
+use std::ops::Range;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use tokio::sync::mpsc;
 
 /// How many lines may wait for a reader: half a second of the most that two CPUs can do, some 25 MB if it takes
-/// none of them. Lines are shared, so that a second slow reader costs little more.
+/// none of them. Lines are shared, so that a second slow reader of the same costs little more.
 pub const BACKLOG: usize = 65_536;
-/// How much a reader is handed at once, bytes.
-const PIECE: usize = 64 * 1024;
+/// How much a reader is handed at once, bytes; a little more where the last line says so.
+pub const PIECE: usize = 64 * 1024;
 
 /// The sending end.
 #[derive(Debug)]
 pub struct Feed {
-    lines: mpsc::Sender<Bytes>,
+    pieces: mpsc::UnboundedSender<Piece>,
+    /// Lines that have been sent and not been taken.
+    waiting: Arc<AtomicUsize>,
+    backlog: usize,
+    /// What the next piece is made of.
+    parts: Vec<Part>,
+    /// Lines in `parts`.
+    lines: usize,
     lost: u64,
 }
 
 /// What became of a line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fed {
-    /// It is on its way.
+    /// It is on its way, or will be with the next [`Feed::flush`].
     Sent,
     /// There was no room; it is counted.
     Lost,
@@ -33,51 +43,110 @@ pub enum Fed {
 /// The reading end.
 #[derive(Debug)]
 pub struct EventStream {
-    lines: mpsc::Receiver<Bytes>,
-    batch: Vec<Bytes>,
+    pieces: mpsc::UnboundedReceiver<Piece>,
+    waiting: Arc<AtomicUsize>,
+}
+
+/// Some lines.
+#[derive(Debug)]
+struct Piece {
+    text: Bytes,
+    lines: usize,
+}
+
+#[derive(Debug)]
+enum Part {
+    /// Of the text that all readers of one look share.
+    Shared(Range<usize>),
+    /// For this reader alone.
+    Own(Bytes),
 }
 
 /// Both ends, with room for `backlog` lines.
 #[must_use]
 pub fn stream(backlog: usize) -> (Feed, EventStream) {
-    let (sender, receiver) = mpsc::channel(backlog);
-    (Feed { lines: sender, lost: 0 }, EventStream { lines: receiver, batch: Vec::new() })
+    let (sender, receiver) = mpsc::unbounded_channel();
+    let waiting = Arc::new(AtomicUsize::new(0));
+    let feed =
+        Feed { pieces: sender, waiting: waiting.clone(), backlog, parts: Vec::new(), lines: 0, lost: 0 };
+    (feed, EventStream { pieces: receiver, waiting })
 }
 
 impl Feed {
-    /// Sends a line; if lines were lost before it, `gap` is asked for the line that says how many.
-    pub fn send(&mut self, line: &Bytes, gap: impl FnOnce(u64) -> Bytes) -> Fed {
+    /// Puts the line at that place of the shared text into the next piece; if lines were lost before it, `gap` is asked
+    /// for the line that says how many.
+    pub fn offer(&mut self, place: Range<usize>, gap: impl FnOnce(u64) -> Bytes) -> Fed {
         match self.tell_gap(gap) {
-            Fed::Sent => {}
-            Fed::Gone => return Fed::Gone,
-            Fed::Lost => {
-                self.lost += 1;
-                return Fed::Lost;
+            Fed::Sent if self.has_room() => {
+                self.lines += 1;
+                match self.parts.last_mut() {
+                    Some(Part::Shared(before)) if before.end == place.start => before.end = place.end,
+                    Some(Part::Shared(_) | Part::Own(_)) | None => self.parts.push(Part::Shared(place)),
+                }
+                Fed::Sent
             }
-        }
-        match self.lines.try_send(line.clone()) {
-            Ok(()) => Fed::Sent,
-            Err(TrySendError::Full(_)) => {
+            Fed::Gone => Fed::Gone,
+            Fed::Sent | Fed::Lost => {
                 self.lost += 1;
                 Fed::Lost
             }
-            Err(TrySendError::Closed(_)) => Fed::Gone,
         }
     }
 
-    /// Sends the line about lost ones, if there are any and there is room for it.
+    /// Puts the line about lost ones into the next piece, if there are any and there is room for it.
     pub fn tell_gap(&mut self, gap: impl FnOnce(u64) -> Bytes) -> Fed {
-        if self.lines.is_closed() {
+        if self.pieces.is_closed() {
             return Fed::Gone;
         }
         if self.lost > 0 {
-            match self.lines.try_reserve() {
-                Ok(room) => room.send(gap(std::mem::take(&mut self.lost))),
-                Err(TrySendError::Full(())) => return Fed::Lost,
-                Err(TrySendError::Closed(())) => return Fed::Gone,
+            if !self.has_room() {
+                return Fed::Lost;
             }
+            let line = gap(std::mem::take(&mut self.lost));
+            self.tell(line);
         }
         Fed::Sent
+    }
+
+    /// Puts a line for this reader alone into the next piece, whether there is room or not.
+    pub fn tell(&mut self, line: Bytes) {
+        self.lines += 1;
+        self.parts.push(Part::Own(line));
+    }
+
+    /// Whether there is something to [`flush`](Self::flush).
+    #[must_use]
+    pub const fn is_pending(&self) -> bool {
+        self.lines > 0
+    }
+
+    /// Sends the piece; `text` is what the places of all [`offer`](Self::offer)s since the last one are of.
+    pub fn flush(&mut self, text: &Bytes) {
+        let piece = match self.parts.as_slice() {
+            [] => return,
+            [Part::Own(line)] => line.clone(),
+            // Who gets little of it does not keep all of it.
+            [Part::Shared(place)] if place.len() > text.len() / 2 => text.slice(place.clone()),
+            parts => {
+                let bytes = |part| match part {
+                    &Part::Shared(ref place) => text.get(place.clone()).unwrap_or_default(),
+                    Part::Own(line) => line,
+                };
+                let mut piece = BytesMut::with_capacity(parts.iter().map(|part| bytes(part).len()).sum());
+                parts.iter().for_each(|part| piece.extend_from_slice(bytes(part)));
+                piece.freeze()
+            }
+        };
+        self.parts.clear();
+        let lines = std::mem::take(&mut self.lines);
+        // Counted before the reader can take them.
+        self.waiting.fetch_add(lines, Ordering::Relaxed);
+        // Where it fails, the next offer says so.
+        let _ = self.pieces.send(Piece { text: piece, lines });
+    }
+
+    fn has_room(&self) -> bool {
+        self.waiting.load(Ordering::Relaxed) + self.lines < self.backlog
     }
 }
 
@@ -85,19 +154,26 @@ impl EventStream {
     /// The lines that wait, together; nothing at the end of the stream. May be dropped in mid-wait without
     /// losing a line.
     pub async fn next(&mut self) -> Option<Bytes> {
-        // The limit keeps a piece within a few times PIECE: lines are some hundred bytes.
-        let count = self.lines.recv_many(&mut self.batch, PIECE / 256).await;
-        match count {
-            0 => None,
-            1 => self.batch.pop(),
-            _ => {
-                let mut piece = BytesMut::with_capacity(self.batch.iter().map(Bytes::len).sum());
-                for line in self.batch.drain(..) {
-                    piece.extend_from_slice(&line);
-                }
-                Some(piece.freeze())
-            }
+        let first = self.pieces.recv().await?;
+        let first = self.take(first);
+        if first.len() >= PIECE {
+            return Some(first);
         }
+        let Ok(second) = self.pieces.try_recv() else { return Some(first) };
+        let mut together = BytesMut::with_capacity(PIECE);
+        together.extend_from_slice(&first);
+        together.extend_from_slice(&self.take(second));
+        while together.len() < PIECE
+            && let Ok(more) = self.pieces.try_recv()
+        {
+            together.extend_from_slice(&self.take(more));
+        }
+        Some(together.freeze())
+    }
+
+    fn take(&self, piece: Piece) -> Bytes {
+        self.waiting.fetch_sub(piece.lines, Ordering::Relaxed);
+        piece.text
     }
 }
 
@@ -112,6 +188,20 @@ mod tests {
 
     fn line(n: usize) -> Bytes {
         format!("{n}\n").into()
+    }
+
+    impl Feed {
+        /// A line that is a piece of its own.
+        pub(crate) fn send(&mut self, line: &Bytes, gap: impl FnOnce(u64) -> Bytes) -> Fed {
+            let fed = self.offer(0..line.len(), gap);
+            self.flush(line);
+            fed
+        }
+    }
+
+    fn taken(stream: &mut EventStream) -> Option<Bytes> {
+        let piece = stream.pieces.try_recv().ok()?;
+        Some(stream.take(piece))
     }
 
     /// What a reader gets who reads when the sender has nothing left to send.
@@ -140,11 +230,13 @@ mod tests {
         let fed: Vec<_> = (0..5).map(|n| feed.send(&line(n), gap)).collect();
         assert_eq!(fed, [Fed::Sent, Fed::Sent, Fed::Lost, Fed::Lost, Fed::Lost]);
         assert_eq!(feed.tell_gap(gap), Fed::Lost);
-        assert_eq!(stream.lines.try_recv(), Ok(line(0)));
+        assert_eq!(taken(&mut stream), Some(line(0)));
         assert_eq!(feed.tell_gap(gap), Fed::Sent);
+        feed.flush(&Bytes::new());
         assert_eq!(feed.send(&line(5), gap), Fed::Lost);
-        assert_eq!(stream.lines.try_recv(), Ok(line(1)));
+        assert_eq!(taken(&mut stream), Some(line(1)));
         assert_eq!(feed.tell_gap(gap), Fed::Sent);
+        feed.flush(&Bytes::new());
         drop(feed);
         assert_eq!(rest(stream), "lost 3\nlost 1\n");
     }
@@ -159,20 +251,52 @@ mod tests {
         assert_eq!(feed.send(&line(2), gap), Fed::Gone);
     }
 
+    #[test]
+    fn lines_side_by_side_are_one_piece_and_not_copied() {
+        let text = Bytes::from_static(b"0\n1\n2\n3\n4\n5\n");
+        for (places, shared) in [
+            (&[0..2, 2..4, 4..6, 6..8][..], true),
+            // Half of the text or less would keep all of it.
+            (&[0..2, 2..4, 4..6], false),
+            (&[0..2, 2..4, 6..8, 8..10, 10..12], false),
+        ] {
+            let (mut feed, mut stream) = stream(10);
+            for place in places {
+                assert_eq!(feed.offer(place.clone(), gap), Fed::Sent);
+            }
+            feed.flush(&text);
+            let piece = taken(&mut stream).unwrap();
+            let expected: Vec<u8> = places.iter().flat_map(|place| text[place.clone()].to_vec()).collect();
+            assert_eq!(piece, expected);
+            assert_eq!(text.as_ptr_range().contains(&piece.as_ptr()), shared, "{places:?}");
+            assert_eq!(taken(&mut stream), None);
+        }
+    }
+
     proptest! {
-        /// Lines and told losses add up, in every rhythm of reading.
+        /// Lines and told losses add up, in every rhythm of reading and of sending.
         #[test]
-        fn nothing_is_lost_in_silence(reads in proptest::collection::vec(0usize..4, 1..60), room in 1usize..6) {
+        fn nothing_is_lost_in_silence(
+            reads in proptest::collection::vec((0usize..4, any::<bool>()), 1..60),
+            room in 1usize..6,
+        ) {
             let (mut feed, mut stream) = stream(room);
             let mut text = String::new();
-            for (n, reads) in reads.iter().enumerate() {
-                feed.send(&line(n), gap);
+            let mut shared = BytesMut::new();
+            for (n, (reads, flushes)) in reads.iter().enumerate() {
+                let start = shared.len();
+                shared.extend_from_slice(&line(n));
+                feed.offer(start..shared.len(), gap);
+                if *flushes {
+                    feed.flush(&shared.split().freeze());
+                }
                 for _ in 0..*reads {
-                    if let Ok(line) = stream.lines.try_recv() {
-                        text.push_str(std::str::from_utf8(&line).unwrap());
+                    if let Some(piece) = taken(&mut stream) {
+                        text.push_str(std::str::from_utf8(&piece).unwrap());
                     }
                 }
             }
+            feed.flush(&shared.freeze());
             let untold = feed.lost;
             drop(feed);
             text.push_str(&rest(stream));

@@ -2,7 +2,6 @@
 
 use super::Core;
 use crate::agent::candidates::candidates;
-use crate::agent::feeds::Reader;
 use crate::agent::history::Recorder;
 use crate::agent::request::Request;
 use crate::agent::status::{Status, rss_bytes};
@@ -22,10 +21,8 @@ impl Core {
             Request::Events { interest, format, count, reply } => {
                 // What happened before is for those who asked before.
                 self.catch_up();
-                let (reader, stream) = Reader::new(format, interest.viewer, count);
-                self.next_reader += 1;
-                self.readers.insert(self.next_reader, reader);
-                self.input(time::boot_now(), Input::Subscribe(self.next_reader, interest));
+                let (reader, stream) = self.feeds.add(format, interest.viewer, count);
+                self.input(time::boot_now(), Input::Subscribe(reader, interest));
                 // Before the asker hears of its stream: what it does from then on is told.
                 self.source.want(self.engine.wanted());
                 // Gone meanwhile: its stream is dropped, which the next event shows.

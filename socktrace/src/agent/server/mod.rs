@@ -34,7 +34,8 @@ const REQUEST: usize = 64 * 1024;
 /// that a client gets no processor for seconds between connecting and asking. What has come by then is read first, however
 /// late we are ourselves.
 const PATIENCE: Duration = Duration::from_secs(30);
-/// Bytes that may wait for a client in the kernel, as far as the system's limit (`net.core.wmem_max`) allows.
+/// Bytes that may wait for a client in the kernel: what is told in some milliseconds at full speed, the time that a busy
+/// machine lets a reader wait for a processor. Without CAP_NET_ADMIN no more than `net.core.wmem_max`.
 const QUEUE: usize = 1 << 20;
 /// How long open answers may take to finish when the agent ends.
 const FAREWELL: Duration = Duration::from_secs(2);
@@ -101,7 +102,8 @@ async fn accept(listener: &UnixListener, places: &Places) -> io::Result<(UnixStr
     let place = places.one().await.ok_or(io::ErrorKind::Other)?;
     let (stream, _) = listener.accept().await?;
     // Best effort: with less room, whoever writes and whoever reads wake each other more often.
-    let _ = setsockopt(&stream, sockopt::SndBuf, &QUEUE);
+    let _ = setsockopt(&stream, sockopt::SndBufForce, &QUEUE)
+        .or_else(|_| setsockopt(&stream, sockopt::SndBuf, &QUEUE));
     Ok((stream, place))
 }
 

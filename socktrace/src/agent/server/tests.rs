@@ -255,6 +255,7 @@ async fn a_reader_that_never_reads_is_told_what_it_missed_and_slows_nobody() {
     while !told {
         text.extend_from_slice(&slow.next().await.unwrap().unwrap());
         told = slow_feed.tell_gap(gap) == crate::agent::stream::Fed::Sent;
+        slow_feed.flush(&Bytes::new());
     }
     drop(slow_feed);
     text.extend_from_slice(&slow.all().await.unwrap());

@@ -30,6 +30,8 @@ pub(super) struct Ring {
     wake: Mapped<u32>,
     pace: Pace,
     drained: Instant,
+    /// The last drain left some.
+    has_more: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,11 +49,16 @@ impl Ring {
     pub(super) fn new(records: Records, fd: OwnedFd, wake: Mapped<u32>) -> io::Result<Self> {
         // SAFETY: an owned descriptor, which is not replaced within the `AsyncFd`.
         let fd = unsafe { AsyncFd::register_with_interest(fd, Interest::READABLE) }?;
-        Ok(Self { records, fd, wake, pace: Pace::Settling, drained: Instant::now() })
+        Ok(Self { records, fd, wake, pace: Pace::Settling, drained: Instant::now(), has_more: false })
     }
 
     /// Wait until a drain is worth while. Cancel-safe.
     pub(super) async fn readable(&mut self) -> io::Result<()> {
+        if self.has_more {
+            // Whoever hands on what was made of the others has a turn.
+            tokio::task::yield_now().await;
+            return Ok(());
+        }
         if self.pace == Pace::Busy {
             tokio::time::sleep(PAUSE).await;
             return Ok(());
@@ -83,6 +90,7 @@ impl Ring {
         let now = Instant::now();
         self.pace = self.pace.after(count, now - self.drained);
         self.drained = now;
+        self.has_more = count == max;
         count
     }
 }
