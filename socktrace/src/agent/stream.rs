@@ -62,6 +62,15 @@ enum Part {
     Own(Bytes),
 }
 
+impl Part {
+    fn bytes<'a>(&'a self, text: &'a Bytes) -> &'a [u8] {
+        match self {
+            Self::Shared(place) => text.get(place.clone()).unwrap_or_default(),
+            Self::Own(line) => line,
+        }
+    }
+}
+
 /// Both ends, with room for `backlog` lines.
 #[must_use]
 pub fn stream(backlog: usize) -> (Feed, EventStream) {
@@ -128,12 +137,9 @@ impl Feed {
             // Who gets little of it does not keep all of it.
             [Part::Shared(place)] if place.len() > text.len() / 2 => text.slice(place.clone()),
             parts => {
-                let bytes = |part| match part {
-                    &Part::Shared(ref place) => text.get(place.clone()).unwrap_or_default(),
-                    Part::Own(line) => line,
-                };
-                let mut piece = BytesMut::with_capacity(parts.iter().map(|part| bytes(part).len()).sum());
-                parts.iter().for_each(|part| piece.extend_from_slice(bytes(part)));
+                let len = parts.iter().map(|part| part.bytes(text).len()).sum();
+                let mut piece = BytesMut::with_capacity(len);
+                parts.iter().for_each(|part| piece.extend_from_slice(part.bytes(text)));
                 piece.freeze()
             }
         };

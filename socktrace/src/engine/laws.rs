@@ -78,7 +78,7 @@ impl Run {
                     self.reading = Some(Reading::begin(&mut self.world, self.partial.clone(), only_unix));
                 }
                 Output::Event(event, readers) => {
-                    assert_eq!(readers, [1]);
+                    assert_eq!(readers.as_slice(), [1]);
                     self.told.push(event);
                 }
                 Output::Ready(_) => self.ready += 1,
@@ -245,7 +245,7 @@ proptest! {
             found.sort_unstable();
             let asked: Vec<u64> =
                 all.iter().filter(|(_, interest)| interest.wants(event)).map(|&(id, _)| id).collect();
-            prop_assert_eq!(found, asked, "{:?}", event);
+            prop_assert_eq!(found.into_vec(), asked, "{:?}", event);
         }
         for (_, interest) in &all {
             prop_assert!(interest.kinds.indexes().all(|kind| index.wanted().has(kind)));

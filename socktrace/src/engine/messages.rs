@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use rustc_hash::{FxHashMap, FxHashSet};
+use smallvec::SmallVec;
 
 use super::Interest;
 use crate::socket::{Cgroup, Change, Counters, Event, Held, Socket};
@@ -10,6 +11,8 @@ use crate::table::{Outcome, Scope};
 
 /// Who reads events: a number that the caller chooses.
 pub type ReaderId = u64;
+/// Some of them: mostly one or two, which takes no allocation.
+pub type ReaderIds = SmallVec<[ReaderId; 4]>;
 
 /// What the engine takes.
 #[derive(Debug)]
@@ -48,7 +51,7 @@ pub enum Output {
     /// [`Input::DumpRead`]. Nothing else is asked for before that.
     Seek(FxHashSet<u32>),
     /// Tell these readers.
-    Event(Event, Vec<ReaderId>),
+    Event(Event, ReaderIds),
     /// The first dump is in the table, with so many sockets.
     Ready(u64),
 }

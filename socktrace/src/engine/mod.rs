@@ -18,7 +18,7 @@ fn opener(view: &View<'_>) -> Opener {
 mod tests;
 
 pub use interest::Interest;
-pub use messages::{Input, Output, Reach, ReaderId, Stats};
+pub use messages::{Input, Output, Reach, ReaderId, ReaderIds, Stats};
 
 use std::sync::Arc;
 

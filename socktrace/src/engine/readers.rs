@@ -8,7 +8,7 @@ use rustc_hash::FxHashMap;
 
 use super::interest::{FactsOf, Interest};
 use super::keys::Key;
-use super::messages::ReaderId;
+use super::messages::{ReaderId, ReaderIds};
 use crate::socket::{Event, KindSet};
 
 /// Everybody who reads events.
@@ -77,18 +77,18 @@ impl Readers {
     }
 
     /// Who wants the event, each once.
-    pub(super) fn of(&self, event: &Event) -> Vec<ReaderId> {
+    pub(super) fn of(&self, event: &Event) -> ReaderIds {
         let shelf = &self.by_kind[KindSet::index(&event.kind)];
         let facts = FactsOf::new();
         let wants = |id: &&ReaderId| self.interests[*id].wants_with(event, &facts);
-        let mut readers: Vec<ReaderId> = shelf.any.iter().filter(wants).copied().collect();
+        let mut readers: ReaderIds = shelf.any.iter().filter(wants).copied().collect();
         let Some(subject) = event.subject.as_deref().filter(|_| !shelf.keyed.is_empty()) else {
             return readers;
         };
         let mut found = 0;
         for key in Key::of_subject(subject).filter(|key| shelf.sorts[key.sort()] > 0) {
             if let Some(under) = shelf.keyed.get(&key) {
-                readers.extend(under.iter().filter(wants));
+                readers.extend(under.iter().filter(wants).copied());
                 found += 1;
             }
         }

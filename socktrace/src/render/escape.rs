@@ -34,6 +34,11 @@ pub fn text(bytes: &[u8]) -> String {
 /// Appends a JSON string with its quotes (RFC 8259). Bytes that are no UTF-8 become U+FFFD, as JSON has no bytes.
 pub fn push_json(out: &mut Vec<u8>, text: &[u8]) {
     out.push(b'"');
+    if text.iter().all(|&byte| matches!(byte, b' '..=b'~') && !matches!(byte, b'"' | b'\\')) {
+        out.extend_from_slice(text);
+        out.push(b'"');
+        return;
+    }
     for chunk in text.utf8_chunks() {
         for c in chunk.valid().chars() {
             match u8::try_from(c) {

@@ -9,6 +9,13 @@ use super::units::{push_ip, push_u64};
 use crate::socket::{BootNs, Closing, Endpoint, Event, EventKind, Owner, State, Subject, UnixName};
 use std::io::Write as _;
 
+/// What stands before a value: `,"name":`. In one piece, because writing these takes most of the time.
+macro_rules! key {
+    ($name:literal) => {
+        concat!(",\"", $name, "\":")
+    };
+}
+
 /// Appends the event and a newline.
 pub fn encode(event: &Event, clock: &Clock, out: &mut Vec<u8>) {
     out.extend_from_slice(b"{\"ts\":\"");
@@ -33,7 +40,7 @@ pub fn encode(event: &Event, clock: &Clock, out: &mut Vec<u8>) {
     }
     kind(&event.kind, out);
     if is_found(event) {
-        word(out, "seen_by", "dump");
+        word(out, key!("seen_by"), "dump");
     }
     out.extend_from_slice(b"}\n");
 }
@@ -56,10 +63,10 @@ pub fn encode_ended(event: &Event, missed: bool, clock: &Clock, out: &mut Vec<u8
     encode(event, clock, out);
     out.truncate(out.len() - b"}\n".len());
     if missed && !is_found(event) {
-        word(out, "seen_by", "dump");
+        word(out, key!("seen_by"), "dump");
     }
     if let Some(opened) = event.subject.as_ref().and_then(|subject| subject.opened) {
-        time(out, "opened", opened, clock);
+        time(out, key!("opened"), opened, clock);
     }
     out.extend_from_slice(b"}\n");
 }
@@ -69,8 +76,8 @@ pub fn encode_gap(at: BootNs, lost: u64, clock: &Clock, out: &mut Vec<u8>) {
     out.extend_from_slice(b"{\"ts\":\"");
     out.extend_from_slice(&clock.rfc3339(at));
     out.extend_from_slice(b"\",\"event\":\"lost\"");
-    number(out, "lost", lost);
-    word(out, "by", "reader");
+    number(out, key!("lost"), lost);
+    word(out, key!("by"), "reader");
     out.extend_from_slice(b"}\n");
 }
 
@@ -79,9 +86,9 @@ pub fn encode_gap(at: BootNs, lost: u64, clock: &Clock, out: &mut Vec<u8>) {
 pub fn encode_socket(subject: &Subject, clock: &Clock, out: &mut Vec<u8>) {
     let start = out.len();
     socket(subject, None, out);
-    known(out, "inode", subject.inode.into());
+    known(out, key!("inode"), subject.inode.into());
     if let Some(opened) = subject.opened {
-        time(out, "opened", opened, clock);
+        time(out, key!("opened"), opened, clock);
     }
     // The first field came with a comma before it.
     if let Some(first) = out.get_mut(start) {
@@ -91,26 +98,28 @@ pub fn encode_socket(subject: &Subject, clock: &Clock, out: &mut Vec<u8>) {
 }
 
 fn socket(subject: &Subject, old_state: Option<State>, out: &mut Vec<u8>) {
-    word(out, "proto", subject.proto.name());
-    word(out, "family", subject.family.name());
-    endpoint(out, "local_addr", "local_port", &subject.local);
+    word(out, key!("proto"), subject.proto.name());
+    word(out, key!("family"), subject.family.name());
+    endpoint(out, [key!("local_addr"), key!("local_port")], &subject.local);
     if !is_wildcard(&subject.peer) {
-        endpoint(out, "peer_addr", "peer_port", &subject.peer);
+        endpoint(out, [key!("peer_addr"), key!("peer_port")], &subject.peer);
     }
-    word(out, "state", subject.state.word());
+    word(out, key!("state"), subject.state.word());
     if let Some(old) = old_state {
-        word(out, "old_state", old.word());
+        word(out, key!("old_state"), old.word());
     }
-    known(out, "cookie", subject.cookie);
-    known(out, "netns", subject.netns.into());
-    known(out, "ifindex", subject.ifindex.into());
+    known(out, key!("cookie"), subject.cookie);
+    known(out, key!("netns"), subject.netns.into());
+    known(out, key!("ifindex"), subject.ifindex.into());
     if let Some(uid) = subject.uid {
-        number(out, "uid", uid.into());
+        number(out, key!("uid"), uid.into());
     }
     owner(&subject.owner, out);
-    known(out, "cgroup", subject.cgroup);
+    known(out, key!("cgroup"), subject.cgroup);
     for (name, value) in subject.place.iter().flat_map(|cgroup| fields(cgroup)) {
-        key(out, name);
+        out.extend_from_slice(b",\"");
+        push(out, name);
+        out.extend_from_slice(b"\":");
         push_json(out, value);
     }
 }
@@ -118,58 +127,58 @@ fn socket(subject: &Subject, old_state: Option<State>, out: &mut Vec<u8>) {
 fn owner(owner: &Owner, out: &mut Vec<u8>) {
     match owner.process() {
         Some(process) => {
-            number(out, "pid", process.pid.into());
-            key(out, "comm");
+            number(out, key!("pid"), process.pid.into());
+            push(out, key!("comm"));
             push_json(out, process.comm.as_bytes());
         }
         None => out.extend_from_slice(b",\"pid\":null,\"comm\":null"),
     }
-    word(out, "attribution", owner.attribution().name());
+    word(out, key!("attribution"), owner.attribution().name());
 }
 
 fn kind(kind: &EventKind, out: &mut Vec<u8>) {
     match kind {
         EventKind::Bind { errno } | EventKind::Listen { errno } => error(out, *errno),
-        EventKind::Connect { latency_us } => measured(out, "latency_us", *latency_us),
+        EventKind::Connect { latency_us } => measured(out, key!("latency_us"), *latency_us),
         EventKind::ConnectFailed { errno, latency_us, failed_by } => {
-            measured(out, "latency_us", *latency_us);
+            measured(out, key!("latency_us"), *latency_us);
             if let Some(side) = failed_by {
-                word(out, "failed_by", side.name());
+                word(out, key!("failed_by"), side.name());
             }
             error(out, *errno);
         }
         EventKind::Close { duration_us, closing, .. } => {
-            measured(out, "duration_us", *duration_us);
+            measured(out, key!("duration_us"), *duration_us);
             if let Some(closing) = closing {
                 totals(closing, out);
             }
         }
         EventKind::Lost { records } => {
-            number(out, "lost", *records);
-            word(out, "by", "kernel");
+            number(out, key!("lost"), *records);
+            word(out, key!("by"), "kernel");
         }
         EventKind::Resync { added, removed, changed } => {
-            number(out, "added", *added);
-            number(out, "removed", *removed);
-            number(out, "changed", *changed);
+            number(out, key!("added"), *added);
+            number(out, key!("removed"), *removed);
+            number(out, key!("changed"), *changed);
         }
         EventKind::Accept | EventKind::Open | EventKind::State { .. } => {}
     }
 }
 
 fn totals(closing: &Closing, out: &mut Vec<u8>) {
-    number(out, "bytes_sent", closing.bytes_sent);
-    number(out, "bytes_received", closing.bytes_received);
-    number(out, "segs_out", closing.segs_out.into());
-    number(out, "segs_in", closing.segs_in.into());
-    number(out, "retrans", closing.retrans.into());
-    known(out, "rtt_us", closing.rtt_us.into());
-    known(out, "min_rtt_us", closing.min_rtt_us.into());
+    number(out, key!("bytes_sent"), closing.bytes_sent);
+    number(out, key!("bytes_received"), closing.bytes_received);
+    number(out, key!("segs_out"), closing.segs_out.into());
+    number(out, key!("segs_in"), closing.segs_in.into());
+    number(out, key!("retrans"), closing.retrans.into());
+    known(out, key!("rtt_us"), closing.rtt_us.into());
+    known(out, key!("min_rtt_us"), closing.min_rtt_us.into());
     if let Some(side) = closing.closed_first {
-        word(out, "closed_first", side.name());
+        word(out, key!("closed_first"), side.name());
     }
     if let Some(side) = closing.reset {
-        word(out, "reset", side.name());
+        word(out, key!("reset"), side.name());
     }
     error(out, closing.errno);
 }
@@ -179,17 +188,17 @@ pub(super) fn is_wildcard(endpoint: &Endpoint) -> bool {
     matches!(endpoint, Endpoint::Inet { addr, port: 0 } if addr.is_unspecified())
 }
 
-fn endpoint(out: &mut Vec<u8>, addr_key: &str, port_key: &str, endpoint: &Endpoint) {
+fn endpoint(out: &mut Vec<u8>, [addr_key, port_key]: [&'static str; 2], endpoint: &Endpoint) {
     match endpoint {
         Endpoint::Inet { addr, port } => {
-            key(out, addr_key);
+            push(out, addr_key);
             out.push(b'"');
             push_ip(out, *addr);
             out.push(b'"');
             number(out, port_key, (*port).into());
         }
         Endpoint::Unix { name, .. } if !name.is_unnamed() => {
-            key(out, addr_key);
+            push(out, addr_key);
             unix_name(name, out);
         }
         // Unnamed, not known, or of a family that no hook tells of.
@@ -214,48 +223,52 @@ fn unix_name(name: &UnixName, out: &mut Vec<u8>) {
     }
 }
 
-fn key(out: &mut Vec<u8>, name: &str) {
-    out.extend_from_slice(b",\"");
-    out.extend_from_slice(name.as_bytes());
-    out.extend_from_slice(b"\":");
+#[inline(always)]
+fn push(out: &mut Vec<u8>, text: &str) {
+    out.extend_from_slice(text.as_bytes());
 }
 
 /// A word of ours, which needs no escaping.
-fn word(out: &mut Vec<u8>, name: &str, text: &str) {
-    key(out, name);
+#[inline(always)]
+fn word(out: &mut Vec<u8>, key: &str, text: &str) {
+    push(out, key);
     out.push(b'"');
     out.extend_from_slice(text.as_bytes());
     out.push(b'"');
 }
 
-fn time(out: &mut Vec<u8>, name: &str, at: BootNs, clock: &Clock) {
-    key(out, name);
+#[inline(always)]
+fn time(out: &mut Vec<u8>, key: &str, at: BootNs, clock: &Clock) {
+    push(out, key);
     out.push(b'"');
     out.extend_from_slice(&clock.rfc3339(at));
     out.push(b'"');
 }
 
-fn number(out: &mut Vec<u8>, name: &str, number: u64) {
-    key(out, name);
+#[inline(always)]
+fn number(out: &mut Vec<u8>, key: &str, number: u64) {
+    push(out, key);
     push_u64(out, number);
 }
 
 /// A number whose 0 means that it is not known.
-fn known(out: &mut Vec<u8>, name: &str, value: u64) {
+#[inline(always)]
+fn known(out: &mut Vec<u8>, key: &str, value: u64) {
     if value != 0 {
-        number(out, name, value);
+        number(out, key, value);
     }
 }
 
-fn measured(out: &mut Vec<u8>, name: &str, value: Option<u64>) {
+#[inline(always)]
+fn measured(out: &mut Vec<u8>, key: &str, value: Option<u64>) {
     if let Some(value) = value {
-        number(out, name, value);
+        number(out, key, value);
     }
 }
 
 fn error(out: &mut Vec<u8>, errno: u16) {
     if errno != 0 {
-        key(out, "error");
+        push(out, key!("error"));
         // Writing to a Vec cannot fail.
         let _ = write!(out, "\"{}\"", errno_name(errno));
     }

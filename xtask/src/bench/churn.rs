@@ -19,15 +19,17 @@ const IDLE: Duration = Duration::from_secs(10);
 /// Rates, costs and losses.
 pub(super) fn run(bench: &Bench) -> Result<Vec<Row>> {
     let mut rows = Vec::new();
-    for (name, traffic, threads) in [
-        ("TCP, 1 thread", Traffic::Tcp, 1),
-        ("TCP, 2 threads", Traffic::Tcp, 2),
-        ("UDP, 1 thread", Traffic::Udp, 1),
+    // The agent and the reader have the other processor; without one, load, agent and reader share what there is.
+    let (apart, shared) = (Some(0), None);
+    for (name, traffic, threads, core) in [
+        ("TCP, 1 thread", Traffic::Tcp, 1, apart),
+        ("TCP, 2 threads", Traffic::Tcp, 2, apart),
+        ("TCP, 2 threads on all processors", Traffic::Tcp, 2, shared),
+        ("UDP, 1 thread", Traffic::Udp, 1, apart),
+        ("UDP, 2 threads", Traffic::Udp, 2, apart),
     ] {
-        // One thread of load leaves the other processor to the agent and the reader; two threads share with them.
-        let first_core = (threads == 1).then_some(0);
-        let churn = Churn { traffic, count: bench.scaled(CONNECTIONS), threads, first_core };
-        rows.extend(traced(bench, name, churn)?);
+        let count = bench.scaled(CONNECTIONS) / threads as u32;
+        rows.extend(traced(bench, name, Churn { traffic, count, threads, core })?);
     }
     let agent = Agent::start(bench, None)?;
     agent.settled()?;
@@ -36,7 +38,8 @@ pub(super) fn run(bench: &Bench) -> Result<Vec<Row>> {
     let share = (cpu_ns(agent.pid())? - cpu) / begun.elapsed().as_nanos() as f64 * 100.0;
     rows.push(Row::new("idle agent", "% of a core", share).at_most(0.1));
     drop(agent);
-    rows.push(long(bench)?);
+    rows.push(long(bench, Traffic::Tcp)?);
+    rows.push(long(bench, Traffic::Udp)?);
     Ok(rows)
 }
 
@@ -45,7 +48,7 @@ fn traced(bench: &Bench, name: &str, churn: Churn) -> Result<Vec<Row>> {
     let (mut untraced, mut alone, mut subscribed) = (Vec::new(), Vec::new(), Vec::new());
     let (mut cost_alone, mut cost_subscribed) = (Vec::new(), Vec::new());
     let mut lost = 0.0;
-    let reader = churn.first_core.map(|core| core + 1);
+    let reader = churn.core.map(|core| core + 1);
     for _ in 0..bench.runs {
         untraced.push(churn.run()?);
         let agent = Agent::start(bench, reader)?;
@@ -60,9 +63,10 @@ fn traced(bench: &Bench, name: &str, churn: Churn) -> Result<Vec<Row>> {
     }
     let untraced = median(untraced);
     let row = |what: &str, unit, value| Row::new(format!("{name}: {what}"), unit, value);
+    let both = row("rate with agent and subscriber", "/s", median(subscribed)).peer("untraced", untraced);
     Ok(vec![
         row("rate with agent", "/s", median(alone)).peer("untraced", untraced),
-        row("rate with agent and subscriber", "/s", median(subscribed)).peer("untraced", untraced).keeps(0.9),
+        if reader.is_some() { both.keeps(0.9) } else { both },
         row("agent, processor time for each event", "ns", median(cost_alone)).at_most(1500.0),
         row("the same with a subscriber", "ns", median(cost_subscribed)).at_most(3000.0),
         row("lost", "events", lost).at_most(0.0),
@@ -77,20 +81,25 @@ fn cost_of(agent: &Agent, churn: Churn) -> Result<(f64, f64)> {
     Ok((rate, (cpu_ns(agent.pid())? - cpu) / (now - seen)))
 }
 
-/// A minute of connections: every record arrives, and the subscriber gets a line for every event.
-fn long(bench: &Bench) -> Result<Row> {
+/// A minute of it: every record arrives, and the subscriber gets a line for every event.
+fn long(bench: &Bench, traffic: Traffic) -> Result<Row> {
+    let (name, query, lines_each) = match traffic {
+        // connect, accept, and a close on each side.
+        Traffic::Tcp => ("TCP connections", "proto=tcp&kinds=connect,accept,close", 4.0),
+        Traffic::Udp => ("UDP sockets", "proto=udp&kinds=open,close", 2.0),
+    };
     let agent = Agent::start(bench, Some(1))?;
-    let subscriber = agent.subscribe("proto=tcp&kinds=connect,accept,close", Some(1))?;
+    let subscriber = agent.subscribe(query, Some(1))?;
     let most = LONG / bench.divide.max(1);
-    let load = Background::tcp(most);
+    let load = Background::of(traffic, most);
     std::thread::sleep(most);
-    let connections = load.stop()?;
+    let count = load.stop()?;
     agent.settled()?;
     let lost = agent.status("events_lost")?;
     let Told { lines, lost: untold } = subscriber.stop()?;
-    note(&format!("{connections} connections in {} s, {lines} lines", most.as_secs()));
-    // connect, accept, and a close on each side; the subscriber may be told of others' as well.
-    let missing = (4.0 * connections as f64 - lines as f64).max(0.0);
-    let what = format!("{} s at full speed, {connections} connections: lost or untold", most.as_secs());
+    note(&format!("{count} {name} in {} s, {lines} lines", most.as_secs()));
+    // The subscriber may be told of others' as well.
+    let missing = (lines_each * count as f64 - lines as f64).max(0.0);
+    let what = format!("{} s at full speed, {count} {name}: lost or untold", most.as_secs());
     Ok(Row::new(what, "events", lost.max(untold as f64).max(missing)).at_most(0.0))
 }

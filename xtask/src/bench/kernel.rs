@@ -54,7 +54,7 @@ pub(super) fn run(bench: &Bench) -> Result<Vec<Row>> {
 }
 
 fn load(bench: &Bench, traffic: Traffic) -> Result<()> {
-    Churn { traffic, count: bench.scaled(CONNECTIONS), threads: 1, first_core: None }.run().map(drop)
+    Churn { traffic, count: bench.scaled(CONNECTIONS), threads: 1, core: None }.run().map(drop)
 }
 
 /// By program: what a run cost in each round, and how many runs there were.

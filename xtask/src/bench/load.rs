@@ -49,6 +49,15 @@ pub(super) enum Traffic {
     Udp,
 }
 
+impl Traffic {
+    fn run(self, count: u32) -> Result<()> {
+        match self {
+            Traffic::Tcp => tcp(count),
+            Traffic::Udp => udp(count),
+        }
+    }
+}
+
 /// How much of it.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Churn {
@@ -56,8 +65,8 @@ pub(super) struct Churn {
     /// By each thread.
     pub(super) count: u32,
     pub(super) threads: usize,
-    /// The processor of the first thread, and so on from there; none to leave it to the kernel.
-    pub(super) first_core: Option<usize>,
+    /// The processor of all threads; none to leave it to the kernel.
+    pub(super) core: Option<usize>,
 }
 
 impl Churn {
@@ -65,18 +74,13 @@ impl Churn {
     pub(super) fn run(self) -> Result<f64> {
         let begun = Instant::now();
         std::thread::scope(|scope| {
-            let work = |thread: usize| {
-                move || {
-                    if let Some(core) = self.first_core {
-                        pin(core + thread)?;
-                    }
-                    match self.traffic {
-                        Traffic::Tcp => tcp(self.count),
-                        Traffic::Udp => udp(self.count),
-                    }
+            let work = move || {
+                if let Some(core) = self.core {
+                    pin(core)?;
                 }
+                self.traffic.run(self.count)
             };
-            let threads: Vec<_> = (0..self.threads).map(|thread| scope.spawn(work(thread))).collect();
+            let threads: Vec<_> = (0..self.threads).map(|_| scope.spawn(work)).collect();
             threads
                 .into_iter()
                 .try_for_each(|thread| thread.join().map_err(|_| anyhow::anyhow!("a load thread died"))?)
@@ -209,19 +213,20 @@ pub(super) struct Background {
 }
 
 impl Background {
-    /// TCP connections at full speed.
-    pub(super) fn tcp(most: Duration) -> Background {
+    /// At full speed.
+    pub(super) fn of(traffic: Traffic, most: Duration) -> Background {
         let begun = Instant::now();
-        Background::start(move |_| if begun.elapsed() < most { EACH_TURN } else { 0 })
+        Background::start(traffic, move |_| if begun.elapsed() < most { EACH_TURN } else { 0 })
     }
 
     /// So many TCP connections at full speed.
     pub(super) fn connections(most: u64) -> Background {
-        Background::start(move |done| u32::try_from(most - done).unwrap_or(EACH_TURN).min(EACH_TURN))
+        let next = move |done| u32::try_from(most - done).unwrap_or(EACH_TURN).min(EACH_TURN);
+        Background::start(Traffic::Tcp, next)
     }
 
     /// As many at a time as `next` says to the number of those before, until it says none.
-    fn start(next: impl Fn(u64) -> u32 + Send + 'static) -> Background {
+    fn start(traffic: Traffic, next: impl Fn(u64) -> u32 + Send + 'static) -> Background {
         let (stop, done) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU64::new(0)));
         let (stopped, counted) = (Arc::clone(&stop), Arc::clone(&done));
         let thread = std::thread::spawn(move || {
@@ -230,7 +235,7 @@ impl Background {
                 match next(count) {
                     0 => break,
                     more => {
-                        tcp(more)?;
+                        traffic.run(more)?;
                         count += u64::from(more);
                         counted.store(count, Ordering::Relaxed);
                     }
@@ -241,7 +246,7 @@ impl Background {
         Background { stop, done, thread: Some(thread) }
     }
 
-    /// How many connections there were until now.
+    /// How many there were until now.
     pub(super) fn done(&self) -> u64 {
         self.done.load(Ordering::Relaxed)
     }
@@ -251,7 +256,7 @@ impl Background {
         self.thread.as_ref().is_some_and(|thread| !thread.is_finished())
     }
 
-    /// End it; how many connections there were.
+    /// End it; how many there were.
     pub(super) fn stop(mut self) -> Result<u64> {
         self.end().context("the load was stopped twice")?
     }

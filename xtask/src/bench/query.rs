@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use anyhow::Result;
 
 use super::agent::Agent;
-use super::load::{Background, Held, note};
+use super::load::{Background, Held, Traffic, note};
 use super::measure::{median, quantile};
 use super::row::Row;
 use super::{Bench, Peers};
@@ -21,7 +21,7 @@ pub(super) fn run(bench: &Bench, peers: &Peers) -> Result<Vec<Row>> {
     let port = super::ss::lonely_port(peers)?;
 
     let agent = Agent::start(bench, None)?;
-    let load = Background::tcp(Duration::from_secs(120));
+    let load = Background::of(Traffic::Tcp, Duration::from_secs(120));
     let mut one = Vec::new();
     for _ in 0..bench.scaled(QUESTIONS) {
         one.push(asked(&agent, &format!("/v1/sockets?arg=-tn&arg=sport&arg=%3D&arg=:{port}"))?);

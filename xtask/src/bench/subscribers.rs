@@ -38,8 +38,7 @@ fn cost(bench: &Bench, count: u32, query: &dyn Fn(u32) -> String) -> Result<f64>
     for n in 0..count {
         subscribers.push(agent.subscribe(&query(n), None)?);
     }
-    let churn =
-        Churn { traffic: Traffic::Tcp, count: bench.scaled(CONNECTIONS), threads: 1, first_core: None };
+    let churn = Churn { traffic: Traffic::Tcp, count: bench.scaled(CONNECTIONS), threads: 1, core: None };
     let (seen, cpu) = (agent.settled()?, cpu_ns(agent.pid())?);
     churn.run()?;
     let now = agent.settled()?;
