@@ -7,9 +7,10 @@ use aya_ebpf::helpers::generated::{bpf_get_netns_cookie, bpf_get_socket_cookie};
 use aya_ebpf::helpers::{bpf_get_current_cgroup_id, bpf_get_current_uid_gid, bpf_ktime_get_boot_ns};
 use aya_ebpf::macros::{cgroup_sock, cgroup_sock_addr};
 use aya_ebpf::programs::{SockAddrContext, SockContext};
-use socktrace_common::{CallRecord, Family, Kind, RecordHead};
+use socktrace_common::{CallRecord, Family, Field, Kind, RecordHead};
 
 use crate::emit::{self, emit};
+use crate::fields::probe;
 use crate::maps::{KNOWN, SETS, WAYS};
 use crate::socket::{Found, TCP, put_v4};
 use crate::{calls, task};
@@ -89,14 +90,17 @@ fn created(sock: *mut bpf_sock) -> i32 {
     ALLOW
 }
 
-/// Of TCP, sockets that never were connected or no longer are: for all others CLOSE is told by a state change. And
-/// those that close(2) leaves to the kernel: by the state change that follows at once, where one does.
+/// Of TCP, sockets that are bound and nothing more: for all others CLOSE is told by a state change, or they never left
+/// it, and without a port nobody has listed them. And those that close(2) leaves to the kernel: by the state change that
+/// follows at once, where one does.
 #[inline(always)]
 fn released(sock: *mut bpf_sock) -> i32 {
     // SAFETY: the context of the program.
     unsafe {
         let kind = match (*sock).state {
             _ if !is_tcp((*sock).protocol) => Kind::Release,
+            // The context of this hook shows no port (net/core/filter.c, `__sock_filter_check_attach_type`).
+            CLOSE if probe::<u16>(sock as u64, Field::SkNum) == 0 => return ALLOW,
             CLOSE => Kind::Release,
             ESTABLISHED | CLOSE_WAIT => {
                 emit::closing(sock as u64);

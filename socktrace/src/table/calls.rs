@@ -6,6 +6,9 @@ use super::tell::Teller;
 use super::{Table, is_kept};
 use crate::socket::{Change, Endpoint, EventKind, FailedBy, Owner, Proto, State};
 
+/// What bind(2) returns when a cgroup's program refuses it.
+const EPERM: u16 = 1;
+
 impl Table {
     /// A UDP, RAW or ping socket was made.
     pub(super) fn create(&mut self, change: &Change) {
@@ -39,9 +42,18 @@ impl Table {
         }
     }
 
-    /// bind(2) returned. If the cgroup hook told of this bind, nothing is to be told again.
+    /// bind(2) returned. If the cgroup hook told of this bind, nothing is to be told again, but that another program of
+    /// that hook has refused it (net/ipv4/af_inet.c, `__inet_bind`): then the port is given back.
     pub(super) fn bind(&mut self, change: &Change, errno: u16, told: &mut Teller<'_>) {
-        let current = self.slots.find(change.cookie);
+        let mut current = self.slots.find(change.cookie);
+        if let (EPERM, Proto::Tcp, Some(slot)) = (errno, change.proto, current)
+            && self.slots.get(slot).is_bind_told()
+            && self.slots.get(slot).state == State::BoundInactive
+        {
+            self.remove(slot);
+            self.gone(change);
+            current = None;
+        }
         let mut told_before = false;
         if let (0, Some(slot)) = (errno, current) {
             self.alter(slot, |entry| {
@@ -64,6 +76,8 @@ impl Table {
 
     fn bound(&mut self, change: &Change, current: Option<u32>) -> Option<u32> {
         match current {
+            // It has an address and no port yet (IP_BIND_ADDRESS_NO_PORT): nothing lists it, and nothing tells its end.
+            None if change.proto == Proto::Tcp && change.local.port() == 0 => None,
             None if is_kept(change) => {
                 let mut entry = Entry::of_change(change, after_bind(change));
                 // Its creation was not seen; for TCP and UNIX there is none to see.
@@ -234,8 +248,8 @@ impl Table {
         told.tell(EventKind::Open, change, entry, entry.map_or(State::Close, |entry| entry.state));
     }
 
-    /// The last descriptor is gone. Of TCP, only sockets in CLOSE are told of here: one that is in the table is
-    /// bound and nothing more, or its way to CLOSE was lost.
+    /// The last descriptor is gone. Of TCP, only sockets that are bound and nothing more are told of here: a state change
+    /// tells that the others are in CLOSE, and has no port then.
     pub(super) fn release(&mut self, change: &Change, told: &mut Teller<'_>) {
         let entry = self.slots.find(change.cookie).map(|slot| self.remove(slot));
         self.gone(change);

@@ -151,6 +151,12 @@ fn a_bind_is_told_once() {
     let script = format!("{post}\n{exit}\n60 3 tcp release 0.0.0.0:0 - 9");
     check(&script, &[told[0], "close 3 10.0.0.1:80 0.0.0.0:0 9 after=Some(20)"], &[]);
     check("41 3 tcp bind:98 10.0.0.1:80 - 9", &["bind 3 10.0.0.1:80 - 9 errno=98"], &[]);
+    // It is bound already.
+    let again = format!("{post}\n{exit}\n60 3 tcp bind:22 10.0.0.1:81 - 9");
+    check(&again, &[told[0], "bind 3 10.0.0.1:81 0.0.0.0:0 9 errno=22"], &table);
+    // Another program of the cgroup hook refused it: there is no release of what has no port.
+    let refused = format!("{post}\n41 3 tcp bind:1 10.0.0.1:80 - 9");
+    check(&refused, &[told[0], "bind 3 10.0.0.1:80 - 9 errno=1"], &[]);
 }
 
 #[test]
@@ -165,6 +171,15 @@ fn a_released_tcp_socket_that_was_told_closed_is_not_told_again() {
         "close 7 10.0.0.1:4000 10.0.0.2:80 5 after=Some(100)",
     ];
     check(&script, &told, &[]);
+}
+
+#[test]
+fn a_tcp_socket_with_an_address_and_no_port_is_not_listed() {
+    let bound = "41 3 tcp bind:0 10.0.0.1:0 - 9";
+    let bind = "bind 3 10.0.0.1:0 - 9 errno=0";
+    check(bound, &[bind], &[]);
+    let script = format!("{bound}\n50 3 tcp close>syn-sent 10.0.0.1:4000 10.0.0.2:80 9");
+    check(&script, &[bind], &["3 SYN-SENT 10.0.0.1:4000 10.0.0.2:80 9"]);
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! What nobody wants to be told is not recorded either.
 
 use super::{Agent, Churn};
+use crate::support::actor::Actor;
 use crate::support::{may_trace, wait_for};
 use serde_json::json;
 
@@ -21,11 +22,12 @@ fn the_birth_of_a_child_is_recorded_while_somebody_wants_states() {
     }
     let agent = Agent::start(&[]);
     for _ in 0..2 {
-        let events = agent.events(&["--states", "-t"]);
-        let mut churn = Churn::begin(1);
-        let netns = churn.server.netns();
-        churn.end();
-        let born = events.event(|event| event["netns"] == netns && event["old_state"] == "LISTEN");
+        let mut server = Actor::alone("a-server");
+        let port = server.does("listen 127.0.0.1");
+        // What others do on this machine may be more than a reader can take.
+        let events = agent.events(&["--states", &format!("sport = :{port}")]);
+        server.beside("a-client").does(&format!("connect 127.0.0.1 {port}"));
+        let born = events.event(|event| event["netns"] == server.netns() && event["old_state"] == "LISTEN");
         assert_eq!((&born["event"], &born["state"]), (&json!("state"), &json!("SYN-RECV")), "{born}");
         let wanted = (0..3).map(|_| records(&agent)).min().unwrap();
         drop(events);
@@ -40,5 +42,4 @@ fn the_birth_of_a_child_is_recorded_while_somebody_wants_states() {
         records(&agent)
     };
     wait_for("a round without births", || (records(&agent) + COUNT * 9 / 10 < wanted).then_some(()));
-    assert_eq!(agent.status()["events_lost"], 0);
 }

@@ -405,11 +405,15 @@ impl World {
             _ => sock.is.local.port() != 0,
         };
         sock.held = false;
-        // The hook does not say where the socket was.
+        // Of TCP, the hook tells of sockets that are bound and nothing more.
+        let is_silent = sock.proto == Proto::Tcp && sock.closed;
+        // It does not say where the socket was.
         let nowhere = end(sock.family, 0, 0);
         (sock.is.local, sock.is.peer, sock.closed) = (nowhere.clone(), nowhere, true);
         sock.is.state = State::Close;
-        self.change(cookie, ChangeKind::Release, Some(by), false);
+        if !is_silent {
+            self.change(cookie, ChangeKind::Release, Some(by), false);
+        }
         if told {
             self.expect("close", cookie, self.owner_pid(cookie));
         }
