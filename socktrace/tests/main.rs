@@ -14,6 +14,7 @@ mod kernels;
 mod kinds;
 mod owners;
 mod privileges;
+mod refused;
 mod ss_cases;
 mod ss_ghost;
 mod ss_parity;

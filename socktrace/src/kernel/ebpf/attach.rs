@@ -89,8 +89,9 @@ where
     program.try_into().map_err(reason)
 }
 
-/// The innermost cause, and the last line of the verifier if it was the verifier that refused.
-fn reason(error: ProgramError) -> String {
+/// The innermost cause, or if it was the verifier that refused, its last line: the error number of a refusal says as a
+/// rule that permission is denied, and no permission would help.
+pub(super) fn reason(error: ProgramError) -> String {
     if let ProgramError::LoadError { io_error, verifier_log } = &error {
         let log = verifier_log.to_string();
         log::debug!("verifier log:\n{log}");
@@ -98,7 +99,7 @@ fn reason(error: ProgramError) -> String {
         let said =
             |line: &&str| !line.trim().is_empty() && !noise.iter().any(|word| line.trim().starts_with(word));
         return match log.lines().rev().find(said) {
-            Some(line) => format!("{io_error}: {}", line.trim()),
+            Some(line) => format!("the verifier refuses it: {}", line.trim()),
             None => io_error.to_string(),
         };
     }

@@ -4,13 +4,14 @@
 use std::io::Read;
 
 use aya::programs::Iter;
-use aya::{Btf, EbpfLoader, VerifierLogLevel};
+use aya::{Btf, EbpfLoader};
 use socktrace_common::HolderRecord;
 
 use super::EbpfError;
+use super::attach::reason;
 use super::object::object;
 use super::offsets::Offsets;
-use super::tracer::load_error;
+use super::tracer::{load_error, verifier_log};
 use crate::socket::{Comm, Holder, Process};
 
 const PROGRAM: &str = "socket_holders";
@@ -33,14 +34,14 @@ impl HolderIter {
             .map_err(|error| EbpfError::Load { reason: error.to_string(), denied: false })?;
         let mut ebpf = EbpfLoader::new()
             .btf(Some(&btf))
-            .verifier_log_level(VerifierLogLevel::DISABLE)
+            .verifier_log_level(verifier_log())
             .map_max_entries("EVENTS", 4096)
             .map_max_entries("COUNTERS", 1)
             .override_global("OFFSETS", offsets.table.as_slice(), true)
             .load(&object())
             .map_err(load_error)?;
         let program = program(&mut ebpf)?;
-        program.load("task_file", &btf).map_err(attach_error)?;
+        program.load("task_file", &btf).map_err(|error| attach_error(reason(error)))?;
         Ok(Self { ebpf })
     }
 

@@ -179,9 +179,11 @@ impl Drop for Tracer {
     }
 }
 
-/// The verifier's log is costly: only for those who debug.
-fn verifier_log() -> VerifierLogLevel {
-    if log::log_enabled!(log::Level::Debug) { VerifierLogLevel::default() } else { VerifierLogLevel::DISABLE }
+/// What the verifier writes down when it is asked again about a program that it has refused. All its steps are costly:
+/// only for those who debug. Why it refused comes with any level (kernel/bpf/verifier.c, `verbose`); with none, the
+/// kernel takes a buffer for a mistake and says EINVAL instead (kernel/bpf/log.c, `bpf_verifier_log_attr_valid`).
+pub(super) fn verifier_log() -> VerifierLogLevel {
+    if log::log_enabled!(log::Level::Debug) { VerifierLogLevel::default() } else { VerifierLogLevel::STATS }
 }
 
 /// What came of one hook.
