@@ -14,8 +14,8 @@ use crate::agent::Agent;
 use crate::ss_zoo::Zoo;
 use crate::support::{in_own_netns, may_trace};
 
-#[path = "../../xtask/src/fetch_ss.rs"]
-mod fetch_ss;
+#[path = "../../xtask/src/fetch/mod.rs"]
+mod fetch;
 
 #[test]
 fn the_same_bytes_as_ss() {
@@ -80,7 +80,7 @@ fn all_the_same(zoo: &Zoo, theirs: &Listing<'_>, ours: &mut Listing<'_>) {
 pub(crate) fn oracle() -> PathBuf {
     static ORACLE: LazyLock<PathBuf> = LazyLock::new(|| {
         let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("a workspace");
-        fetch_ss::fetch(root).expect("the real ss of iproute2 6.15")
+        fetch::ss::fetch(root).expect("the real ss of iproute2 6.15")
     });
     ORACLE.clone()
 }

@@ -7,7 +7,7 @@ use anyhow::Result;
 
 use crate::build_ebpf::{self, Checked};
 use crate::toolchain::{self, Route};
-use crate::{fetch_ss, oracle, setup, sh, tidy, vm};
+use crate::{fetch, oracle, setup, sh, tidy, vm};
 
 /// Every step in turn; the first that fails ends it. The tests come last, so that their summary is what one sees.
 pub(crate) fn run() -> Result<()> {
@@ -18,7 +18,7 @@ pub(crate) fn run() -> Result<()> {
     sh::step("lints of the kernel programs", kernel_lints)?;
     let checked = sh::step("kernel object", || build_ebpf::check(&toolchain::find_or_install()?))?;
     sh::step("release build", release_build)?;
-    sh::step("the real ss", || fetch_ss::fetch(&sh::root()).map(drop))?;
+    sh::step("the real ss", || fetch::ss::fetch(&sh::root()).map(drop))?;
     sh::step("oracle", || oracle::run(&oracle::Args::of_ci()))?;
     sh::step("other kernels", || vm::run(&vm::Options::of_ci()))?;
     sh::step("tests", || tests(&checked))

@@ -5,7 +5,7 @@
 mod bench;
 mod build_ebpf;
 mod ci;
-mod fetch_ss;
+mod fetch;
 mod oracle;
 mod record;
 mod setup;
@@ -60,7 +60,7 @@ fn main() -> ExitCode {
         Task::Ci => ci::run(),
         Task::BuildEbpf { check, nightly } => build_ebpf::run(check, nightly),
         Task::Tidy => tidy::run(),
-        Task::FetchSs => fetch_ss::fetch(&sh::root()).map(|ss| println!("{}", ss.display())),
+        Task::FetchSs => fetch::ss::fetch(&sh::root()).map(|ss| println!("{}", ss.display())),
         Task::Oracle(args) => oracle::run(&args),
         Task::Vm(options) => vm::run(&options),
         Task::Bench(options) => bench::run(&options),

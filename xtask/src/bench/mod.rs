@@ -139,7 +139,7 @@ impl Peers {
     fn fetch(&mut self, subject: Subject) -> Result<()> {
         match subject {
             Subject::Ss | Subject::Query => {
-                self.ss = crate::fetch_ss::fetch(&sh::root())?;
+                self.ss = crate::fetch::ss::fetch(&sh::root())?;
                 let mut cargo = sh::cargo();
                 cargo.args([
                     "build",

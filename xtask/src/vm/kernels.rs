@@ -1,14 +1,14 @@
 //! Debian's cloud kernels, fetched by the package client from the mirror that this machine uses anyway.
 //!
-//! Each lies unpacked under `target/vm/<series>`; nothing is installed. I/O: apt-get, apt-cache, dpkg-deb, depmod.
+//! Each lies unpacked under `target/vm/<series>`; nothing is installed. I/O: through `Apt`; apt-cache.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
 use anyhow::{Context as _, Result};
 
-use crate::{fetch_ss, sh};
+use crate::fetch::Apt;
+use crate::sh;
 
 /// The kernels that we try, by the name that people know them by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -89,10 +89,10 @@ pub(crate) fn fetch(kernel: Kernel) -> Result<Unpacked> {
     }
     let apt = Apt::of(&folder, kernel.suite())?;
     let meta = "linux-image-cloud-amd64";
-    let image = apt.depends(meta)?.into_iter().find(|name| name.starts_with("linux-image-"));
+    let image = depends(&apt, meta)?.into_iter().find(|name| name.starts_with("linux-image-"));
     let image = image.with_context(|| format!("{meta} names no kernel"))?;
     // Since 7.x the image itself is empty and names the packages that hold the parts.
-    let parts = apt.depends(&image)?.into_iter().filter(|name| {
+    let parts = depends(&apt, &image)?.into_iter().filter(|name| {
         (name.starts_with("linux-binary-") || name.starts_with("linux-modules-")) && !name.contains('|')
     });
     let root = folder.join("root");
@@ -113,45 +113,8 @@ fn unpacked(root: &Path) -> Option<Unpacked> {
     Some(Unpacked { image: images.into_iter().find(|image| image.is_file())?, release, modules })
 }
 
-/// The package client with sources and lists of its own.
-struct Apt {
-    folder: PathBuf,
-}
-
-impl Apt {
-    fn of(folder: &Path, suite: &str) -> Result<Apt> {
-        std::fs::create_dir_all(folder.join("lists/partial"))?;
-        std::fs::create_dir_all(folder.join("cache/archives/partial"))?;
-        std::fs::write(folder.join("sources.list"), fetch_ss::source_of(suite)?)?;
-        let apt = Apt { folder: folder.to_owned() };
-        sh::run(apt.command("apt-get").args(["-q", "-q", "update"]))?;
-        Ok(apt)
-    }
-
-    fn command(&self, program: &str) -> Command {
-        let mut command = Command::new(program);
-        let set = |name: &str, value: &str| format!("{name}={}", self.folder.join(value).display());
-        command.current_dir(&self.folder).args(["-o", "Dir::Etc::sourceparts=/dev/null"]);
-        command.args(["-o", "APT::Sandbox::User=root", "-o", &set("Dir::Etc::sourcelist", "sources.list")]);
-        command.args(["-o", &set("Dir::State::lists", "lists"), "-o", &set("Dir::Cache", "cache")]);
-        command
-    }
-
-    fn depends(&self, package: &str) -> Result<Vec<String>> {
-        let text = sh::read(self.command("apt-cache").args(["depends", package]))?;
-        let names = text.lines().filter_map(|line| line.trim().strip_prefix("Depends: "));
-        Ok(names.map(str::to_owned).collect())
-    }
-
-    fn unpack(&self, package: &str, into: &Path) -> Result<()> {
-        let packages = self.folder.join("packages").join(package);
-        std::fs::create_dir_all(&packages)?;
-        sh::run(self.command("apt-get").current_dir(&packages).args(["-q", "-q", "download", package]))?;
-        let mut files = std::fs::read_dir(&packages)?.filter_map(|entry| Some(entry.ok()?.path()));
-        let deb = files.find(|path| path.extension().is_some_and(|extension| extension == "deb"));
-        let deb = deb.with_context(|| format!("apt-get downloaded no {package}"))?;
-        sh::run(Command::new("dpkg-deb").arg("-x").arg(&deb).arg(into))?;
-        std::fs::remove_dir_all(&packages)?;
-        Ok(())
-    }
+fn depends(apt: &Apt, package: &str) -> Result<Vec<String>> {
+    let text = sh::read(apt.command("apt-cache").args(["depends", package]))?;
+    let names = text.lines().filter_map(|line| line.trim().strip_prefix("Depends: "));
+    Ok(names.map(str::to_owned).collect())
 }

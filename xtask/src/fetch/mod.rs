@@ -1,10 +1,8 @@
-//! The oracle: the real ss of iproute2 6.15, unpacked under target/ beside whatever the machine has installed.
+//! Debian's packages, fetched by the package client from the mirror that this machine's own sources name, and
+//! unpacked: nothing is installed.
 //!
-//! Debian has it (bookworm in its backports, trixie as it is). The package client fetches it from the mirror that
-//! the machine's own sources name; nothing is installed and nothing is committed.
-//!
-//! I/O: /etc/apt, /etc/os-release, apt-get, dpkg-deb, target/. Uses nothing of the project, since the tests that
-//! compare with the oracle include this file.
+//! I/O: /etc/apt, /etc/os-release, apt-get, apt-cache, dpkg-deb. Uses nothing of the project, since the tests that
+//! compare with the real ss include this folder.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -12,61 +10,46 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Context as _, Result, bail};
 
-/// What `ss -V` must say.
-const VERSION: &str = "iproute2-6.15";
+pub(crate) mod ss;
 
-/// Path of the oracle, fetched if it is not there yet. `root` is the project's folder.
-///
-/// # Errors
-///
-/// Not a Debian that has it, no network, or a package that is not what was expected.
-pub(crate) fn fetch(root: &Path) -> Result<PathBuf> {
-    let folder = root.join("target/ss-oracle");
-    if let Some(ss) = unpacked(&folder) {
-        return Ok(ss);
-    }
-    fs::create_dir_all(&folder)?;
-    // Several tests may want it at once: one fetches, the others wait and find it there.
-    let lock = fs::File::create(folder.join("lock"))?;
-    lock.lock()?;
-    if let Some(ss) = unpacked(&folder) {
-        return Ok(ss);
-    }
-    fs::create_dir_all(folder.join("lists/partial"))?;
-    fs::create_dir_all(folder.join("cache/archives/partial"))?;
-    let sources = folder.join("sources.list");
-    fs::write(&sources, source_line()?)?;
-    apt(&folder, &["update"])?;
-    apt(&folder, &["download", "iproute2"])?;
-    let package = fs::read_dir(&folder)?
-        .filter_map(|entry| Some(entry.ok()?.path()))
-        .find(|path| path.extension().is_some_and(|extension| extension == "deb"))
-        .context("apt-get downloaded no package")?;
-    quiet(Command::new("dpkg-deb").arg("-x").arg(&package).arg(folder.join("root")))?;
-    unpacked(&folder).with_context(|| format!("{} holds no ss of {VERSION}", package.display()))
+/// The package client with sources and lists of its own.
+pub(crate) struct Apt {
+    folder: PathBuf,
 }
 
-fn unpacked(folder: &Path) -> Option<PathBuf> {
-    ["root/bin/ss", "root/usr/bin/ss"].iter().map(|path| folder.join(path)).find(|ss| {
-        let version = Command::new(ss).arg("-V").stdin(Stdio::null()).output();
-        version.is_ok_and(|output| String::from_utf8_lossy(&output.stdout).contains(VERSION))
-    })
-}
-
-fn apt(folder: &Path, words: &[&str]) -> Result<()> {
-    let mut apt = Command::new("apt-get");
-    apt.current_dir(folder).arg("-q");
-    let options = [
-        ("Dir::Etc::sourcelist", folder.join("sources.list").display().to_string()),
-        ("Dir::Etc::sourceparts", "/dev/null".to_owned()),
-        ("Dir::State::lists", folder.join("lists").display().to_string()),
-        ("Dir::Cache", folder.join("cache").display().to_string()),
-        ("APT::Sandbox::User", "root".to_owned()),
-    ];
-    for (name, value) in options {
-        apt.arg("-o").arg(format!("{name}={value}"));
+impl Apt {
+    /// One that knows what a suite has. `folder` is its own.
+    pub(crate) fn of(folder: &Path, suite: &str) -> Result<Self> {
+        fs::create_dir_all(folder.join("lists/partial"))?;
+        fs::create_dir_all(folder.join("cache/archives/partial"))?;
+        fs::write(folder.join("sources.list"), source_of(suite)?)?;
+        let apt = Self { folder: folder.to_owned() };
+        quiet(apt.command("apt-get").args(["-q", "-q", "update"]))?;
+        Ok(apt)
     }
-    quiet(apt.args(words))
+
+    /// One of its programs.
+    pub(crate) fn command(&self, program: &str) -> Command {
+        let mut command = Command::new(program);
+        let set = |name: &str, value: &str| format!("{name}={}", self.folder.join(value).display());
+        command.current_dir(&self.folder).args(["-o", "Dir::Etc::sourceparts=/dev/null"]);
+        command.args(["-o", "APT::Sandbox::User=root", "-o", &set("Dir::Etc::sourcelist", "sources.list")]);
+        command.args(["-o", &set("Dir::State::lists", "lists"), "-o", &set("Dir::Cache", "cache")]);
+        command
+    }
+
+    /// Downloads a package and puts its files under `into`.
+    pub(crate) fn unpack(&self, package: &str, into: &Path) -> Result<()> {
+        let packages = self.folder.join("packages").join(package);
+        fs::create_dir_all(&packages)?;
+        quiet(self.command("apt-get").current_dir(&packages).args(["-q", "-q", "download", package]))?;
+        let mut files = fs::read_dir(&packages)?.filter_map(|entry| Some(entry.ok()?.path()));
+        let deb = files.find(|path| path.extension().is_some_and(|extension| extension == "deb"));
+        let deb = deb.with_context(|| format!("apt-get downloaded no {package}"))?;
+        quiet(Command::new("dpkg-deb").arg("-x").arg(&deb).arg(into))?;
+        fs::remove_dir_all(&packages)?;
+        Ok(())
+    }
 }
 
 fn quiet(command: &mut Command) -> Result<()> {
@@ -77,17 +60,8 @@ fn quiet(command: &mut Command) -> Result<()> {
     Ok(())
 }
 
-/// One line of apt's sources: the mirror of this machine, the suite that has the package.
-fn source_line() -> Result<String> {
-    match codename()?.as_str() {
-        "bookworm" => source_of("bookworm-backports"),
-        "trixie" => source_of("trixie"),
-        other => bail!("no package of {VERSION} is known for {other}"),
-    }
-}
-
 /// One line of apt's sources for a suite, from the mirror that this machine's own suite comes from.
-pub(crate) fn source_of(suite: &str) -> Result<String> {
+fn source_of(suite: &str) -> Result<String> {
     let codename = codename()?;
     let mut files = vec![PathBuf::from("/etc/apt/sources.list")];
     if let Ok(entries) = fs::read_dir("/etc/apt/sources.list.d") {
