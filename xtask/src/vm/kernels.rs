@@ -51,6 +51,7 @@ impl Kernel {
                 ("events::", "likewise"),
                 ("agent::", "likewise"),
                 ("kinds::", "likewise"),
+                ("refused::", "likewise"),
                 ("owners::", "likewise"),
                 ("mptcp", "Debian 11 is built without it"),
                 ("a_namespace_is_listed_and_asked_from_outside", "SO_NETNS_COOKIE came with Linux 5.14"),

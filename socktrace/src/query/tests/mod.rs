@@ -1,9 +1,11 @@
 //! Filters as people write them: words in, answers out.
 
+mod ahead;
 mod bytecode;
 mod docs;
 mod errors;
 mod evaluate;
+mod events;
 mod laws;
 mod zoo;
 
