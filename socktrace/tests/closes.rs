@@ -147,7 +147,9 @@ fn each_end_of_a_connection_says_how_it_ended() {
                 assert!(number("duration_us") > 0 && number("segs_in") > 0, "{close}");
                 assert!(number("segs_out") >= least, "{close}");
                 assert!(number("rtt_us") >= number("min_rtt_us") && number("min_rtt_us") > 0, "{close}");
-                assert_eq!(number("retrans"), 0, "{close}");
+                // Where nobody reads, the kernel probes on a busy machine.
+                let fills = acts.iter().any(|act| act.contains("fill"));
+                assert!(number("retrans") == 0 || fills, "{close}");
                 assert_eq!(close.get("seen_by"), None, "{close}");
             }
         }
