@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 mod acts;
+mod calls;
 mod reading;
 
 pub(crate) use acts::{ACTS, Act};
