@@ -3,10 +3,10 @@
 //! I/O: netlink, `/proc`. It blocks, so it runs on a thread of its own; the parts go to the task that owns the
 //! engine.
 
-use crate::engine::Reach;
+use crate::engine::{Reach, Sought};
 use crate::kernel::cgroups::Cgroups;
 use crate::kernel::netns::{self, Netns};
-use crate::kernel::owners::{OwnersError, Search};
+use crate::kernel::owners::{OwnersError, Search, any_in_flight};
 use crate::kernel::sock_diag::{
     DiagError, InetQuery, InetRow, InetTable, IpVersion, SockDiag, UnixQuery, Want,
 };
@@ -35,8 +35,8 @@ pub(super) enum Part {
     Lingering(Vec<[Endpoint; 2]>),
     /// Who holds the sockets, by inode.
     Holders(FxHashMap<u32, Held>),
-    /// Which of the sockets that were sought some process has open; none if that cannot be told.
-    Sought(Option<FxHashSet<u32>>),
+    /// What became of the sockets that were sought.
+    Sought(Sought),
 }
 
 /// The kernel's tables that hold what the hooks tell of, and the kind of socket that names each.
@@ -91,7 +91,13 @@ pub(super) fn dump(
 /// # Errors
 /// When `hand` says that nobody wants to know.
 pub(super) fn seek(inodes: &FxHashSet<u32>, hand: Hand<'_>) -> Result<(), Unwanted> {
-    hand(Part::Sought(Search::held(inodes)))
+    // In this order: what is received in between is held.
+    let under_way = any_in_flight();
+    hand(Part::Sought(match Search::held(inodes) {
+        Some(held) if under_way => Sought::AtLeast(held),
+        Some(held) => Sought::Open(held),
+        None => Sought::Unknown,
+    }))
 }
 
 fn sockets(reach: Reach, settled: Instant, hand: Hand<'_>) -> Result<(), Unwanted> {

@@ -143,7 +143,7 @@ impl Run {
         let Some(inodes) = self.sought.take() else { return };
         let held = self.world.held().filter(|inode| inodes.contains(inode)).collect();
         self.consume(usize::MAX);
-        self.input(Input::Sought(Some(held)));
+        self.input(Input::Sought(Sought::Open(held)));
         self.input(Input::DumpRead);
     }
 

@@ -31,8 +31,8 @@ pub enum Input {
     Cgroup(u64, Option<Arc<Cgroup>>),
     /// Who holds the sockets, by inode. While a dump is running it waits for the dump's end.
     Holders(FxHashMap<u32, Held>),
-    /// Which of the sockets that were sought some process has open; none if not every process can be looked at.
-    Sought(Option<FxHashSet<u32>>),
+    /// What became of the sockets that were sought.
+    Sought(Sought),
     /// The dump has been read to its end, however that came; or the search has ended.
     DumpRead,
     /// Somebody wants events.
@@ -54,6 +54,17 @@ pub enum Output {
     Event(Event, ReaderIds),
     /// The first dump is in the table, with so many sockets.
     Ready(u64),
+}
+
+/// Which of the sockets that were sought are there, by inode.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Sought {
+    /// Exactly these: some process has them open.
+    Open(FxHashSet<u32>),
+    /// These; and perhaps others, whose descriptors have been sent and not been received.
+    AtLeast(FxHashSet<u32>),
+    /// It cannot be told, because not every process can be looked at.
+    Unknown,
 }
 
 /// How much is to be dumped.

@@ -18,7 +18,7 @@ fn opener(view: &View<'_>) -> Opener {
 mod tests;
 
 pub use interest::Interest;
-pub use messages::{Input, Output, Reach, ReaderId, ReaderIds, Stats};
+pub use messages::{Input, Output, Reach, ReaderId, ReaderIds, Sought, Stats};
 
 use std::sync::Arc;
 
@@ -134,7 +134,7 @@ impl Engine {
                 self.table.hold(&holders, now, self.readers.wanted(), &mut events);
             }
             Input::Holders(holders) => self.holders = holders,
-            Input::Sought(held) => self.settle(held, now, &mut events),
+            Input::Sought(sought) => self.settle(sought, now, &mut events),
             Input::DumpRead => {
                 self.table.end(now);
                 self.dumps.read(now);
@@ -303,14 +303,15 @@ impl Engine {
         }
     }
 
-    /// Some process has these of the hidden sockets open. Where that cannot be told they are believed to live until
-    /// something is lost.
-    fn settle(&mut self, held: Option<FxHashSet<u32>>, now: BootNs, events: &mut Vec<Event>) {
+    /// What became of the hidden sockets. Where that cannot be told they are believed to live until something is lost;
+    /// those that may be under way, until the next full dump.
+    fn settle(&mut self, sought: Sought, now: BootNs, events: &mut Vec<Event>) {
         let Some(cause) = self.dumps.sought() else { return };
-        let held = match held {
-            Some(held) => held,
-            None if cause.is_after_loss() => FxHashSet::default(),
-            None => self.table.hidden(),
+        let held = match (sought, cause.reach()) {
+            (Sought::AtLeast(held), Reach::Unix) => return self.table.leave_hidden(&held),
+            (Sought::Open(held), _) | (Sought::AtLeast(held), Reach::All) => held,
+            (Sought::Unknown, _) if cause.is_after_loss() => FxHashSet::default(),
+            (Sought::Unknown, _) => self.table.hidden(),
         };
         if self.table.settle_hidden(&held, now, self.readers.wanted(), events) > 0 {
             self.dumps.unix_seen();

@@ -44,6 +44,16 @@ impl Table {
         self.hidden.elsewhere.clear();
     }
 
+    /// Of the [`hidden`](Self::hidden) sockets those with the inode numbers `held` live elsewhere. The next dump asks again
+    /// for the others.
+    pub fn leave_hidden(&mut self, held: &FxHashSet<u32>) {
+        let slots = &self.slots;
+        let inode = |cookie: &Cookie| slots.find(*cookie).map(|slot| slots.get(slot).inode);
+        let missing = std::mem::take(&mut self.hidden.missing);
+        let live = |cookie: &Cookie| inode(cookie).is_some_and(|inode| held.contains(&inode));
+        self.hidden.elsewhere.extend(missing.into_iter().filter(live));
+    }
+
     /// Of the [`hidden`](Self::hidden) sockets exactly those with the inode numbers `held` are still there. The others
     /// are told as closed; how many those are.
     pub fn settle_hidden(

@@ -75,3 +75,40 @@ fn a_unix_socket_that_was_handed_elsewhere_outlives_every_process_of_its_namespa
     let row = agent.unix_socket(handed).expect("it is there");
     assert_eq!((&row["netns"], row["local_addr"].as_str()), (&netns.into(), Some(&*path("here"))), "{row}");
 }
+
+#[test]
+fn a_unix_socket_that_is_under_way_to_a_process_is_not_told_as_closed() {
+    if !may_trace("a_unix_socket_that_is_under_way_to_a_process_is_not_told_as_closed") {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name).display().to_string();
+    let agent = Agent::start(&[]);
+    let events = agent.events(&["-x", "--kinds", "close"]);
+    let (mut giver, mut taker) = (Actor::alone("giver"), Actor::alone("taker"));
+    for command in ["unix-listen", "unix-connect"] {
+        giver.does(&format!("{command} {}", path("here")));
+    }
+    giver.does("unix-accept");
+    taker.does(&format!("inbox {}", path("inbox")));
+    giver.does(&format!("send-fd 1 {}", path("inbox")));
+    let [kept, sent] = ["fd 0", "fd 1"].map(|command| {
+        let fd = giver.does(command);
+        inode(&giver, &fd)
+    });
+    for inode in [kept, sent] {
+        wait_for("the socket in the table", || agent.unix_socket(inode));
+    }
+    drop(giver);
+    // One look has begun since then when the first of these is told, and what followed it is over with the second.
+    for name in ["first", "second"] {
+        let mut passer_by = taker.beside("passer-by");
+        passer_by.does(&format!("unix-listen {}", path(name)));
+        drop(passer_by);
+        events.event(|event| event["local_addr"] == path(name));
+    }
+    agent.unix_socket(sent).expect("nobody has it, but it lies in the inbox");
+    taker.does("receive-fd");
+    wait_for("the end of the others", || agent.unix_socket(kept).is_none().then_some(()));
+    agent.unix_socket(sent).expect("the taker has it");
+}

@@ -66,6 +66,10 @@ fn unix_row(cookie: Cookie, netns: u32) -> Socket {
     }
 }
 
+fn open(held: &[u32]) -> Sought {
+    Sought::Open(held.iter().copied().collect())
+}
+
 impl Bench {
     /// With UNIX sockets 1 to 3 in a namespace that no dump finds from now on, and another in one that is found.
     fn with_a_namespace_that_vanishes() -> Self {
@@ -86,8 +90,8 @@ impl Bench {
         self.dump(&[unix_row(4, 1)], Outcome::Complete)
     }
 
-    fn sought(&mut self, held: Option<&[u32]>) -> Vec<String> {
-        let told = self.input(Input::Sought(held.map(|held| held.iter().copied().collect())));
+    fn sought(&mut self, sought: Sought) -> Vec<String> {
+        let told = self.input(Input::Sought(sought));
         assert!(self.input(Input::DumpRead).is_empty());
         told
     }
@@ -100,17 +104,17 @@ fn unix_sockets_of_a_vanished_namespace_end_at_once_unless_somebody_holds_them()
     // Nothing else is begun meanwhile, not even after a loss, which is made good afterwards.
     bench.now += 30_000 * MS;
     assert_eq!(bench.lost(0), [""; 0]);
-    assert_eq!(bench.sought(Some(&[502])), ["close to [1]", "close to [1]"]);
+    assert_eq!(bench.sought(open(&[502])), ["close to [1]", "close to [1]"]);
     assert_eq!(bench.engine.stats().sockets, 2);
     assert_eq!(bench.engine.stats().drift, 0);
     // An audit looks for what is left again, looks in between do not.
     assert_eq!(bench.look("dump"), ["seek {502}"]);
-    assert_eq!(bench.sought(Some(&[502])), [""; 0]);
+    assert_eq!(bench.sought(open(&[502])), [""; 0]);
     bench.now += 4000 * MS;
     assert_eq!(bench.look("dump unix"), [""; 0]);
     bench.now += 20_000 * MS;
     assert_eq!(bench.look("dump"), ["seek {502}"]);
-    assert_eq!(bench.sought(Some(&[])), ["close to [1]"]);
+    assert_eq!(bench.sought(open(&[])), ["close to [1]"]);
     assert_eq!(bench.engine.stats().sockets, 1);
 }
 
@@ -118,13 +122,28 @@ fn unix_sockets_of_a_vanished_namespace_end_at_once_unless_somebody_holds_them()
 fn where_holders_cannot_be_seen_a_vanished_namespace_is_believed_until_a_loss() {
     let mut bench = Bench::with_a_namespace_that_vanishes();
     assert_eq!(bench.look("dump unix"), ["seek {501, 502, 503}"]);
-    assert_eq!(bench.sought(None), [""; 0]);
+    assert_eq!(bench.sought(Sought::Unknown), [""; 0]);
     bench.now += 500 * MS;
     assert_eq!(bench.look("dump unix"), [""; 0], "nobody can tell, so nobody is asked each time");
     bench.now += 500 * MS;
     assert_eq!(bench.lost(1), ["dump"]);
     assert_eq!(bench.dump(&[unix_row(4, 1)], Outcome::Complete), ["seek {501, 502, 503}"]);
-    assert_eq!(bench.sought(None), ["close to [1]"; 3]);
+    assert_eq!(bench.sought(Sought::Unknown), ["close to [1]"; 3]);
+}
+
+#[test]
+fn what_may_be_under_way_to_a_process_is_sought_again_until_an_audit() {
+    let mut bench = Bench::with_a_namespace_that_vanishes();
+    assert_eq!(bench.look("dump unix"), ["seek {501, 502, 503}"]);
+    let under_way = || Sought::AtLeast([501].into_iter().collect());
+    assert_eq!(bench.sought(under_way()), [""; 0]);
+    assert_eq!(bench.look("dump unix"), ["seek {502, 503}"], "501 lives elsewhere");
+    // Received meanwhile.
+    assert_eq!(bench.sought(open(&[502])), ["close to [1]"]);
+    bench.now += 20_000 * MS;
+    assert_eq!(bench.look("dump"), ["seek {501, 502}"]);
+    assert_eq!(bench.sought(under_way()), ["close to [1]"]);
+    assert_eq!(bench.engine.stats().sockets, 2);
 }
 
 #[test]
@@ -133,7 +152,7 @@ fn what_is_heard_of_a_hidden_socket_during_the_search_is_newer() {
     assert_eq!(bench.look("dump unix"), ["seek {501, 502, 503}"]);
     let Input::Change(bind) = unix_bind(2) else { panic!("a change") };
     bench.input(Input::Change(Change { at: bench.now, ..bind }));
-    assert_eq!(bench.sought(Some(&[])), ["close to [1]"; 2]);
+    assert_eq!(bench.sought(open(&[])), ["close to [1]"; 2]);
     assert_eq!(bench.engine.stats().sockets, 2);
 }
 

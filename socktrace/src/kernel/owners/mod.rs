@@ -2,10 +2,12 @@
 
 mod find;
 mod holders;
+mod in_flight;
 mod iterator;
 mod procfs;
 
 pub use find::Search;
 pub use holders::{Holders, TaskIndex};
+pub use in_flight::any_in_flight;
 pub use iterator::Pass;
 pub use procfs::{OwnersError, Walk, walk};
