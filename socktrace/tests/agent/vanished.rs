@@ -11,9 +11,13 @@ use std::time::Instant;
 impl Agent {
     /// The UNIX socket with that inode number, as the table has it.
     fn unix_socket(&self, inode: u32) -> Option<Value> {
+        self.unix(|row| row["inode"] == inode)
+    }
+
+    fn unix(&self, is_it: impl Fn(&Value) -> bool) -> Option<Value> {
         let (_, body) = get(&self.path, "/v1/table");
         let mut rows = body.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
-        rows.find(|row| row["family"] == "unix" && row["inode"] == inode)
+        rows.find(|row| row["family"] == "unix" && is_it(row))
     }
 }
 
@@ -104,6 +108,7 @@ fn a_unix_socket_that_is_under_way_to_a_process_is_not_told_as_closed() {
     for name in ["first", "second"] {
         let mut passer_by = taker.beside("passer-by");
         passer_by.does(&format!("unix-listen {}", path(name)));
+        wait_for("it in the table", || agent.unix(|row| row["local_addr"] == path(name)));
         drop(passer_by);
         events.event(|event| event["local_addr"] == path(name));
     }
