@@ -99,9 +99,13 @@ impl Feeds {
         for id in readers {
             let Some(reader) = self.readers.get_mut(id).filter(|reader| !reader.is_done) else { continue };
             let Some(look) = self.looks.get_mut(reader.look) else { continue };
-            let place = look.write(event, clock);
             let was_pending = reader.feed.is_pending();
-            let fed = reader.feed.offer(place, |lost| gap(lost, event.at, look.format, clock));
+            let fed = if reader.feed.has_room() {
+                let place = look.write(event, clock);
+                reader.feed.offer(place, |lost| gap(lost, event.at, look.format, clock))
+            } else {
+                reader.feed.lose()
+            };
             if reader.feed.is_pending() && !was_pending {
                 self.pending.push(*id);
             }
@@ -142,6 +146,8 @@ impl Feeds {
     /// Hands over what was told since the last time.
     pub(super) fn flush(&mut self) {
         if self.pending.is_empty() {
+            // What nobody got: whoever it was for has left, or has no room any more.
+            self.looks.iter_mut().for_each(|look| look.text.clear());
             return;
         }
         let texts: Vec<Bytes> = self.looks.iter_mut().map(|look| look.text.split().freeze()).collect();
@@ -215,4 +221,48 @@ fn write(event: &Event, format: Format, clock: &Clock, line: &mut Vec<u8>) {
 
 const fn local(clock: &Clock, local_offset_s: i32) -> Clock {
     Clock { local_offset_s, ..*clock }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn event(at: BootNs) -> Event {
+        Event { at, kind: EventKind::Lost { records: 1 }, subject: None }
+    }
+
+    #[test]
+    fn what_nobody_has_room_for_takes_no_memory() {
+        let mut feeds = Feeds::default();
+        let (slow, _stream) = feeds.add(Format::Json, Viewer::Own, None);
+        let (left, stream) = feeds.add(Format::Json, Viewer::Own, None);
+        drop(stream);
+        let mut held = 0;
+        for at in 0..3 * BACKLOG as u64 {
+            feeds.tell(&event(at), &[slow, left], &Clock::default());
+            feeds.flush();
+            if at == BACKLOG as u64 {
+                assert_eq!(feeds.leaving(), [left]);
+                held = feeds.looks[0].text.capacity();
+            }
+        }
+        assert!(feeds.pending.is_empty() && feeds.looks[0].text.is_empty());
+        assert!(feeds.looks[0].text.capacity() <= held.max(PIECE));
+        assert!(!feeds.readers[&slow].feed.is_pending());
+    }
+
+    #[test]
+    fn a_look_that_nobody_has_any_more_is_used_again() {
+        let mut feeds = Feeds::default();
+        for turn in 0..10 {
+            let viewer = Viewer::User { uid: turn, netns: 1 };
+            let (json, _json) = feeds.add(Format::Json, Viewer::Own, None);
+            let (limited, stream) = feeds.add(Format::Json, viewer, None);
+            drop(stream);
+            feeds.tell(&event(1), &[json, limited], &Clock::default());
+            feeds.flush();
+            assert_eq!(feeds.leaving(), [limited]);
+            assert_eq!(feeds.looks.len(), 2);
+        }
+    }
 }
