@@ -30,21 +30,21 @@ impl Family {
 /// How many families there are.
 pub const FAMILIES: usize = 3;
 
-/// What was counted of one family. `seen == submitted + ring_full` at rest.
+/// What was counted of one family. What was seen and did not find the ring full was submitted; whoever reads the ring
+/// knows how much came.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[repr(C)]
 pub struct FamilyCounters {
     /// Records that a hook wanted to send.
     pub seen: u64,
-    /// Records that went into the ring.
-    pub submitted: u64,
     /// Records that found the ring full and are lost.
     pub ring_full: u64,
 }
 
-/// The counters of one CPU: one element of the `COUNTERS` array, whose index is the CPU's number.
+/// The counters of one CPU: one element of the `COUNTERS` array, whose index is the CPU's number. No two share a line of
+/// the processors' caches.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-#[repr(C)]
+#[repr(C, align(64))]
 pub struct CpuCounters {
     /// By [`Family`].
     pub families: [FamilyCounters; FAMILIES],
@@ -60,5 +60,5 @@ pub struct CpuCounters {
     pub closing: u64,
 }
 
-const _: () = assert!(size_of::<FamilyCounters>() == 24);
+const _: () = assert!(size_of::<FamilyCounters>() == 16);
 const _: () = assert!(size_of::<CpuCounters>() == 128);

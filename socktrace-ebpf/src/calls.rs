@@ -13,7 +13,7 @@ use aya_ebpf::programs::TracePointContext;
 use aya_log_ebpf::debug;
 use socktrace_common::{CallRecord, Family, Kind, UNIX_NAME_LEN, UnixCallRecord};
 
-use crate::emit::{self, emit};
+use crate::emit::{self, Count, emit};
 use crate::fields::{sys_enter_arg, sys_exit_ret};
 use crate::maps::{PENDING, Pending};
 use crate::socket::{self, AF_INET, AF_INET6, AF_UNIX, Found};
@@ -140,7 +140,8 @@ fn returned(ctx: &TracePointContext, kind: Kind, Pending { address, fd, aux }: P
         debug!(ctx, "no socket behind descriptor {}", fd);
         return 0;
     }
-    tell(&found, kind, error, if let Kind::Listen = kind { aux } else { 0 }, address, aux);
+    let told = if let Kind::Listen = kind { aux } else { 0 };
+    tell(&found, Count::Alone, &Call { kind, error, aux: told, address, length: aux });
     0
 }
 
@@ -177,7 +178,7 @@ fn connected(ctx: &TracePointContext) -> u32 {
         if error == 0 && found.family() != AF_UNIX {
             inet::connected(&found);
         }
-        tell(&found, Kind::Connect, error, 0, address, length);
+        tell(&found, Count::Alone, &Call { error, address, length, ..Call::of(Kind::Connect) });
     }
     0
 }
@@ -193,30 +194,51 @@ fn accepted(ctx: &TracePointContext) -> u32 {
         debug!(ctx, "no socket behind accepted descriptor {}", result);
         return 0;
     }
-    tell(&found, Kind::Accept, 0, result as u32, 0, 0);
+    tell(&found, Count::Alone, &Call { aux: result as u32, ..Call::of(Kind::Accept) });
     0
 }
 
 /// An accept that made no system call of its own.
 #[inline(always)]
 pub(crate) fn tell_accept(found: &Found) {
-    tell(found, Kind::Accept, 0, 0, 0, 0);
+    tell(found, Count::Shared, &Call::of(Kind::Accept));
 }
 
 /// A datagram socket got its port by sending.
 #[inline(always)]
 pub(crate) fn tell_first_send(found: &Found) {
-    emit(Family::Call, |record: &mut CallRecord| fill(record, found, Kind::FirstSend, 0, 0));
+    emit(Family::Call, Count::Shared, |record: &mut CallRecord| {
+        fill(record, found, &Call::of(Kind::FirstSend));
+    });
 }
 
-/// Emit what came of a call. `address` and `length` are the user's `struct sockaddr`, for what the socket itself
-/// does not tell: the address of a bind that failed, the peer's name of a UNIX connect.
+/// What came of a call.
+struct Call {
+    kind: Kind,
+    error: u32,
+    /// Backlog (listen), descriptor (accept).
+    aux: u32,
+    /// The user's `struct sockaddr` and its length, for what the socket itself does not tell: the address of a bind that
+    /// failed, the peer's name of a UNIX connect.
+    address: u64,
+    length: u32,
+}
+
+impl Call {
+    /// One that has succeeded.
+    const fn of(kind: Kind) -> Self {
+        Self { kind, error: 0, aux: 0, address: 0, length: 0 }
+    }
+}
+
+/// Emit it.
 #[inline(always)]
-fn tell(found: &Found, kind: Kind, error: u32, aux: u32, address: u64, length: u32) {
+fn tell(found: &Found, how: Count, call: &Call) {
+    let &Call { kind, error, address, length, .. } = call;
     let family = found.family();
     if family == AF_UNIX {
-        emit(Family::Call, |record: &mut UnixCallRecord| {
-            fill(&mut record.call, found, kind, error, aux);
+        emit(Family::Call, how, |record: &mut UnixCallRecord| {
+            fill(&mut record.call, found, call);
             // SAFETY: takes nothing.
             record.call.head.cgroup = unsafe { bpf_get_current_cgroup_id() };
             record.name = [0; UNIX_NAME_LEN + 4];
@@ -228,8 +250,8 @@ fn tell(found: &Found, kind: Kind, error: u32, aux: u32, address: u64, length: u
             };
         });
     } else if family == AF_INET || family == AF_INET6 {
-        emit(Family::Call, |record: &mut CallRecord| {
-            fill(record, found, kind, error, aux);
+        emit(Family::Call, how, |record: &mut CallRecord| {
+            fill(record, found, call);
             let head = &mut record.head;
             if matches!(kind, Kind::Bind) && error != 0 {
                 (head.local_port, head.local) = user_address(address, head.family);
@@ -241,11 +263,11 @@ fn tell(found: &Found, kind: Kind, error: u32, aux: u32, address: u64, length: u
 }
 
 #[inline(always)]
-fn fill(record: &mut CallRecord, found: &Found, kind: Kind, error: u32, aux: u32) {
+fn fill(record: &mut CallRecord, found: &Found, call: &Call) {
     let head = &mut record.head;
     // SAFETY: takes nothing.
     head.boot_ns = unsafe { bpf_ktime_get_boot_ns() };
-    head.kind = kind as u8;
+    head.kind = call.kind as u8;
     head.cgroup = 0;
     head.mark = 0;
     head.flags = 0;
@@ -253,8 +275,8 @@ fn fill(record: &mut CallRecord, found: &Found, kind: Kind, error: u32, aux: u32
     found.read(head);
     task::own(head);
     record.inode = found.inode();
-    record.error = error;
-    record.aux = aux;
+    record.error = call.error;
+    record.aux = call.aux;
     record.padding = 0;
 }
 

@@ -58,21 +58,19 @@ pub(crate) fn is_unwanted(bit: u32) -> bool {
 /// How a count is kept.
 #[derive(Clone, Copy)]
 pub(crate) enum Count {
-    /// Nothing else counts here on this CPU until the program ends: the tracepoints, which the kernel never runs within
-    /// themselves (kernel/trace/bpf_trace.c, `__bpf_trace_run`).
+    /// Nothing else counts the same here on this CPU until the program ends: the tracepoints. The kernel never runs the
+    /// typed ones within themselves, nor those of system calls within one another, and never takes their CPU from them
+    /// (kernel/trace/bpf_trace.c, `__bpf_trace_run`, `trace_call_bpf`).
     Alone,
-    /// Another task's run of the program may come between: the cgroup hooks and those on functions.
+    /// Another task's run of the program may come between: the cgroup hooks and those on functions. The atomic addition
+    /// waits for all that was written before it.
     Shared,
 }
 
 /// Reserve a `T`, let `fill` write all of it, submit it, as a record of that family.
 #[inline(always)]
-pub(crate) fn emit<T: 'static>(family: Family, fill: impl FnOnce(&mut T)) {
+pub(crate) fn emit<T: 'static>(family: Family, how: Count, fill: impl FnOnce(&mut T)) {
     let Some(cpu) = cpu() else { return };
-    let how = match family {
-        Family::Call | Family::Inet => Count::Shared,
-        Family::State => Count::Alone,
-    };
     // SAFETY: an element of the array, which lives as long as the program.
     unsafe { emit_into(&raw mut (*cpu).families[family as usize], how, fill) };
 }
@@ -97,8 +95,6 @@ pub(crate) unsafe fn emit_into<T: 'static>(
     // SAFETY: `fill` writes every field of the plain-data record, which has no invalid bit patterns.
     fill(unsafe { entry.assume_init_mut() });
     entry.submit(wake_flags());
-    // SAFETY: as above.
-    unsafe { count(how, &raw mut (*counters).submitted) };
 }
 
 /// Add one.

@@ -8,7 +8,7 @@ use aya_ebpf::macros::{fentry, fexit};
 use aya_ebpf::programs::{FEntryContext, FExitContext};
 use socktrace_common::{CallRecord, Family, Field, Kind};
 
-use crate::emit::emit;
+use crate::emit::{Count, emit};
 use crate::fields::{load, load_ptr, probe};
 use crate::socket::{AF_UNIX, Found};
 use crate::{calls, task};
@@ -45,7 +45,7 @@ pub(crate) fn ping_get_port(ctx: FExitContext) -> i32 {
 /// `sk` is a BTF-typed `struct sock`.
 #[inline(always)]
 unsafe fn unix_released(sk: *const u8, embryo: i32) {
-    emit(Family::Call, |record: &mut CallRecord| {
+    emit(Family::Call, Count::Shared, |record: &mut CallRecord| {
         // SAFETY: every pointer is typed by the one before, or probed.
         unsafe {
             let head = &mut record.head;

@@ -9,7 +9,7 @@ use aya_ebpf::macros::{cgroup_sock, cgroup_sock_addr};
 use aya_ebpf::programs::{SockAddrContext, SockContext};
 use socktrace_common::{CallRecord, Family, Field, Kind, RecordHead};
 
-use crate::emit::{self, emit};
+use crate::emit::{self, Count};
 use crate::fields::probe;
 use crate::maps::{KNOWN, SETS, WAYS};
 use crate::socket::{Found, TCP, put_v4};
@@ -80,11 +80,16 @@ fn is_tcp(protocol: u32) -> bool {
 }
 
 #[inline(always)]
+fn tell(fill: impl FnOnce(&mut CallRecord)) {
+    emit::emit(Family::Inet, Count::Shared, fill);
+}
+
+#[inline(always)]
 fn created(sock: *mut bpf_sock) -> i32 {
     // SAFETY: the context of the program.
     unsafe {
         if !is_tcp((*sock).protocol) {
-            emit(Family::Inet, |record: &mut CallRecord| of_sock(record, sock, Kind::Create));
+            tell(|record| of_sock(record, sock, Kind::Create));
         }
     }
     ALLOW
@@ -109,7 +114,7 @@ fn released(sock: *mut bpf_sock) -> i32 {
             FIN_WAIT1 | LAST_ACK | CLOSING => Kind::Orphan,
             _ => return ALLOW,
         };
-        emit(Family::Inet, |record: &mut CallRecord| of_sock(record, sock, kind));
+        tell(|record| of_sock(record, sock, kind));
     }
     ALLOW
 }
@@ -117,7 +122,7 @@ fn released(sock: *mut bpf_sock) -> i32 {
 #[inline(always)]
 fn bound_v4(sock: *mut bpf_sock) -> i32 {
     told_of(sock);
-    emit(Family::Inet, |record: &mut CallRecord| {
+    tell(|record| {
         of_sock(record, sock, Kind::PostBind);
         // SAFETY: the context of the program.
         unsafe {
@@ -131,7 +136,7 @@ fn bound_v4(sock: *mut bpf_sock) -> i32 {
 #[inline(always)]
 fn bound_v6(sock: *mut bpf_sock) -> i32 {
     told_of(sock);
-    emit(Family::Inet, |record: &mut CallRecord| {
+    tell(|record| {
         of_sock(record, sock, Kind::PostBind);
         // SAFETY: the context of the program.
         unsafe {
@@ -171,7 +176,7 @@ fn connecting(ctx: *mut bpf_sock_addr) -> i32 {
 #[inline(always)]
 fn sending_v4(ctx: &SockAddrContext) -> i32 {
     if first_send(ctx) {
-        emit(Family::Inet, |record: &mut CallRecord| {
+        tell(|record| {
             of_sock_addr(record, ctx.sock_addr);
             // SAFETY: the context of the program.
             unsafe {
@@ -187,7 +192,7 @@ fn sending_v4(ctx: &SockAddrContext) -> i32 {
 #[inline(always)]
 fn sending_v6(ctx: &SockAddrContext) -> i32 {
     if first_send(ctx) {
-        emit(Family::Inet, |record: &mut CallRecord| {
+        tell(|record| {
             of_sock_addr(record, ctx.sock_addr);
             // SAFETY: the context of the program.
             unsafe {

@@ -11,7 +11,7 @@ const MMAPABLE: usize = 1 << 10;
 #[btf_map]
 pub(crate) static EVENTS: RingBuf<u8, { 1 << 24 }> = RingBuf::new();
 
-/// What was seen, submitted and lost: one element for each CPU; their number is set at load.
+/// What was seen and lost: one element for each CPU; their number is set at load.
 #[btf_map]
 pub(crate) static COUNTERS: Array<CpuCounters, 1024, MMAPABLE> = Array::new();
 

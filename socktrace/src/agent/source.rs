@@ -117,7 +117,6 @@ pub(super) mod given {
         pub(crate) fn push(&self, change: Change) {
             let mut state = self.0.0.lock().unwrap();
             state.counters.state.seen += 1;
-            state.counters.state.submitted += 1;
             state.changes.push_back(change);
             self.0.1.notify_one();
         }

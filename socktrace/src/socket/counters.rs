@@ -14,13 +14,11 @@ pub struct Counters {
     pub missed: u64,
 }
 
-/// Counters of one event family. `seen == submitted + ring_full` at rest.
+/// Counters of one event family. What was seen and did not find the ring full was, or is to be, delivered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct FamilyCount {
     /// Records that a hook wanted to send.
     pub seen: u64,
-    /// Records that went into the ring.
-    pub submitted: u64,
     /// Records that found the ring full.
     pub ring_full: u64,
 }
@@ -36,12 +34,6 @@ impl Counters {
     #[must_use]
     pub const fn seen(&self) -> u64 {
         self.state.seen + self.call.seen + self.inet.seen
-    }
-
-    /// Records that went into the ring.
-    #[must_use]
-    pub const fn submitted(&self) -> u64 {
-        self.state.submitted + self.call.submitted + self.inet.submitted
     }
 
     /// Records that never reached the ring.

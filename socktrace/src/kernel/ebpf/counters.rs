@@ -20,7 +20,7 @@ impl CounterPage {
         Ok(Self { cpus: Mapped::new(ebpf, "COUNTERS", cpus)?, count: cpus })
     }
 
-    /// The sum over the CPUs. The three counters of a family are read one after the other while programs run, so they
+    /// The sum over the CPUs. The counters of a family are read one after the other while programs run, so they
     /// balance exactly only at rest.
     pub(super) fn read(&self, missed: u64) -> Counters {
         let mut counters = Counters::default();
@@ -47,7 +47,6 @@ impl CounterPage {
 
 fn add(to: &mut FamilyCount, from: FamilyCounters) {
     to.seen += from.seen;
-    to.submitted += from.submitted;
     to.ring_full += from.ring_full;
 }
 
