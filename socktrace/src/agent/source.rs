@@ -117,6 +117,7 @@ pub(super) mod given {
         pub(crate) fn push(&self, change: Change) {
             let mut state = self.0.0.lock().unwrap();
             state.counters.state.seen += 1;
+            state.counters.state.delivered += 1;
             state.changes.push_back(change);
             self.0.1.notify_one();
         }

@@ -1,6 +1,8 @@
 //! How the agent is doing: what `/v1/status` answers.
 
+use crate::socket::{Counters, FamilyCount};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 
 /// How the agent is doing.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -11,8 +13,21 @@ pub struct Status {
     pub events_seen: u64,
     /// Records that were lost since the agent started.
     pub events_lost: u64,
+    /// Runs of a program that the kernel skipped, and records that could not be read: what `events_lost` has beyond the
+    /// families' own.
+    #[serde(default)]
+    pub skipped: u64,
+    /// The records by the family of hooks that made them: `state`, `call`, `inet`.
+    #[serde(default)]
+    pub families: BTreeMap<String, FamilyStatus>,
     /// How often the table was compared with the kernel's after a loss.
     pub resyncs: u64,
+    /// How often it was compared although nothing was lost.
+    #[serde(default)]
+    pub audits: u64,
+    /// Differences that those found, in all. Expected: 0.
+    #[serde(default)]
+    pub drift: u64,
     /// Closed sockets that are kept in memory, and notes among them.
     #[serde(default)]
     pub history_records: u64,
@@ -28,6 +43,26 @@ pub struct Status {
     pub uptime_s: u64,
     /// Memory that the agent occupies, bytes.
     pub rss_bytes: u64,
+}
+
+/// What became of the records of one family. `seen` is `delivered + lost` when the ring has been read to its end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FamilyStatus {
+    /// Records that the programs made.
+    pub seen: u64,
+    /// Those that the agent read.
+    pub delivered: u64,
+    /// Those that found the buffer full.
+    pub lost: u64,
+}
+
+impl FamilyStatus {
+    /// The families of a reading by their names.
+    pub(super) fn all(counters: &Counters) -> BTreeMap<String, Self> {
+        let status =
+            |count: FamilyCount| Self { seen: count.seen, delivered: count.delivered, lost: count.ring_full };
+        counters.families().map(|(name, count)| (name.to_owned(), status(count))).into()
+    }
 }
 
 /// One hook.
@@ -84,7 +119,11 @@ mod tests {
             sockets: 1,
             events_seen: 2,
             events_lost: 3,
+            skipped: 1,
+            families: [("state".to_owned(), FamilyStatus { seen: 9, delivered: 7, lost: 2 })].into(),
             resyncs: 4,
+            audits: 10,
+            drift: 0,
             history_records: 7,
             history_bytes: 8,
             hooks: vec![
@@ -99,7 +138,9 @@ mod tests {
         assert_eq!(
             value,
             json!({
-                "sockets": 1, "events_seen": 2, "events_lost": 3, "resyncs": 4, "uptime_s": 5, "rss_bytes": 6,
+                "sockets": 1, "events_seen": 2, "events_lost": 3, "skipped": 1,
+                "families": {"state": {"seen": 9, "delivered": 7, "lost": 2}},
+                "resyncs": 4, "audits": 10, "drift": 0, "uptime_s": 5, "rss_bytes": 6,
                 "history_records": 7, "history_bytes": 8, "seccomp": true,
                 "hooks": [
                     {"name": "a", "required": true, "state": "attached"},

@@ -4,7 +4,7 @@ use super::args::StatusArgs;
 use super::error::Error;
 use super::{output, runtime, source};
 use crate::agent::client;
-use crate::agent::status::{HookState, Status};
+use crate::agent::status::{FamilyStatus, HookState, Status};
 use std::fmt::Write as _;
 
 pub(super) fn run(args: StatusArgs) -> Result<(), Error> {
@@ -23,11 +23,19 @@ fn json(status: &Status) -> String {
 
 fn lines(status: &Status) -> String {
     let mut text = format!(
-        "sockets      {}\nevents seen  {}\nevents lost  {}\nresyncs      {}\nhistory      {} closed, {:.1} MB\nuptime       {} s\nmemory       {:.1} MB\nseccomp      {}\nhooks\n",
-        status.sockets,
-        status.events_seen,
-        status.events_lost,
+        "sockets      {}\nevents seen  {}\nevents lost  {}\n",
+        status.sockets, status.events_seen, status.events_lost
+    );
+    for (name, FamilyStatus { seen, delivered, lost }) in &status.families {
+        // Writing to a string cannot fail.
+        let _ = writeln!(text, "  {name:10} {seen} seen, {delivered} delivered, {lost} lost");
+    }
+    let _ = write!(
+        text,
+        "resyncs      {}\naudits       {}, differences found: {}\nhistory      {} closed, {:.1} MB\nuptime       {} s\nmemory       {:.1} MB\nseccomp      {}\nhooks\n",
         status.resyncs,
+        status.audits,
+        status.drift,
         status.history_records,
         status.history_bytes as f64 / 1e6,
         status.uptime_s,
@@ -69,7 +77,11 @@ mod tests {
             sockets: 12,
             events_seen: 345,
             events_lost: 0,
+            skipped: 0,
+            families: [("state".to_owned(), FamilyStatus { seen: 300, delivered: 300, lost: 0 })].into(),
             resyncs: 1,
+            audits: 2,
+            drift: 0,
             history_records: 99,
             history_bytes: 4_400_000,
             hooks: vec![
@@ -86,7 +98,9 @@ mod tests {
 sockets      12
 events seen  345
 events lost  0
+  state      300 seen, 300 delivered, 0 lost
 resyncs      1
+audits       2, differences found: 0
 history      99 closed, 4.4 MB
 uptime       61 s
 memory       12.3 MB

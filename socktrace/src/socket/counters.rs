@@ -1,11 +1,13 @@
-//! What the kernel half counted: monotonic since it was loaded.
+//! What the kernel half counted, and what came of it: monotonic since it was loaded.
 
-/// One reading of the kernel half's counters, summed over the CPUs.
+use super::{Change, ChangeKind, Proto};
+
+/// One reading of the kernel half's counters, summed over the CPUs, beside what was delivered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Counters {
     /// TCP state changes.
     pub state: FamilyCount,
-    /// bind, listen, connect, accept by system call.
+    /// bind, listen, connect, accept by system call, and what hooks on kernel functions tell.
     pub call: FamilyCount,
     /// The cgroup hooks of UDP, RAW and ping sockets.
     pub inet: FamilyCount,
@@ -14,11 +16,13 @@ pub struct Counters {
     pub missed: u64,
 }
 
-/// Counters of one event family. What was seen and did not find the ring full was, or is to be, delivered.
+/// Counters of one event family. `seen == delivered + ring_full` when the ring has been read to its end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct FamilyCount {
     /// Records that a hook wanted to send.
     pub seen: u64,
+    /// Records that were read from the ring.
+    pub delivered: u64,
     /// Records that found the ring full.
     pub ring_full: u64,
 }
@@ -28,6 +32,35 @@ impl Counters {
     #[must_use]
     pub const fn families(&self) -> [(&'static str, FamilyCount); 3] {
         [("state", self.state), ("call", self.call), ("inet", self.inet)]
+    }
+
+    /// The family that a change was counted in, by the hook that told of it.
+    pub const fn of(&mut self, change: &Change) -> &mut FamilyCount {
+        match change.kind {
+            ChangeKind::State { .. } => &mut self.state,
+            ChangeKind::Bind { .. }
+            | ChangeKind::Listen { .. }
+            | ChangeKind::Connect { .. }
+            | ChangeKind::Disconnect
+            | ChangeKind::Accept { .. } => &mut self.call,
+            // Of these the hooks on kernel functions tell, not those of cgroups.
+            ChangeKind::Release if change.proto.is_unix() => &mut self.call,
+            ChangeKind::FirstSend if matches!(change.proto, Proto::Ping(_)) => &mut self.call,
+            ChangeKind::Create
+            | ChangeKind::PostBind
+            | ChangeKind::FirstSend
+            | ChangeKind::Release
+            | ChangeKind::Orphan => &mut self.inet,
+        }
+    }
+
+    /// The same with what was delivered according to `other`.
+    #[must_use]
+    pub const fn with_delivered(mut self, other: &Self) -> Self {
+        self.state.delivered = other.state.delivered;
+        self.call.delivered = other.call.delivered;
+        self.inet.delivered = other.inet.delivered;
+        self
     }
 
     /// Records that any hook wanted to send.

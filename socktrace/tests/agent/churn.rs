@@ -1,7 +1,7 @@
 //! Churn: everything is told, and the table is right afterwards.
 
 use super::{Agent, Churn, get};
-use crate::support::may_trace;
+use crate::support::{may_trace, wait_for};
 use serde_json::Value;
 
 #[test]
@@ -86,4 +86,16 @@ fn loss_is_told_and_repaired() {
         status["events_lost"].as_u64().unwrap() > 0 && status["resyncs"].as_u64().unwrap() > 0,
         "{status}"
     );
+    assert_eq!(status["drift"], 0, "{status}");
+    // Every record is accounted for, family by family; somebody else on this machine may just have made one.
+    wait_for("the balance", || {
+        let families = agent.status()["families"].clone();
+        let number = |family: &str, key: &str| families[family][key].as_u64().unwrap();
+        let balance =
+            |family: &&str| number(family, "seen") == number(family, "delivered") + number(family, "lost");
+        let all = ["state", "call", "inet"];
+        assert!(all.iter().all(|family| number(family, "seen") > 0), "{families}");
+        assert!(number("state", "lost") > 0, "{families}");
+        all.iter().all(balance).then_some(())
+    });
 }

@@ -4,7 +4,7 @@ use super::Core;
 use crate::agent::candidates::candidates;
 use crate::agent::history::Recorder;
 use crate::agent::request::Request;
-use crate::agent::status::{Status, rss_bytes};
+use crate::agent::status::{FamilyStatus, Status, rss_bytes};
 use crate::agent::time;
 use crate::engine::Input;
 use crate::listing::{Named, Wanted};
@@ -101,7 +101,11 @@ impl Core {
             sockets: stats.sockets,
             events_seen: counters.seen(),
             events_lost: counters.lost(),
+            skipped: counters.missed,
+            families: FamilyStatus::all(&counters),
             resyncs: stats.resyncs,
+            audits: stats.audits,
+            drift: stats.drift,
             hooks: self.source.hooks(),
             history_records: self.history.as_ref().map_or(0, |history| history.size().0),
             history_bytes: self.history.as_ref().map_or(0, |history| history.size().1),

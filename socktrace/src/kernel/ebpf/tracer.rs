@@ -53,6 +53,8 @@ pub struct Tracer {
     absent: Vec<String>,
     logger: Option<EbpfLogger<&'static dyn log::Log>>,
     undecoded: u64,
+    /// What was drained, in the families\' fields for that.
+    delivered: Counters,
     /// How many records had been seen, and how many runs skipped, when the kernel was last asked for the latter.
     missed: Cell<(u64, u64)>,
 }
@@ -105,6 +107,7 @@ impl Tracer {
             absent: offsets.absent(),
             logger,
             undecoded: 0,
+            delivered: Counters::default(),
             missed: Cell::default(),
         })
     }
@@ -142,9 +145,12 @@ impl Tracer {
 
     /// Hand over at most `max` changes, oldest first; how many records there were.
     pub fn drain(&mut self, max: usize, mut each: impl FnMut(Change)) -> usize {
-        let undecoded = &mut self.undecoded;
+        let Self { undecoded, delivered, .. } = self;
         let count = self.ring.drain(max, |record| match decode(record) {
-            Ok(change) => each(change),
+            Ok(change) => {
+                delivered.of(&change).delivered += 1;
+                each(change);
+            }
             Err(error) => {
                 *undecoded += 1;
                 log::debug!("a record that cannot be decoded: {error}");
@@ -156,7 +162,7 @@ impl Tracer {
         count
     }
 
-    /// The kernel half's counters now.
+    /// The kernel half's counters now, and what has been drained.
     #[must_use]
     pub fn counters(&self) -> Counters {
         let counters = self.counters.read(0);
@@ -169,7 +175,7 @@ impl Tracer {
             missed = programs.map(|fd| recursion_misses(fd.as_fd())).sum();
             self.missed.set((counters.seen(), missed));
         }
-        self.counters.read(missed + self.undecoded)
+        self.counters.read(missed + self.undecoded).with_delivered(&self.delivered)
     }
 }
 
