@@ -19,14 +19,17 @@ use crate::sh;
 const CONNECTIONS: u32 = 50_000;
 const SWITCH: &str = "/proc/sys/kernel/bpf_stats_enabled";
 
+/// The load's processor, and that of whoever reads.
+const CORES: [usize; 2] = [0, 1];
+
 /// Every program that ran, the state change first. Ours and the peer's run in turn: each record of the peer's wakes its
-/// reader by an interrupt, which would fall into our programs' time.
+/// reader by an interrupt, which would fall into our programs' time. Both readers have a processor of their own.
 pub(super) fn run(bench: &Bench) -> Result<Vec<Row>> {
     let _statistics = Statistics::on()?;
     let (mut ours, mut theirs) = (Costs::default(), Costs::default());
     let (mut lost, mut peer_lost) = (0.0, 0.0);
     for _ in 0..bench.runs {
-        let agent = Agent::start(bench, None)?;
+        let agent = Agent::start(bench, Some(CORES[1]))?;
         ours.of(agent.pid(), || {
             load(bench, Traffic::Tcp)?;
             load(bench, Traffic::Udp)?;
@@ -54,7 +57,7 @@ pub(super) fn run(bench: &Bench) -> Result<Vec<Row>> {
 }
 
 fn load(bench: &Bench, traffic: Traffic) -> Result<()> {
-    Churn { traffic, count: bench.scaled(CONNECTIONS), threads: 1, core: None }.run().map(drop)
+    Churn { traffic, count: bench.scaled(CONNECTIONS), threads: 1, core: Some(CORES[0]) }.run().map(drop)
 }
 
 /// By program: what a run cost in each round, and how many runs there were.
@@ -148,7 +151,8 @@ impl Peer {
     fn start() -> Result<Peer> {
         let tcpstates = sh::which("tcpstates").unwrap_or_else(|| "/usr/sbin/tcpstates".into());
         let said = std::env::temp_dir().join(format!("socktrace-bench-tcpstates-{}", std::process::id()));
-        let mut command = Command::new(tcpstates);
+        let mut command = Command::new("taskset");
+        command.args(["-c", &CORES[1].to_string()]).arg(tcpstates);
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(File::create(&said)?);
         let peer = Peer(command.spawn().context("cannot run tcpstates")?, said);
         for _ in 0..100 {

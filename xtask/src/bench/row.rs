@@ -77,9 +77,8 @@ impl Row {
         self.goal(text, met)
     }
 
-    /// Ours is at least so much of the peer's: a rate.
-    pub(super) fn keeps(self, share: f64) -> Row {
-        let ratio = self.peer.map_or(f64::NAN, |(_, peer)| self.ours / peer);
+    /// Ours is at least so much of the peer's: a rate. `ratio` is the median of those of each pair of runs.
+    pub(super) fn keeps(self, ratio: f64, share: f64) -> Row {
         self.goal(format!("ours/peer {ratio:.3}, goal >= {share}"), ratio >= share)
     }
 
