@@ -17,9 +17,15 @@ pub(super) struct Feeds {
     newest: u64,
     /// Never shrinks: readers name theirs by its place.
     looks: Vec<Look>,
-    /// Readers that have something to flush.
+    marked: Marked,
+}
+
+/// Readers for whom there is something to do.
+#[derive(Debug, Default)]
+struct Marked {
+    /// They have something to flush.
     pending: Vec<u64>,
-    /// Readers that want no more.
+    /// They want no more.
     done: Vec<u64>,
 }
 
@@ -106,16 +112,10 @@ impl Feeds {
             } else {
                 reader.feed.lose()
             };
-            if reader.feed.is_pending() && !was_pending {
-                self.pending.push(*id);
-            }
             if let Some(left) = reader.left.as_mut().filter(|_| counts && fed == Fed::Sent) {
                 *left -= 1;
             }
-            if fed == Fed::Gone || reader.left == Some(0) {
-                reader.is_done = true;
-                self.done.push(*id);
-            }
+            self.marked.after(*id, reader, was_pending, fed);
         }
         let mut is_full = false;
         for look in &mut self.looks {
@@ -133,25 +133,19 @@ impl Feeds {
             let Some(look) = self.looks.get(reader.look) else { continue };
             let was_pending = reader.feed.is_pending();
             let fed = reader.feed.tell_gap(|lost| gap(lost, now, look.format, clock));
-            if reader.feed.is_pending() && !was_pending {
-                self.pending.push(*id);
-            }
-            if fed == Fed::Gone && !reader.is_done {
-                reader.is_done = true;
-                self.done.push(*id);
-            }
+            self.marked.after(*id, reader, was_pending, fed);
         }
     }
 
     /// Hands over what was told since the last time.
     pub(super) fn flush(&mut self) {
-        if self.pending.is_empty() {
+        if self.marked.pending.is_empty() {
             // What nobody got: whoever it was for has left, or has no room any more.
             self.looks.iter_mut().for_each(|look| look.text.clear());
             return;
         }
         let texts: Vec<Bytes> = self.looks.iter_mut().map(|look| look.text.split().freeze()).collect();
-        for id in self.pending.drain(..) {
+        for id in self.marked.pending.drain(..) {
             let Some(reader) = self.readers.get_mut(&id) else { continue };
             if let Some(text) = texts.get(reader.look) {
                 reader.feed.flush(text);
@@ -161,7 +155,7 @@ impl Feeds {
 
     /// Lets go of the readers that want no more, once they have what they were told; their numbers.
     pub(super) fn leaving(&mut self) -> Vec<u64> {
-        let done = std::mem::take(&mut self.done);
+        let done = std::mem::take(&mut self.marked.done);
         for id in &done {
             let look = self.readers.remove(id).and_then(|reader| self.looks.get_mut(reader.look));
             if let Some(look) = look {
@@ -169,6 +163,19 @@ impl Feeds {
             }
         }
         done
+    }
+}
+
+impl Marked {
+    /// Something was told to a reader, or would have been: that came of it.
+    fn after(&mut self, id: u64, reader: &mut Reader, was_pending: bool, fed: Fed) {
+        if reader.feed.is_pending() && !was_pending {
+            self.pending.push(id);
+        }
+        if (fed == Fed::Gone || reader.left == Some(0)) && !reader.is_done {
+            reader.is_done = true;
+            self.done.push(id);
+        }
     }
 }
 
@@ -246,7 +253,7 @@ mod tests {
                 held = feeds.looks[0].text.capacity();
             }
         }
-        assert!(feeds.pending.is_empty() && feeds.looks[0].text.is_empty());
+        assert!(feeds.marked.pending.is_empty() && feeds.looks[0].text.is_empty());
         assert!(feeds.looks[0].text.capacity() <= held.max(PIECE));
         assert!(!feeds.readers[&slow].feed.is_pending());
     }
