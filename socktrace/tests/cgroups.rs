@@ -1,6 +1,6 @@
 //! Units, containers and pods, from the cgroups of real processes.
 
-use crate::agent::{Agent, get};
+use crate::agent::Agent;
 use crate::support::actor::Actor;
 use crate::support::run::{Running, run};
 use crate::support::{cannot_run, may_trace, wait_for};
@@ -119,8 +119,7 @@ fn an_agent_and_ss_tell_the_container_and_filters_ask_for_it() {
     let netns = actor.netns();
     for (agent, attribution) in [(&early, "exact"), (&late, "holder")] {
         let row = wait_for("the listener in the table", || {
-            let (_, body) = get(&agent.path, "/v1/table");
-            let mut rows = body.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+            let mut rows = agent.rows();
             rows.find(|row| row["netns"] == netns && row["state"] == "LISTEN")
         });
         check(&row, &expected);
@@ -164,8 +163,7 @@ fn a_unix_socket_that_was_there_before_is_in_the_cgroup_of_its_holder() {
     let expected = json!({
         "pid": actor.pid(), "attribution": "holder", "cgroup_path": group.shown(), "unit": "db.service",
     });
-    let (_, body) = get(&agent.path, "/v1/table");
-    let mut rows = body.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+    let mut rows = agent.rows();
     let row = rows.find(|row| row["netns"] == netns && row["family"] == "unix").expect("the listener");
     check(&row, &expected);
     // Its end, which filters find by that. Somebody wants to know, so that it is looked for every second.

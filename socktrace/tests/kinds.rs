@@ -1,6 +1,6 @@
 //! Sockets of every kind from their first to their last moment: datagrams over IP, and UNIX.
 
-use crate::agent::{Agent, get};
+use crate::agent::Agent;
 use crate::support::actor::Actor;
 use crate::support::run::Running;
 use crate::support::{may_trace, say, wait_for};
@@ -263,8 +263,7 @@ fn unix_sockets_live_and_end_with_their_owners() {
         assert_eq!(client.does(&format!("pair {kind}")), "done");
         let cookie: u64 = client.does("cookie").parse().unwrap();
         let row = wait_for("the pair's owner", || {
-            let (_, body) = get(&agent.path, "/v1/table");
-            let mut rows = body.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+            let mut rows = agent.rows();
             rows.find(|row| row["cookie"] == cookie && !row["pid"].is_null())
         });
         check(&row, &json!({"pid": client.pid(), "comm": "unix-client", "attribution": "holder"}));
@@ -327,8 +326,7 @@ fn of_a_flood_of_unix_sockets_every_opener_is_known() {
     let name = format!("@flood-{}-", std::process::id());
     assert_eq!(actor.does(&format!("make-many unix-dgram {name} {COUNT}")), "done");
     // Who asks right after the calls is answered with all of them.
-    let (_, body) = get(&agent.path, "/v1/table");
-    let rows = body.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+    let rows = agent.rows();
     let ours: Vec<Value> =
         rows.filter(|row| row["local_addr"].as_str().is_some_and(|addr| addr.starts_with(&name))).collect();
     assert_eq!((ours.len(), agent.status()["events_lost"].as_u64()), (COUNT, Some(0)));

@@ -1,6 +1,6 @@
 //! Whose a socket is: who opened it, exactly, and who holds it now, however it came to them.
 
-use crate::agent::{Agent, get};
+use crate::agent::Agent;
 use crate::support::actor::Actor;
 use crate::support::run::{Running, run};
 use crate::support::{cannot_run, in_own_netns, may_trace, wait_for};
@@ -263,8 +263,7 @@ fn what_io_uring_connects_and_accepts_has_its_process() {
     assert_eq!(opener(&accept), (server.pid().into(), "uring-server", known));
     assert_eq!(accept.get("seen_by").and_then(Value::as_str), seen_by, "{accept}");
     assert_eq!(accept["peer_port"], connect["local_port"]);
-    let (_, body) = get(&agent.path, "/v1/table");
-    let rows = body.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+    let rows = agent.rows();
     let found = rows.filter(|row| row["cookie"] == accept["cookie"]).collect::<Vec<_>>();
     assert_eq!(found.len(), 1);
     assert_eq!(found[0]["attribution"], json!(known));

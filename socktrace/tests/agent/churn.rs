@@ -1,8 +1,7 @@
 //! Churn: everything is told, and the table is right afterwards.
 
-use super::{Agent, Churn, get};
+use super::{Agent, Churn};
 use crate::support::{may_trace, wait_for};
-use serde_json::Value;
 
 #[test]
 fn churn_is_told_completely_and_the_table_is_right_afterwards() {
@@ -59,8 +58,7 @@ fn an_agent_that_starts_in_the_middle_of_churn_is_right_afterwards() {
     churn.end();
     agent.is_right(&churn.server);
     // And it knows whose the listener is, which was there before it.
-    let (_, body) = get(&agent.path, "/v1/table");
-    let rows = body.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+    let rows = agent.rows();
     let netns = churn.server.netns();
     let listener = rows.filter(|row| row["netns"] == netns).find(|row| row["state"] == "LISTEN").unwrap();
     assert_eq!(listener["pid"], churn.server.pid(), "{listener}");

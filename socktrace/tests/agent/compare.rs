@@ -12,12 +12,17 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 impl Agent {
-    /// The IPv4 and IPv6 sockets of a namespace, as the agent knows them.
-    pub(crate) fn table(&self, netns: u64) -> BTreeMap<u64, String> {
+    /// Every row of the agent's table.
+    pub(crate) fn rows(&self) -> impl DoubleEndedIterator<Item = Value> + use<> {
         let (head, body) = get(&self.path, "/v1/table");
         assert!(head.starts_with("HTTP/1.0 200"), "{head}");
-        let rows = body.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
-        let ours = rows.filter(|row| row["netns"] == netns && row["family"] != "unix");
+        let rows: Vec<Value> = body.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        rows.into_iter()
+    }
+
+    /// The IPv4 and IPv6 sockets of a namespace, as the agent knows them.
+    pub(crate) fn table(&self, netns: u64) -> BTreeMap<u64, String> {
+        let ours = self.rows().filter(|row| row["netns"] == netns && row["family"] != "unix");
         ours.map(|row| {
             let end = |addr: &str, port: &str| match row[addr].as_str() {
                 Some(addr) => format!("{addr} {}", row[port]),

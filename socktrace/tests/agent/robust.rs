@@ -1,11 +1,10 @@
 //! Faults that an agent lives through: no descriptors left, processes and namespaces that come and go.
 
-use super::{Agent, Churn, folder, get};
+use super::{Agent, Churn, folder};
 use crate::support::actor::Actor;
 use crate::support::run::{Running, run, socktrace};
 use crate::support::{cookie, in_own_netns, may_trace, wait_for};
 use caps::{CapSet, Capability};
-use serde_json::Value;
 use std::collections::BTreeSet;
 use std::net::TcpListener;
 use std::os::unix::net::UnixStream;
@@ -74,8 +73,7 @@ fn what_it_may_not_look_into_is_left_out_and_said() {
     let warned = said.stderr.starts_with("socktrace: 1 of 1 sockets have no shown process: ");
     assert!(warned != said.stdout.contains("users:"), "{}{}", said.stdout, said.stderr);
     // Who opened it was seen, for that it need not look into anything.
-    let (_, body) = get(&agent.path, "/v1/table");
-    let mut rows = body.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+    let mut rows = agent.rows();
     let row = rows.rfind(|row| row["local_port"] == port.parse::<u16>().unwrap()).unwrap();
     assert_eq!(row["pid"], theirs.pid(), "{row}");
     zombie.wait().unwrap();
@@ -99,8 +97,7 @@ fn namespaces_that_vanish_while_they_are_dumped_leave_nothing() {
     churn.end();
     agent.is_right(&churn.server);
     wait_for("the end of what was in them", || {
-        let (_, body) = get(&agent.path, "/v1/table");
-        let rows = body.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+        let rows = agent.rows();
         let left = rows.filter(|row| vanished.contains(&row["cookie"].as_u64().unwrap())).count();
         (left == 0).then_some(())
     });

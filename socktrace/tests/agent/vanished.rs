@@ -1,7 +1,7 @@
 //! Network namespaces that nobody can find any more: they have gone with their last process, or live on where only a
 //! socket keeps them.
 
-use super::{Agent, get};
+use super::Agent;
 use crate::support::actor::Actor;
 use crate::support::{may_trace, patience, wait_for};
 use serde_json::Value;
@@ -15,10 +15,24 @@ impl Agent {
     }
 
     fn unix(&self, is_it: impl Fn(&Value) -> bool) -> Option<Value> {
-        let (_, body) = get(&self.path, "/v1/table");
-        let mut rows = body.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+        let mut rows = self.rows();
         rows.find(|row| row["family"] == "unix" && is_it(row))
     }
+}
+
+/// In the first one's namespace a listener and a connection to it, of which the end that connected has been sent to the
+/// second one's inbox. The inode numbers of the listener's end and of the one that was sent.
+fn sends_one_end(giver: &mut Actor, taker: &mut Actor, path: impl Fn(&str) -> String) -> [u32; 2] {
+    for command in ["unix-listen", "unix-connect"] {
+        giver.does(&format!("{command} {}", path("here")));
+    }
+    giver.does("unix-accept");
+    taker.does(&format!("inbox {}", path("inbox")));
+    giver.does(&format!("send-fd 1 {}", path("inbox")));
+    ["fd 0", "fd 1"].map(|command| {
+        let fd = giver.does(command);
+        inode(giver, &fd)
+    })
 }
 
 /// The inode number of an actor's socket.
@@ -60,17 +74,8 @@ fn a_unix_socket_that_was_handed_elsewhere_outlives_every_process_of_its_namespa
     let events = agent.events(&["-x", "--kinds", "close"]);
     let (mut giver, mut taker) = (Actor::alone("giver"), Actor::alone("taker"));
     let netns = giver.netns();
-    for command in ["unix-listen", "unix-connect"] {
-        giver.does(&format!("{command} {}", path("here")));
-    }
-    giver.does("unix-accept");
-    taker.does(&format!("inbox {}", path("inbox")));
-    giver.does(&format!("send-fd 1 {}", path("inbox")));
+    let [kept, handed] = sends_one_end(&mut giver, &mut taker, path);
     taker.does("receive-fd");
-    let [kept, handed] = ["fd 0", "fd 1"].map(|command| {
-        let fd = giver.does(command);
-        inode(&giver, &fd)
-    });
     let [kept, _] = [kept, handed]
         .map(|inode| wait_for("the socket in the table", || agent.unix_socket(inode))["cookie"].clone());
     drop(giver);
@@ -90,16 +95,7 @@ fn a_unix_socket_that_is_under_way_to_a_process_is_not_told_as_closed() {
     let agent = Agent::start(&[]);
     let events = agent.events(&["-x", "--kinds", "close"]);
     let (mut giver, mut taker) = (Actor::alone("giver"), Actor::alone("taker"));
-    for command in ["unix-listen", "unix-connect"] {
-        giver.does(&format!("{command} {}", path("here")));
-    }
-    giver.does("unix-accept");
-    taker.does(&format!("inbox {}", path("inbox")));
-    giver.does(&format!("send-fd 1 {}", path("inbox")));
-    let [kept, sent] = ["fd 0", "fd 1"].map(|command| {
-        let fd = giver.does(command);
-        inode(&giver, &fd)
-    });
+    let [kept, sent] = sends_one_end(&mut giver, &mut taker, path);
     for inode in [kept, sent] {
         wait_for("the socket in the table", || agent.unix_socket(inode));
     }

@@ -1,6 +1,6 @@
 //! What is left of a connection: orphans, TIME-WAIT, and a socket that is only bound again.
 
-use crate::agent::{Agent, get};
+use crate::agent::Agent;
 use crate::support::actor::Actor;
 use crate::support::run::run;
 use crate::support::{may_trace, wait_for};
@@ -86,15 +86,13 @@ fn an_orphan_has_no_inode_from_its_close_on() {
             };
         }
         let row = || {
-            let (_, body) = get(&agent.path, "/v1/table");
-            let mut rows = body.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+            let mut rows = agent.rows();
             rows.find(|row| row["netns"] == server.netns() && row["peer_port"] == from).unwrap()
         };
         let open = row();
         assert!(open["state"] == before && open["inode"].is_u64(), "{open}");
         server.does("close 0");
-        let (_, body) = get(&agent.path, "/v1/table");
-        let mut rows = body.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+        let mut rows = agent.rows();
         let orphan = rows.find(|row| row["cookie"] == open["cookie"]).unwrap();
         assert_eq!((&orphan["state"], orphan.get("inode")), (&after.into(), None), "{orphan}");
         assert_eq!((&orphan["pid"], &orphan["attribution"]), (&server.pid().into(), &"exact".into()));
