@@ -54,8 +54,8 @@ pub struct CpuCounters {
     pub stood_in: u64,
     /// 1 while the state program runs on this CPU.
     pub running: u64,
-    /// The thread (`pid_tgid`) that last began a TCP connect on this CPU.
-    pub dialled: u64,
+    /// The thread (its id) that last began a TCP connect on this CPU, and how often it had left a processor until then.
+    pub dialled: [u64; 2],
     /// The established `struct sock` that close(2) was last called for on this CPU.
     pub closing: u64,
 }

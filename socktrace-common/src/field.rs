@@ -81,6 +81,8 @@ fields! {
     TaskTgid = "task_struct", "tgid", true;
     TaskFlags = "task_struct", "flags", false;
     TaskPid = "task_struct", "pid", true;
+    TaskSwitches = "task_struct", "nvcsw", true;
+    TaskPreempted = "task_struct", "nivcsw", true;
     NsproxyNet = "nsproxy", "net_ns", false;
     NetCookie = "net", "net_cookie", false;
     FilesFdt = "files_struct", "fdt", true;

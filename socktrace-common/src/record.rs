@@ -26,7 +26,7 @@ pub const KEEPS_PORT: u8 = 64;
 pub enum Kind {
     /// `inet_sock_set_state` (a `StateRecord` to CLOSE, else a `RecordHead`).
     State = 1,
-    /// `cgroup/sock_create` (`CallRecord`, as all below).
+    /// `cgroup/sock_create` of a RAW socket (`CallRecord`, as all below).
     Create = 2,
     /// `cgroup/post_bind4`, `cgroup/post_bind6`.
     PostBind = 3,

@@ -1,201 +1,107 @@
-//! bind, listen, connect and accept by system call: any family, success and failure.
+//! bind, listen, connect and accept by system call, when they have returned: any family, success and failure.
 //!
-//! The exit hook finds the socket through the descriptor and tells what came of the call. Its arguments are those in
-//! the saved registers of the thread; where we do not know these, and for connect(2), an enter hook remembers them.
-//! They run in the caller's own context, so the owner is exact.
+//! The socket is found through the descriptor. All of it runs in the caller's own context, so the owner is exact. Where
+//! the arguments come from is no concern of this file.
 
-use aya_ebpf::helpers::{
-    bpf_get_current_cgroup_id, bpf_get_current_pid_tgid, bpf_ktime_get_boot_ns, bpf_probe_read_user,
-    generated,
-};
-use aya_ebpf::macros::tracepoint;
-use aya_ebpf::programs::TracePointContext;
+use aya_ebpf::EbpfContext;
+use aya_ebpf::helpers::{bpf_get_current_cgroup_id, bpf_ktime_get_boot_ns, bpf_probe_read_user, generated};
 use aya_log_ebpf::debug;
 use socktrace_common::{CallRecord, Family, Kind, UNIX_NAME_LEN, UnixCallRecord};
 
-use crate::emit::{self, Count, emit};
-use crate::fields::{sys_enter_arg, sys_exit_ret};
-use crate::maps::{PENDING, Pending};
-use crate::socket::{self, AF_INET, AF_INET6, AF_UNIX, Found};
+use crate::emit::{Count, emit};
+use crate::socket::{self, AF_INET, AF_INET6, AF_UNIX, Found, TCP};
 use crate::{inet, task};
 
-const EBADF: u32 = 9;
-const ENOTSOCK: u32 = 88;
 /// What connect(2) returns when it fails at once: EPERM, EACCES, EADDRINUSE, EADDRNOTAVAIL, ENETUNREACH
-/// (net/ipv4/tcp_ipv4.c, `tcp_v4_connect`, net/ipv4/datagram.c, `__ip4_datagram_connect`, and the routing and cgroup
-/// code that they call).
-const NEVER_BEGAN: [i64; 5] = [1, 13, 98, 99, 101];
-/// In [`Pending::fd`]: the address is that of the `struct sock`.
-const NO_FD: u32 = u32::MAX;
+/// (net/ipv4/tcp_ipv4.c, `tcp_v4_connect`, and the routing and cgroup code that it calls).
+const NEVER_BEGAN: [u32; 5] = [1, 13, 98, 99, 101];
+/// IPPROTO_MPTCP: its subflows are TCP sockets of their own.
+const MPTCP: u16 = 262;
 
-#[tracepoint]
-pub(crate) fn sys_enter_bind(ctx: TracePointContext) -> u32 {
-    enter_bind(&ctx)
+/// What a call was asked: its first three arguments.
+#[derive(Clone, Copy)]
+pub(crate) struct Asked {
+    pub(crate) fd: u32,
+    /// The user's `struct sockaddr` (bind, connect), or the backlog (listen).
+    pub(crate) second: u64,
+    /// The length of the address (bind, connect).
+    pub(crate) third: u32,
 }
 
-#[tracepoint]
-pub(crate) fn sys_enter_listen(ctx: TracePointContext) -> u32 {
-    enter_listen(&ctx)
-}
-
-#[tracepoint]
-pub(crate) fn sys_enter_connect(ctx: TracePointContext) -> u32 {
-    enter_connect(&ctx)
-}
-
-#[tracepoint]
-pub(crate) fn sys_exit_bind(ctx: TracePointContext) -> u32 {
-    match task::call_arguments() {
-        Some((fd, address, length)) => {
-            returned(&ctx, Kind::Bind, Pending { address, fd: fd as u32, aux: length as u32 })
-        }
-        None => exit(&ctx, Kind::Bind),
-    }
-}
-
-#[tracepoint]
-pub(crate) fn sys_exit_listen(ctx: TracePointContext) -> u32 {
-    match task::call_arguments() {
-        Some((fd, backlog, _)) => {
-            returned(&ctx, Kind::Listen, Pending { address: 0, fd: fd as u32, aux: backlog as u32 })
-        }
-        None => exit(&ctx, Kind::Listen),
-    }
-}
-
-#[tracepoint]
-pub(crate) fn sys_exit_connect(ctx: TracePointContext) -> u32 {
-    connected(&ctx)
-}
-
-#[tracepoint]
-pub(crate) fn sys_exit_accept(ctx: TracePointContext) -> u32 {
-    accepted(&ctx)
-}
-
-#[tracepoint]
-pub(crate) fn sys_exit_accept4(ctx: TracePointContext) -> u32 {
-    accepted(&ctx)
-}
-
-/// Remember (fd, address, length).
+/// The errno of a result, 0 for success.
 #[inline(always)]
-fn enter_bind(ctx: &TracePointContext) -> u32 {
-    remember(Pending {
-        address: sys_enter_arg(ctx, 1),
-        fd: sys_enter_arg(ctx, 0) as u32,
-        aux: sys_enter_arg(ctx, 2) as u32,
-    });
-    0
+pub(crate) const fn errno(result: i64) -> u32 {
+    if result < 0 { -result as u32 } else { 0 }
 }
 
-/// Remember (fd, backlog).
+/// bind(2) returned.
 #[inline(always)]
-fn enter_listen(ctx: &TracePointContext) -> u32 {
-    remember(Pending { address: 0, fd: sys_enter_arg(ctx, 0) as u32, aux: sys_enter_arg(ctx, 1) as u32 });
-    0
-}
-
-/// Of connects, only those of UNIX sockets are followed here: TCP's are seen by its state changes, those of UDP and
-/// ping by the cgroup hooks, which call [`remember_connect`], and all others when they return.
-#[inline(always)]
-fn enter_connect(ctx: &TracePointContext) -> u32 {
-    emit::dial(0);
-    let address = sys_enter_arg(ctx, 1);
-    // SAFETY: bpf_probe_read_user takes any address and fails on a bad one.
-    let family = unsafe { bpf_probe_read_user(address as *const u16) }.unwrap_or_default();
-    if family != u16::from(AF_UNIX) {
-        return 0;
-    }
-    remember(Pending { address, fd: sys_enter_arg(ctx, 0) as u32, aux: sys_enter_arg(ctx, 2) as u32 });
-    0
-}
-
-#[inline(always)]
-fn remember(pending: Pending) {
-    let _ = PENDING.insert(bpf_get_current_pid_tgid(), pending, 0);
-}
-
-/// A call returned whose arguments were remembered.
-#[inline(always)]
-fn exit(ctx: &TracePointContext, kind: Kind) -> u32 {
-    let thread = bpf_get_current_pid_tgid();
-    let Some(pending) = PENDING.get_ptr(thread) else { return 0 };
-    // SAFETY: an element of the map; only this thread writes it.
-    let pending = unsafe { *pending };
-    let _ = PENDING.remove(thread);
-    returned(ctx, kind, pending)
-}
-
-/// A call with these arguments returned.
-#[inline(always)]
-fn returned(ctx: &TracePointContext, kind: Kind, Pending { address, fd, aux }: Pending) -> u32 {
-    let result = sys_exit_ret(ctx);
-    let error = if result < 0 { -result as u32 } else { 0 };
-    if error == EBADF || error == ENOTSOCK {
-        return 0;
-    }
+pub(crate) fn bound(ctx: &impl EbpfContext, result: i64, asked: Asked) {
     let mut found = Found::nothing();
-    if !found.by_fd(fd) {
-        debug!(ctx, "no socket behind descriptor {}", fd);
-        return 0;
+    if find(ctx, &mut found, asked.fd) {
+        let Asked { second: address, third: length, .. } = asked;
+        let call = Call { error: errno(result), address, length, ..Call::of(Kind::Bind) };
+        tell(&found, Count::Alone, &call);
     }
-    let told = if let Kind::Listen = kind { aux } else { 0 };
-    tell(&found, Count::Alone, &Call { kind, error, aux: told, address, length: aux });
-    0
 }
 
-/// connect(2) returned: of a socket that was remembered, or of one that no other hook tells of. The latter are those
-/// that the cgroup hooks pass over (RAW, UDP-Lite, a datagram socket that AF_UNSPEC disconnects), and TCP where it
-/// failed before the socket left CLOSE. Their arguments come from the saved registers.
+/// listen(2) returned.
 #[inline(always)]
-fn connected(ctx: &TracePointContext) -> u32 {
-    let thread = bpf_get_current_pid_tgid();
-    // What a connect of TCP costs ends here: a state change has told of it.
-    if emit::has_dialled(thread) {
-        return 0;
-    }
-    let result = sys_exit_ret(ctx);
-    let error = if result < 0 { -result as u32 } else { 0 };
+pub(crate) fn listened(ctx: &impl EbpfContext, result: i64, asked: Asked) {
     let mut found = Found::nothing();
-    let (is_found, address, length) = match PENDING.get_ptr(thread) {
-        Some(pending) => {
-            // SAFETY: an element of the map; only this thread writes it.
-            let Pending { address, fd, aux } = unsafe { *pending };
-            let _ = PENDING.remove(thread);
-            if fd == NO_FD { (found.by_sock(address), 0, 0) } else { (found.by_fd(fd), address, aux) }
-        }
-        None => {
-            if error != 0 && !NEVER_BEGAN.contains(&-result) {
-                return 0;
-            }
-            let Some((fd, address, length)) = task::call_arguments() else { return 0 };
-            let is_ours = found.by_fd(fd as u32) && !inet::is_told_by_states(found.protocol().into(), error);
-            (is_ours, address, length as u32)
-        }
-    };
-    if is_found {
-        if error == 0 && found.family() != AF_UNIX {
-            inet::connected(&found);
-        }
-        tell(&found, Count::Alone, &Call { error, address, length, ..Call::of(Kind::Connect) });
+    if find(ctx, &mut found, asked.fd) {
+        let call = Call { error: errno(result), aux: asked.second as u32, ..Call::of(Kind::Listen) };
+        tell(&found, Count::Alone, &call);
     }
-    0
 }
 
+/// connect(2) returned. State changes tell of TCP, unless it failed before the first one; and of MPTCP those of its
+/// subflows.
 #[inline(always)]
-fn accepted(ctx: &TracePointContext) -> u32 {
-    let result = sys_exit_ret(ctx);
+pub(crate) fn connected(ctx: &impl EbpfContext, result: i64, asked: Asked) {
+    let mut found = Found::nothing();
+    if !find(ctx, &mut found, asked.fd) {
+        return;
+    }
+    let error = errno(result);
+    if found.family() != AF_UNIX {
+        match found.protocol() {
+            MPTCP => return,
+            TCP if !NEVER_BEGAN.contains(&error) => return,
+            _ => {}
+        }
+    }
+    tell_connect(&found, error, asked);
+}
+
+/// Tell of a connect(2), and what it means for the port of a datagram socket.
+#[inline(always)]
+pub(crate) fn tell_connect(found: &Found, error: u32, Asked { second: address, third: length, .. }: Asked) {
+    if error == 0 && found.family() != AF_UNIX {
+        inet::connected(found);
+    }
+    tell(found, Count::Alone, &Call { error, address, length, ..Call::of(Kind::Connect) });
+}
+
+/// accept(2) or accept4(2) returned: the new descriptor, unless it failed.
+#[inline(always)]
+pub(crate) fn accepted(ctx: &impl EbpfContext, result: i64) {
     if result < 0 {
-        return 0;
+        return;
     }
     let mut found = Found::nothing();
-    if !found.by_fd(result as u32) {
-        debug!(ctx, "no socket behind accepted descriptor {}", result);
-        return 0;
+    if find(ctx, &mut found, result as u32) {
+        tell(&found, Count::Alone, &Call { aux: result as u32, ..Call::of(Kind::Accept) });
     }
-    tell(&found, Count::Alone, &Call { aux: result as u32, ..Call::of(Kind::Accept) });
-    0
+}
+
+#[inline(always)]
+fn find(ctx: &impl EbpfContext, found: &mut Found, fd: u32) -> bool {
+    let is_found = found.by_fd(fd);
+    if !is_found {
+        debug!(ctx, "no socket behind descriptor {}", fd);
+    }
+    is_found
 }
 
 /// An accept that made no system call of its own.
@@ -272,9 +178,10 @@ fn fill(record: &mut CallRecord, found: &Found, call: &Call) {
     head.mark = 0;
     head.flags = 0;
     head.name_len = 0;
-    found.read(head);
-    task::own(head);
-    record.inode = found.inode();
+    let task = task::current();
+    found.read(task, head);
+    task::own(task, head);
+    record.inode = found.inode;
     record.error = call.error;
     record.aux = call.aux;
     record.padding = 0;
@@ -305,12 +212,4 @@ fn user_name(address: u64, length: u32, into: &mut [u8; UNIX_NAME_LEN + 4]) -> u
         0 => len as u8,
         _ => 0,
     }
-}
-
-/// Follow a connect that a cgroup hook saw begin, so that its exit tells the outcome and the local address.
-///
-/// The hook knows the `struct sock` and not the descriptor; the exit takes it from there.
-#[inline(always)]
-pub(crate) fn remember_connect(sk: u64) {
-    remember(Pending { address: sk, fd: NO_FD, aux: 0 });
 }

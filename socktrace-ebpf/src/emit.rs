@@ -15,26 +15,6 @@ pub(crate) fn cpu() -> Option<*mut CpuCounters> {
     COUNTERS.get_ptr_mut(unsafe { bpf_get_smp_processor_id() })
 }
 
-/// A TCP connect of this thread begins on this CPU; 0: one of whatever kind, so that what came before is forgotten.
-#[inline(always)]
-pub(crate) fn dial(thread: u64) {
-    if let Some(cpu) = cpu() {
-        // SAFETY: an element of the array, which lives as long as the program.
-        unsafe { (&raw mut (*cpu).dialled).write_volatile(thread) };
-    }
-}
-
-/// Whether the connect that last began on this CPU was TCP, and this thread's. One that returns has mostly stayed on
-/// its CPU; where it has not, somebody looks closer.
-#[inline(always)]
-pub(crate) fn has_dialled(thread: u64) -> bool {
-    match cpu() {
-        // SAFETY: an element of the array, which lives as long as the program.
-        Some(cpu) => unsafe { (&raw const (*cpu).dialled).read_volatile() == thread },
-        None => false,
-    }
-}
-
 /// close(2) has been called for this established `struct sock`: its next state change follows on this CPU, unless
 /// another task comes between, and then says that nobody has the socket any more.
 #[inline(always)]

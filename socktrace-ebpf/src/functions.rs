@@ -11,12 +11,12 @@ use socktrace_common::{CallRecord, Family, Field, Kind};
 use crate::emit::{Count, emit};
 use crate::fields::{load, load_ptr, probe};
 use crate::socket::{AF_UNIX, Found};
-use crate::{calls, task};
+use crate::{calls, dials, task};
 
 /// accept(2) and accept4(2) on x86-64: their exits tell.
 const ACCEPTS: [u64; 2] = [43, 288];
 /// connect(2) and bind(2): their hooks tell.
-const NAMES: [u64; 2] = [42, 49];
+const NAMES: [u64; 2] = [dials::CONNECT, 49];
 
 /// The end of a UNIX socket (net/unix/af_unix.c): `(struct sock *sk, int embrion)`.
 #[fentry(function = "unix_release_sock")]
@@ -66,7 +66,7 @@ unsafe fn unix_released(sk: *const u8, embryo: i32) {
         head.peer = [0; 16];
         // A connection that nobody has accepted goes with its listener.
         if embryo == 0 {
-            task::own(head);
+            task::own(task::current(), head);
         } else {
             head.pid = 0;
             head.comm = [0; 16];

@@ -1,6 +1,6 @@
 //! Who holds which socket: `iter/task_file`, one record for each descriptor that is a socket.
 
-use aya_ebpf::helpers::generated::{bpf_seq_write, bpf_sock_from_file};
+use aya_ebpf::helpers::generated::{bpf_get_socket_cookie, bpf_seq_write, bpf_sock_from_file};
 use socktrace_common::{Field, HolderRecord};
 
 use crate::fields::{load, load_ptr};
@@ -40,8 +40,14 @@ unsafe fn holder(ctx: &TaskFile) {
     }
     // SAFETY: all pointers come typed from the context.
     unsafe {
-        if bpf_sock_from_file(file.cast_mut().cast()).is_null() {
+        let socket = bpf_sock_from_file(file.cast_mut().cast()) as *const u8;
+        if socket.is_null() {
             return;
+        }
+        // Who asks for the cookie makes it: sockets that are older than our hooks get theirs so.
+        let sk = load_ptr(socket, Field::SocketSk);
+        if !sk.is_null() && load::<u64>(sk, Field::SkCookie) == 0 {
+            bpf_get_socket_cookie(sk.cast_mut().cast());
         }
         let inode = load_ptr(file, Field::FileInode);
         let mut record = HolderRecord {

@@ -10,10 +10,10 @@ use aya_ebpf::programs::{SockAddrContext, SockContext};
 use socktrace_common::{CallRecord, Family, Field, Kind, RecordHead};
 
 use crate::emit::{self, Count};
-use crate::fields::probe;
+use crate::fields::{is_present, probe};
 use crate::maps::{KNOWN, SETS, WAYS};
 use crate::socket::{Found, TCP, put_v4};
-use crate::{calls, task};
+use crate::{remembered, task};
 
 /// What the kernel is to do: allow.
 const ALLOW: i32 = 1;
@@ -24,6 +24,8 @@ const CLOSE: u32 = 7;
 const CLOSE_WAIT: u32 = 8;
 const LAST_ACK: u32 = 9;
 const CLOSING: u32 = 11;
+/// `SOCK_RAW` (include/linux/net.h).
+const SOCK_RAW: u32 = 3;
 /// IPPROTO_MPTCP: its subflows are TCP sockets of their own.
 const MPTCP: u32 = 262;
 
@@ -67,12 +69,6 @@ pub(crate) fn sendmsg6(ctx: SockAddrContext) -> i32 {
     sending_v6(&ctx)
 }
 
-/// Whether state changes tell of a connect(2) of that protocol: all but those of TCP that fail before the first one.
-#[inline(always)]
-pub(crate) fn is_told_by_states(protocol: u32, error: u32) -> bool {
-    protocol == MPTCP || (protocol == u32::from(TCP) && error == 0)
-}
-
 /// TCP sockets are told of by their state changes; MPTCP by its subflows'.
 #[inline(always)]
 fn is_tcp(protocol: u32) -> bool {
@@ -84,12 +80,16 @@ fn tell(fill: impl FnOnce(&mut CallRecord)) {
     emit::emit(Family::Inet, Count::Shared, fill);
 }
 
+/// Of RAW sockets, which are listed from now on. Of all others only the cookie is made: what becomes of them is told by
+/// hooks that can read it and not make it.
 #[inline(always)]
 fn created(sock: *mut bpf_sock) -> i32 {
     // SAFETY: the context of the program.
     unsafe {
-        if !is_tcp((*sock).protocol) {
+        if (*sock).type_ == SOCK_RAW {
             tell(|record| of_sock(record, sock, Kind::Create));
+        } else {
+            bpf_get_socket_cookie(sock.cast());
         }
     }
     ALLOW
@@ -114,7 +114,7 @@ fn released(sock: *mut bpf_sock) -> i32 {
             FIN_WAIT1 | LAST_ACK | CLOSING => Kind::Orphan,
             _ => return ALLOW,
         };
-        tell(|record| of_sock(record, sock, kind));
+        tell(|record| of_end(record, sock, kind));
     }
     ALLOW
 }
@@ -159,15 +159,16 @@ fn told_of(sock: *mut bpf_sock) {
     }
 }
 
-/// The outcome and the local address are known when connect(2) returns: remember the socket until then.
+/// The outcome and the local address are known when connect(2) returns: where that does not find the socket by itself,
+/// remember it until then.
 #[inline(always)]
 fn connecting(ctx: *mut bpf_sock_addr) -> i32 {
     // SAFETY: the context of the program; the pointer is only remembered as a number.
     unsafe {
         // Asking for the cookie makes it: the system call hooks can only read it.
         bpf_get_socket_cookie(ctx.cast());
-        if !is_tcp((*ctx).protocol) {
-            calls::remember_connect((*ctx).__bindgen_anon_1.sk as u64);
+        if !is_tcp((*ctx).protocol) && !is_present(Field::RegsNumber) {
+            remembered::remember_connect((*ctx).__bindgen_anon_1.sk as u64);
         }
     }
     ALLOW
@@ -175,9 +176,9 @@ fn connecting(ctx: *mut bpf_sock_addr) -> i32 {
 
 #[inline(always)]
 fn sending_v4(ctx: &SockAddrContext) -> i32 {
-    if first_send(ctx) {
+    if let Some(cookie) = first_send(ctx) {
         tell(|record| {
-            of_sock_addr(record, ctx.sock_addr);
+            of_sock_addr(record, ctx.sock_addr, cookie);
             // SAFETY: the context of the program.
             unsafe {
                 let sk = (*ctx.sock_addr).__bindgen_anon_1.sk;
@@ -191,9 +192,9 @@ fn sending_v4(ctx: &SockAddrContext) -> i32 {
 
 #[inline(always)]
 fn sending_v6(ctx: &SockAddrContext) -> i32 {
-    if first_send(ctx) {
+    if let Some(cookie) = first_send(ctx) {
         tell(|record| {
-            of_sock_addr(record, ctx.sock_addr);
+            of_sock_addr(record, ctx.sock_addr, cookie);
             // SAFETY: the context of the program.
             unsafe {
                 let sk = (*ctx.sock_addr).__bindgen_anon_1.sk;
@@ -205,10 +206,12 @@ fn sending_v6(ctx: &SockAddrContext) -> i32 {
     ALLOW
 }
 
+/// The cookie of a socket that sends for the first time.
 #[inline(always)]
-fn first_send(ctx: &SockAddrContext) -> bool {
+fn first_send(ctx: &SockAddrContext) -> Option<u64> {
     // SAFETY: takes the context of the program.
-    !is_known(unsafe { bpf_get_socket_cookie(ctx.sock_addr.cast()) })
+    let cookie = unsafe { bpf_get_socket_cookie(ctx.sock_addr.cast()) };
+    if is_known(cookie) { None } else { Some(cookie) }
 }
 
 /// Whether a datagram socket has a port that has been told of; from now on it has.
@@ -266,31 +269,41 @@ unsafe fn put_v6(into: &mut [u8; 16], from: *const u32) {
 
 #[inline(always)]
 fn of_sock(record: &mut CallRecord, sock: *mut bpf_sock, kind: Kind) {
-    no_more(record);
+    let task = task::current();
+    of_end(record, sock, kind);
+    let head = &mut record.head;
+    // SAFETY: the context of the program.
+    head.netns = unsafe { task::netns_inode(task, bpf_get_netns_cookie(sock.cast())) };
+    of_user(head);
+}
+
+/// No more than what tells which socket it is, and whose last word: the rest is known from its life.
+#[inline(always)]
+fn of_end(record: &mut CallRecord, sock: *mut bpf_sock, kind: Kind) {
+    begin(record, kind, task::current());
     let head = &mut record.head;
     // SAFETY: the context of the program.
     unsafe {
         head.cookie = bpf_get_socket_cookie(sock.cast());
-        head.netns = task::netns_inode(bpf_get_netns_cookie(sock.cast()));
         head.family = (*sock).family as u8;
         head.new = (*sock).type_ as u8;
         head.protocol = (*sock).protocol as u16;
     }
-    head.local_port = 0;
+    (head.netns, head.uid, head.cgroup) = (0, u32::MAX, 0);
+    (head.local_port, head.peer_port) = (0, 0);
     head.local = [0; 16];
-    head.peer_port = 0;
     head.peer = [0; 16];
-    by_current(head, kind);
 }
 
 #[inline(always)]
-fn of_sock_addr(record: &mut CallRecord, ctx: *mut bpf_sock_addr) {
-    no_more(record);
+fn of_sock_addr(record: &mut CallRecord, ctx: *mut bpf_sock_addr, cookie: u64) {
+    let task = task::current();
+    begin(record, Kind::FirstSend, task);
     let head = &mut record.head;
+    head.cookie = cookie;
     // SAFETY: the context of the program.
     unsafe {
-        head.cookie = bpf_get_socket_cookie(ctx.cast());
-        head.netns = task::netns_inode(bpf_get_netns_cookie(ctx.cast()));
+        head.netns = task::netns_inode(task, bpf_get_netns_cookie(ctx.cast()));
         head.family = (*ctx).family as u8;
         head.new = (*ctx).type_ as u8;
         head.protocol = (*ctx).protocol as u16;
@@ -298,30 +311,26 @@ fn of_sock_addr(record: &mut CallRecord, ctx: *mut bpf_sock_addr) {
         head.local_port = (*sk).src_port as u16;
         head.peer_port = u16::from_be((*ctx).user_port as u16);
     }
-    by_current(head, Kind::FirstSend);
+    of_user(head);
 }
 
+/// Time, kind and process, and nothing where these hooks say nothing.
 #[inline(always)]
-fn no_more(record: &mut CallRecord) {
-    record.inode = 0;
-    record.error = 0;
-    record.aux = 0;
-    record.padding = 0;
-}
-
-#[inline(always)]
-fn by_current(head: &mut RecordHead, kind: Kind) {
+fn begin(record: &mut CallRecord, kind: Kind, task: *const u8) {
+    (record.inode, record.error, record.aux, record.padding) = (0, 0, 0, 0);
+    let head = &mut record.head;
+    // SAFETY: takes nothing.
+    head.boot_ns = unsafe { bpf_ktime_get_boot_ns() };
     head.kind = kind as u8;
-    head.old = 0;
-    head.ifindex = 0;
-    head.mark = 0;
-    head.flags = 0;
-    head.name_len = 0;
+    (head.old, head.flags, head.name_len) = (0, 0, 0);
+    (head.ifindex, head.mark) = (0, 0);
+    task::own(task, head);
+}
+
+/// User and cgroup of the current task.
+#[inline(always)]
+fn of_user(head: &mut RecordHead) {
     head.uid = bpf_get_current_uid_gid() as u32;
-    // SAFETY: take nothing.
-    unsafe {
-        head.boot_ns = bpf_ktime_get_boot_ns();
-        head.cgroup = bpf_get_current_cgroup_id();
-    }
-    task::own(head);
+    // SAFETY: takes nothing.
+    head.cgroup = unsafe { bpf_get_current_cgroup_id() };
 }

@@ -9,12 +9,15 @@
 #![feature(core_intrinsics)]
 
 mod calls;
+mod dials;
 mod emit;
+mod exits;
 mod fields;
 mod functions;
 mod holders;
 mod inet;
 mod maps;
+mod remembered;
 mod socket;
 mod task;
 mod tcp;

@@ -4,6 +4,8 @@ use aya_ebpf::btf_maps::{Array, LruHashMap, RingBuf};
 use aya_ebpf::macros::btf_map;
 use socktrace_common::CpuCounters;
 
+use crate::calls::Asked;
+
 /// `BPF_F_MMAPABLE` (include/uapi/linux/bpf.h): user space reads and writes the array without a system call.
 const MMAPABLE: usize = 1 << 10;
 
@@ -23,9 +25,9 @@ pub(crate) static WAKE: Array<u32, 1, MMAPABLE> = Array::new();
 #[btf_map]
 pub(crate) static UNWANTED: Array<u32, 1, MMAPABLE> = Array::new();
 
-/// What a system call was asked, from its enter to its exit; key: thread (`pid_tgid`).
+/// What a system call was asked, from its enter to its exit, where it has to be remembered; key: thread (`pid_tgid`).
 #[btf_map]
-pub(crate) static PENDING: LruHashMap<u64, Pending, 16384> = LruHashMap::new();
+pub(crate) static PENDING: LruHashMap<u64, Asked, 16384> = LruHashMap::new();
 
 /// Datagram sockets that are bound or have sent, by their cookies: so that only the send by which the kernel chose the
 /// port makes a record. A socket that others have pushed out makes another one, which tells nothing new. (A storage at
@@ -37,15 +39,3 @@ pub(crate) static KNOWN: Array<[u64; WAYS], { SETS as usize }> = Array::new();
 pub(crate) const SETS: u32 = 1 << 14;
 /// Places in each set.
 pub(crate) const WAYS: usize = 4;
-
-/// The arguments of a call that is under way.
-#[derive(Clone, Copy)]
-#[repr(C)]
-pub(crate) struct Pending {
-    /// The user's `struct sockaddr`, 0 for none.
-    pub(crate) address: u64,
-    /// The descriptor.
-    pub(crate) fd: u32,
-    /// The backlog (listen), or the length of the address.
-    pub(crate) aux: u32,
-}

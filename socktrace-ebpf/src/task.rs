@@ -1,8 +1,9 @@
 //! The current task: only to be asked where the hook runs in the caller's own context.
 
-use aya_ebpf::helpers::{bpf_get_current_pid_tgid, generated};
+use aya_ebpf::helpers::generated;
 use socktrace_common::{COMM_LEN, EXACT, Field, RecordHead};
 
+use crate::calls::Asked;
 use crate::fields::{is_present, load, load_16, load_ptr, probe};
 
 /// The current `struct task_struct`, typed for the verifier (Linux 5.11).
@@ -12,25 +13,36 @@ pub(crate) fn current() -> *const u8 {
     unsafe { generated::bpf_get_current_task_btf() as *const u8 }
 }
 
-/// The first three arguments of the system call that the current task is in, from the registers that it saved on
-/// entering; `None` where we do not know them. Only for programs that need Linux 5.15 anyway.
+/// What the system call that the current task is in was asked, by the registers that it saved on entering; `None` where we
+/// do not know them.
 #[inline(always)]
-pub(crate) fn call_arguments() -> Option<(u64, u64, u64)> {
+pub(crate) fn call_arguments() -> Option<Asked> {
     if !is_present(Field::RegsFirst) {
         return None;
     }
-    // SAFETY: takes the typed current task, gives its typed registers (Linux 5.15).
+    let regs = registers();
+    // SAFETY: `registers` are typed.
     unsafe {
-        let regs = generated::bpf_task_pt_regs(current().cast_mut().cast()) as *const u8;
-        Some((load(regs, Field::RegsFirst), load(regs, Field::RegsSecond), load(regs, Field::RegsThird)))
+        Some(Asked {
+            fd: load::<u64>(regs, Field::RegsFirst) as u32,
+            second: load(regs, Field::RegsSecond),
+            third: load::<u64>(regs, Field::RegsThird) as u32,
+        })
     }
+}
+
+/// The registers that the current task has saved, typed for the verifier (Linux 5.15: on older kernels user space says
+/// that we do not know them, and this is never reached).
+#[inline(always)]
+fn registers() -> *const u8 {
+    // SAFETY: takes the typed current task.
+    unsafe { generated::bpf_task_pt_regs(current().cast_mut().cast()) as *const u8 }
 }
 
 /// `PF_IO_WORKER` (include/linux/sched.h): a thread that works for io_uring, and is in no system call.
 const IO_WORKER: u32 = 0x10;
 
-/// The number of the system call that the current task is in; `None` where it is in none, or we do not know. Only for
-/// programs that need Linux 5.15 anyway.
+/// The number of the system call that the current task is in; `None` where it is in none, or we do not know.
 #[inline(always)]
 pub(crate) fn call_number() -> Option<u64> {
     // SAFETY: `current` is typed, and so are its registers.
@@ -38,8 +50,7 @@ pub(crate) fn call_number() -> Option<u64> {
         if !is_present(Field::RegsNumber) || load::<u32>(current(), Field::TaskFlags) & IO_WORKER != 0 {
             return None;
         }
-        let regs = generated::bpf_task_pt_regs(current().cast_mut().cast()) as *const u8;
-        Some(load(regs, Field::RegsNumber))
+        Some(load(registers(), Field::RegsNumber))
     }
 }
 
@@ -56,21 +67,24 @@ pub(crate) unsafe fn leader_comm(task: *const u8, into: &mut [u8; COMM_LEN]) {
     }
 }
 
-/// Say that the current process made the call.
+/// Say that the current task's process made the call. Whoever has the task at hand passes it on: each asking is a call
+/// within the kernel.
 #[inline(always)]
-pub(crate) fn own(head: &mut RecordHead) {
-    head.pid = (bpf_get_current_pid_tgid() >> 32) as u32;
+pub(crate) fn own(task: *const u8, head: &mut RecordHead) {
     head.flags |= EXACT;
     // SAFETY: `current` is typed.
-    unsafe { leader_comm(current(), &mut head.comm) };
+    unsafe {
+        head.pid = load(task, Field::TaskTgid);
+        leader_comm(task, &mut head.comm);
+    }
 }
 
 /// Inode of the network namespace at this address. It mostly is the current task's, which is cheaper to ask.
 #[inline(always)]
-pub(crate) fn netns_inode_of(net: u64) -> u32 {
+pub(crate) fn netns_inode_of(task: *const u8, net: u64) -> u32 {
     // SAFETY: each pointer is typed by the one before.
     unsafe {
-        let nsproxy = load_ptr(current(), Field::TaskNsproxy);
+        let nsproxy = load_ptr(task, Field::TaskNsproxy);
         if !nsproxy.is_null() {
             let own = load_ptr(nsproxy, Field::NsproxyNet);
             if !own.is_null() && own as u64 == net {
@@ -81,13 +95,13 @@ pub(crate) fn netns_inode_of(net: u64) -> u32 {
     probe(net, Field::NetInum)
 }
 
-/// Inode of the current task's network namespace, if its cookie is `cookie`; otherwise 0: a socket may live in
-/// another namespace than the task that uses it.
+/// Inode of the task's network namespace, if its cookie is `cookie`; otherwise 0: a socket may live in another namespace
+/// than the task that uses it.
 #[inline(always)]
-pub(crate) fn netns_inode(cookie: u64) -> u32 {
+pub(crate) fn netns_inode(task: *const u8, cookie: u64) -> u32 {
     // SAFETY: each pointer is typed by the one before.
     unsafe {
-        let nsproxy = load_ptr(current(), Field::TaskNsproxy);
+        let nsproxy = load_ptr(task, Field::TaskNsproxy);
         if nsproxy.is_null() {
             return 0;
         }

@@ -1,7 +1,7 @@
 //! TCP state changes: `inet_sock_set_state` (net/ipv4/af_inet.c, `inet_sk_set_state`).
 
+use aya_ebpf::helpers::bpf_ktime_get_boot_ns;
 use aya_ebpf::helpers::generated::{bpf_get_socket_cookie, bpf_skc_to_tcp_sock};
-use aya_ebpf::helpers::{bpf_get_current_pid_tgid, bpf_ktime_get_boot_ns};
 use aya_ebpf::macros::btf_tracepoint;
 use aya_ebpf::programs::BtfTracePointContext;
 use socktrace_common::{
@@ -11,7 +11,7 @@ use socktrace_common::{
 
 use crate::emit::{self, Count};
 use crate::fields::load;
-use crate::{socket, task};
+use crate::{dials, socket, task};
 
 const SYN_SENT: u8 = 2;
 const SYN_RECV: u8 = 3;
@@ -41,7 +41,7 @@ pub(crate) fn inet_sock_set_state(ctx: BtfTracePointContext) -> i32 {
         let counters = &raw mut (*cpu).families[Family::State as usize];
         state_change(ctx.arg(0), ctx.arg(1), ctx.arg(2), cpu, counters);
         if ctx.arg::<i32>(2) as u8 == SYN_SENT {
-            emit::dial(bpf_get_current_pid_tgid());
+            dials::dial();
         }
         running.write_volatile(0);
     }
@@ -101,7 +101,7 @@ unsafe fn state_change(
                 // Only these two run in the context of the process that made the call; elsewhere the current task is
                 // whoever the softirq interrupted.
                 if old == CLOSE && (new == SYN_SENT || new == LISTEN) {
-                    task::own(head);
+                    task::own(task::current(), head);
                 } else {
                     no_process(head);
                 }
@@ -146,8 +146,23 @@ unsafe fn fill(sk: *const u8, head: &mut RecordHead, old: u8, new: u8) {
     // SAFETY: the helpers take nothing, or the typed socket.
     unsafe {
         head.boot_ns = bpf_ktime_get_boot_ns();
-        head.cookie = bpf_get_socket_cookie(sk.cast_mut().cast());
+        head.cookie = cookie(sk);
         socket::read_typed(sk, head);
+    }
+}
+
+/// The socket's cookie, made where nobody has asked for one yet: only then is it worth a call.
+///
+/// # Safety
+/// `sk` is a BTF-typed `struct sock`.
+#[inline(always)]
+unsafe fn cookie(sk: *const u8) -> u64 {
+    // SAFETY: by the caller's word.
+    unsafe {
+        match load(sk, Field::SkCookie) {
+            0 => bpf_get_socket_cookie(sk.cast_mut().cast()),
+            made => made,
+        }
     }
 }
 

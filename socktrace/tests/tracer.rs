@@ -1,5 +1,6 @@
 //! Each hook fires, and says what truly happened. Needs the rights to load programs.
 
+mod places;
 mod releases;
 
 use std::cell::Cell;
@@ -24,14 +25,24 @@ fn traced(act: impl FnOnce()) -> Vec<Change> {
 /// The same, and what follows until it is all: a process that another test is starting has our sockets open for a moment,
 /// so that they may end later than we close them.
 fn traced_until(act: impl FnOnce(), all: impl Fn(&[Change]) -> bool) -> Vec<Change> {
-    traced_for(None, act, all)
+    traced_for(&Config::default(), None, act, all)
+}
+
+/// The two ways to learn what a call was asked: from saved registers, and remembered from its beginning.
+fn both_ways() -> [Config; 2] {
+    [true, false].map(|registers| Config { registers, ..Config::default() })
 }
 
 /// The same, by a tracer that has been told which kinds of event are wanted.
-fn traced_for(wanted: Option<KindSet>, act: impl FnOnce(), all: impl Fn(&[Change]) -> bool) -> Vec<Change> {
+fn traced_for(
+    config: &Config,
+    wanted: Option<KindSet>,
+    act: impl FnOnce(),
+    all: impl Fn(&[Change]) -> bool,
+) -> Vec<Change> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
     runtime.block_on(async {
-        let mut tracer = Tracer::load(&Config::default()).expect("the rights to load programs");
+        let mut tracer = Tracer::load(config).expect("the rights to load programs");
         for status in tracer.hooks() {
             if let Some(reason) = &status.missing {
                 assert!(status.hook.is_on_function(), "{} did not attach: {reason}", status.hook.name);
@@ -85,7 +96,7 @@ fn states(changes: &[Change], cookie: u64) -> Vec<(State, State)> {
         .collect()
 }
 
-fn tcp_conversation(address: &str) {
+fn tcp_conversation(config: &Config, address: &str) {
     let cookies = Cell::new([0; 3]);
     let act = || {
         let listener = TcpListener::bind(address).expect("loopback");
@@ -101,7 +112,8 @@ fn tcp_conversation(address: &str) {
     };
     let is_end = |c: &&Change| matches!(c.kind, ChangeKind::State { new: State::Close, .. });
     let ended = |changes: &[Change], cookie| changes.iter().filter(is_end).any(|c| c.cookie == cookie);
-    let changes = traced_until(act, |changes| cookies.get().into_iter().all(|cookie| ended(changes, cookie)));
+    let all = |changes: &[Change]| cookies.get().into_iter().all(|cookie| ended(changes, cookie));
+    let changes = traced_for(config, None, act, all);
     let [listener, client, server] = cookies.get();
     let own = Some(std::process::id());
     let find = |cookie, wanted: fn(&ChangeKind) -> bool| {
@@ -142,12 +154,12 @@ fn tcp_conversation(address: &str) {
 
 #[test]
 fn a_conversation_over_ipv4() {
-    tcp_conversation("127.0.0.1:0");
+    both_ways().iter().for_each(|config| tcp_conversation(config, "127.0.0.1:0"));
 }
 
 #[test]
 fn a_conversation_over_ipv6() {
-    tcp_conversation("[::1]:0");
+    tcp_conversation(&Config::default(), "[::1]:0");
 }
 
 #[test]
@@ -162,7 +174,7 @@ fn the_birth_of_a_child_is_told_unless_nobody_wants_states() {
             let (server, _) = listener.accept().expect("a client");
             port_and_server.set((address.port(), cookie(&server)));
         };
-        let changes = traced_for(wanted, act, |_| true);
+        let changes = traced_for(&Config::default(), wanted, act, |_| true);
         let (of, server) = port_and_server.get();
         let is = |change: &&Change, from: State, to: State| matches!(&change.kind, ChangeKind::State { old, new, .. } if (*old, *new) == (from, to));
         // It carries the cookie of the listener on some kernels (6.1, 6.12).
@@ -215,13 +227,16 @@ fn a_connect_that_never_began_is_told() {
 fn a_failed_bind_tells_the_address_that_was_asked_for() {
     let taken = TcpListener::bind("127.0.0.1:0").expect("loopback");
     let address = taken.local_addr().expect("bound");
-    let changes = traced(|| {
-        TcpListener::bind(address).expect_err("taken");
-    });
-    let failed =
-        changes.iter().find(|c| matches!(c.kind, ChangeKind::Bind { errno } if errno != 0)).expect("a bind");
-    assert_eq!(failed.kind, ChangeKind::Bind { errno: libc::EADDRINUSE as u16 });
-    assert_eq!(failed.local.inet(), Some((address.ip(), address.port())));
+    for config in both_ways() {
+        let act = || {
+            TcpListener::bind(address).expect_err("taken");
+        };
+        let changes = traced_for(&config, None, act, |_| true);
+        let is_failed = |c: &&Change| matches!(c.kind, ChangeKind::Bind { errno } if errno != 0);
+        let failed = changes.iter().find(is_failed).expect("a bind");
+        assert_eq!(failed.kind, ChangeKind::Bind { errno: libc::EADDRINUSE as u16 });
+        assert_eq!(failed.local.inet(), Some((address.ip(), address.port())));
+    }
 }
 
 fn unbound_udp(like: SocketAddr) -> OwnedFd {
@@ -230,12 +245,13 @@ fn unbound_udp(like: SocketAddr) -> OwnedFd {
 }
 
 #[test]
-fn udp_from_creation_to_release() {
-    for any in ["127.0.0.1:0", "[::1]:0"] {
+fn udp_from_its_first_use_to_its_release() {
+    let any = ["127.0.0.1:0", "[::1]:0"];
+    for (config, any) in both_ways().iter().flat_map(|config| any.map(|any| (config, any))) {
         let any: SocketAddr = any.parse().expect("an address");
         let mut cookies = [0; 3];
         let mut to = any;
-        let changes = traced(|| {
+        let act = || {
             let receiver = UdpSocket::bind(any).expect("loopback");
             to = receiver.local_addr().expect("bound");
             let sender = UdpSocket::bind(any).expect("loopback");
@@ -246,7 +262,8 @@ fn udp_from_creation_to_release() {
             sendto(unbound.as_raw_fd(), b"a", &SockaddrStorage::from(to), MsgFlags::empty()).expect("sent");
             sendto(unbound.as_raw_fd(), b"b", &SockaddrStorage::from(to), MsgFlags::empty()).expect("sent");
             cookies = [cookie(&receiver), cookie(&sender), cookie(&unbound)];
-        });
+        };
+        let changes = traced_for(config, None, act, |_| true);
         let kinds = |cookie| {
             let of_socket = changes.iter().filter(|c| c.cookie == cookie);
             of_socket
@@ -254,11 +271,11 @@ fn udp_from_creation_to_release() {
                 .map(|c| &c.kind)
                 .collect::<Vec<_>>()
         };
-        use ChangeKind::{Bind, Connect, Create, FirstSend, PostBind, Release};
-        assert_eq!(kinds(cookies[0]), [&Create, &PostBind, &Bind { errno: 0 }, &Release]);
-        let bound = [&Create, &PostBind, &Bind { errno: 0 }, &Connect { errno: 0 }, &Release];
+        use ChangeKind::{Bind, Connect, FirstSend, PostBind, Release};
+        assert_eq!(kinds(cookies[0]), [&PostBind, &Bind { errno: 0 }, &Release]);
+        let bound = [&PostBind, &Bind { errno: 0 }, &Connect { errno: 0 }, &Release];
         assert_eq!(kinds(cookies[1]), bound);
-        assert_eq!(kinds(cookies[2]), [&Create, &FirstSend, &Release]);
+        assert_eq!(kinds(cookies[2]), [&FirstSend, &Release]);
         let sent = changes.iter().find(|c| c.kind == FirstSend && c.cookie == cookies[2]).expect("a send");
         assert_eq!(sent.peer.inet(), Some((to.ip(), to.port())));
         assert_ne!(sent.local.port(), 0);
@@ -269,15 +286,55 @@ fn udp_from_creation_to_release() {
     }
 }
 
+/// A TCP connect is told by its state changes, and its return is not looked into. The next one of that thread is, even if
+/// the one before did not return from connect(2).
+#[test]
+fn a_connect_of_udp_is_told_whatever_came_before_it() {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("loopback");
+    let to = listener.local_addr().expect("bound");
+    let tcp = |flags| socket(AddressFamily::Inet, SockType::Stream, flags, None).expect("a socket");
+    let by_connect = || drop(TcpStream::connect(to).expect("a listener"));
+    let unfinished = || {
+        let stream = tcp(SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK);
+        let _ = nix::sys::socket::connect(stream.as_raw_fd(), &SockaddrStorage::from(to));
+    };
+    let by_send = || {
+        let stream = tcp(SockFlag::SOCK_CLOEXEC);
+        let sent = sendto(
+            stream.as_raw_fd(),
+            b"x",
+            &SockaddrStorage::from(to),
+            MsgFlags::from_bits_retain(libc::MSG_FASTOPEN),
+        );
+        assert_eq!(sent, Ok(1));
+    };
+    for before in [&by_connect as &dyn Fn(), &unfinished, &by_send] {
+        let of = Cell::new(0);
+        let changes = traced(|| {
+            let udp = UdpSocket::bind("127.0.0.1:0").expect("loopback");
+            of.set(cookie(&udp));
+            before();
+            udp.connect(to).expect("connected");
+        });
+        let mut told = changes.iter().filter(|c| c.cookie == of.get());
+        assert!(told.any(|c| c.kind == ChangeKind::Connect { errno: 0 }), "{changes:#?}");
+    }
+}
+
 #[test]
 fn unix_sockets_are_told_with_their_names() {
+    both_ways().iter().for_each(unix_sockets);
+}
+
+fn unix_sockets(config: &Config) {
     let path = std::env::temp_dir().join(format!("socktrace-tracer-{}", std::process::id()));
-    let changes = traced(|| {
+    let act = || {
         let listener = UnixListener::bind(&path).expect("a free path");
         let _client = UnixStream::connect(&path).expect("a listener");
         let _server = listener.accept().expect("a client");
         UnixListener::bind(&path).expect_err("taken");
-    });
+    };
+    let changes = traced_for(config, None, act, |_| true);
     std::fs::remove_file(&path).expect("ours");
     let name = |end: &Endpoint| match end {
         Endpoint::Unix { name, .. } => String::from_utf8_lossy(name.as_bytes()).into_owned(),

@@ -18,7 +18,7 @@ impl Source {
     /// Loads the kernel programs and attaches them.
     pub(super) fn kernel(ring_size: u32) -> Result<Self, EbpfError> {
         // The programs' own diagnostics cost time, so only whoever debugs gets them.
-        let config = Config { ring_size, log: log::log_enabled!(log::Level::Trace) };
+        let config = Config { ring_size, log: log::log_enabled!(log::Level::Trace), ..Config::default() };
         Ok(Self::Kernel(Box::new(Tracer::load(&config)?)))
     }
 

@@ -16,6 +16,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use rustc_hash::FxHashMap;
 
+use super::mounts;
 use crate::socket::Cgroup;
 
 /// How many are remembered.
@@ -40,7 +41,7 @@ impl Cgroups {
     pub fn new(proc: &Path) -> Self {
         // The real procfs even where another is given: what is mounted is not part of a recorded tree.
         let mounts = fs::read(proc.join("self/mounts")).or_else(|_| fs::read("/proc/self/mounts"));
-        let path = find_mount(&mounts.unwrap_or_default());
+        let path = mounts::find(&mounts.unwrap_or_default(), b"cgroup2");
         let mount = path.and_then(|path| Some(Mount { directory: File::open(&path).ok()?, path }));
         Self { mount, known: Mutex::default() }
     }
@@ -159,45 +160,9 @@ fn path_of(text: &[u8]) -> Option<&[u8]> {
     (!outside).then_some(path)
 }
 
-/// Where the first cgroup2 is mounted, from the text of `/proc/self/mounts`.
-fn find_mount(mounts: &[u8]) -> Option<PathBuf> {
-    mounts.split(|&b| b == b'\n').find_map(|line| {
-        let mut words = line.split(|&b| b == b' ');
-        let path = words.nth(1)?;
-        (words.next()? == b"cgroup2").then(|| OsString::from_vec(unescape(path)).into())
-    })
-}
-
-/// Blanks, tabs, newlines and backslashes are written `\040` there.
-fn unescape(path: &[u8]) -> Vec<u8> {
-    let mut out = Vec::with_capacity(path.len());
-    let mut rest = path;
-    while let [first, after @ ..] = rest {
-        let octal = match after {
-            [a @ b'0'..=b'3', b @ b'0'..=b'7', c @ b'0'..=b'7', ..] if *first == b'\\' => {
-                Some((a - b'0') * 64 + (b - b'0') * 8 + (c - b'0'))
-            }
-            _ => None,
-        };
-        out.push(octal.unwrap_or(*first));
-        rest = if octal.is_some() { after.get(3..).unwrap_or_default() } else { after };
-    }
-    out
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_mount_is_found() {
-        fn check(mounts: &str, expected: Option<&str>) {
-            assert_eq!(find_mount(mounts.as_bytes()), expected.map(PathBuf::from));
-        }
-        check("proc /proc proc rw 0 0\ncgroup2 /sys/fs/cgroup cgroup2 rw 0 0\n", Some("/sys/fs/cgroup"));
-        check("cgroup /sys/fs/cgroup/cpu cgroup rw 0 0\nnone /a\\040b\\134 cgroup2 rw 0 0\n", Some("/a b\\"));
-        check("", None);
-    }
 
     #[test]
     fn the_path_of_a_process() {

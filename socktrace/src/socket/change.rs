@@ -51,7 +51,7 @@ pub enum ChangeKind {
         /// The totals of the connection, on the transition to CLOSE.
         closing: Option<Box<Closing>>,
     },
-    /// It was created (`cgroup/sock_create`; UDP, RAW and ping only).
+    /// It was created (`cgroup/sock_create`; RAW only: such a socket is listed from then on).
     Create,
     /// The kernel bound it to an address (`cgroup/post_bind4`, `6`).
     PostBind,

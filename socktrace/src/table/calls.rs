@@ -4,13 +4,13 @@ use super::entry::{Ends, Entry};
 use super::state::close;
 use super::tell::Teller;
 use super::{Table, is_kept};
-use crate::socket::{Change, Endpoint, EventKind, FailedBy, Owner, Proto, State};
+use crate::socket::{BootNs, Change, Endpoint, EventKind, FailedBy, Owner, Proto, State};
 
 /// What bind(2) returns when a cgroup's program refuses it.
 const EPERM: u16 = 1;
 
 impl Table {
-    /// A UDP, RAW or ping socket was made.
+    /// A RAW socket was made. Others open when they are bound or connected, or first send.
     pub(super) fn create(&mut self, change: &Change) {
         if self.slots.find(change.cookie).is_some() || !is_kept(change) {
             return;
@@ -80,9 +80,7 @@ impl Table {
             None if change.proto == Proto::Tcp && change.local.port() == 0 => None,
             None if is_kept(change) => {
                 let mut entry = Entry::of_change(change, after_bind(change));
-                // Its creation was not seen; for TCP and UNIX there is none to see.
-                let is_first = change.proto == Proto::Tcp || change.proto.is_unix();
-                entry.opened = if is_first { change.at } else { 0 };
+                entry.opened = first_told(change);
                 self.touch(change);
                 Some(self.insert(entry))
             }
@@ -156,8 +154,8 @@ impl Table {
         if let Some(slot) = slot {
             self.alter(slot, |entry| {
                 entry.own(change);
-                if current.is_none() && change.proto.is_unix() {
-                    entry.opened = change.at;
+                if current.is_none() {
+                    entry.opened = first_told(change);
                 }
                 if unhashed {
                     entry.unhash();
@@ -229,6 +227,7 @@ impl Table {
         match current {
             None if is_kept(change) => {
                 let mut entry = Entry::of_change(change, State::Close);
+                entry.opened = first_told(change);
                 entry.ends = Ends::of(change.family, &change.local, &Endpoint::None);
                 // It may be connected to another address: a dump that says more is to be believed.
                 entry.as_of = 0;
@@ -258,6 +257,15 @@ impl Table {
         if entry.as_ref().is_some_and(|entry| was_told(entry) && !entry.is_close_told()) {
             told.tell(close(change, entry.as_ref(), None), change, entry.as_ref(), State::Close);
         }
+    }
+}
+
+/// When a socket opened of which nothing was known before this call. A RAW socket is told of when it is made: that was not
+/// seen.
+const fn first_told(change: &Change) -> BootNs {
+    match change.proto {
+        Proto::Raw(_) => 0,
+        _ => change.at,
     }
 }
 

@@ -1,7 +1,8 @@
-//! Loading and attaching one program. I/O: bpf(2), perf_event_open(2), cgroup directories.
+//! Loading and attaching one program. I/O: bpf(2).
 
-use std::fs::{self, File};
-use std::path::PathBuf;
+use std::fs::File;
+use std::io;
+use std::os::fd::AsFd;
 
 use aya::Btf;
 use aya::programs::{
@@ -10,6 +11,8 @@ use aya::programs::{
 };
 
 use super::hooks::Hook;
+use super::syscalls::Syscalls;
+use crate::kernel::mounts;
 
 /// Where a program is attached.
 #[derive(Debug, Clone, Copy)]
@@ -44,9 +47,23 @@ pub(super) fn load(program: &mut Program, target: Target, btf: &Btf) -> Result<(
     .map_err(reason)
 }
 
+/// What hooks are attached to.
+pub(super) struct Places {
+    pub(super) syscalls: Syscalls,
+    /// The root of the cgroup2 hierarchy.
+    pub(super) cgroup: io::Result<File>,
+}
+
+impl Places {
+    /// Those of this kernel.
+    pub(super) fn of_running_kernel() -> Self {
+        Self { syscalls: Syscalls::of_running_kernel(), cgroup: mounts::root(c"cgroup2") }
+    }
+}
+
 /// Attach a loaded program; what goes wrong, in words.
-pub(super) fn attach(program: &mut Program, hook: &Hook, cgroup: Option<&File>) -> Result<Link, String> {
-    let cgroup = || cgroup.ok_or_else(|| "no cgroup2 mount".to_owned());
+pub(super) fn attach(program: &mut Program, hook: &Hook, places: &Places) -> Result<Link, String> {
+    let cgroup = || places.cgroup.as_ref().map_err(|error| format!("no cgroup2: {error}"));
     match hook.target {
         Target::BtfTracepoint(_) => {
             let program: &mut BtfTracePoint = typed(program)?;
@@ -54,7 +71,8 @@ pub(super) fn attach(program: &mut Program, hook: &Hook, cgroup: Option<&File>) 
         }
         Target::Syscall => {
             let program: &mut TracePoint = typed(program)?;
-            program.attach("syscalls", hook.name).and_then(|id| program.take_link(id)).map(boxed)
+            let program = program.fd().map_err(reason)?;
+            return places.syscalls.attach(hook.name, program.as_fd()).map(boxed);
         }
         Target::CgroupSock => {
             let program: &mut CgroupSock = typed(program)?;
@@ -108,14 +126,4 @@ pub(super) fn reason(error: ProgramError) -> String {
         cause = inner;
     }
     cause.to_string()
-}
-
-/// The root of the cgroup2 hierarchy, from the mounts of this process.
-pub(super) fn cgroup2_root() -> Option<PathBuf> {
-    let mounts = fs::read_to_string("/proc/self/mounts").ok()?;
-    mounts.lines().find_map(|line| {
-        let mut words = line.split(' ').skip(1);
-        let (path, kind) = (words.next()?, words.next()?);
-        (kind == "cgroup2").then(|| PathBuf::from(path.replace("\\040", " ")))
-    })
 }

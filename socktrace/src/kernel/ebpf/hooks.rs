@@ -1,7 +1,5 @@
 //! The hook table: what is attached where, whether it is required, what is lost without it.
 
-use socktrace_common::Field;
-
 use super::attach::Target;
 
 /// One hook.
@@ -14,11 +12,30 @@ pub struct Hook {
     /// What is lost if the kernel refuses it.
     pub lost_without: &'static str,
     pub(super) target: Target,
-    /// Only attached where the kernel lacks this field.
-    pub(super) unless: Option<Field>,
+    registers: Registers,
+}
+
+/// Where a hook is wanted: by whether we know the registers that a task saves when it enters a system call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Registers {
+    /// Everywhere.
+    Either,
+    /// It finds the arguments of calls there.
+    Known,
+    /// It stands in for one that would.
+    Unknown,
 }
 
 impl Hook {
+    /// Whether it is wanted, where the registers of system calls are known, or are not.
+    pub(super) fn is_wanted(&self, registers_known: bool) -> bool {
+        match self.registers {
+            Registers::Either => true,
+            Registers::Known => registers_known,
+            Registers::Unknown => !registers_known,
+        }
+    }
+
     /// Whether it is attached to a kernel function, which some kernels do not let anybody do.
     #[must_use]
     pub const fn is_on_function(&self) -> bool {
@@ -30,16 +47,21 @@ impl Hook {
 }
 
 const fn required(name: &'static str, target: Target, lost_without: &'static str) -> Hook {
-    Hook { name, required: true, lost_without, target, unless: None }
+    Hook { name, required: true, lost_without, target, registers: Registers::Either }
 }
 
 const fn optional(name: &'static str, target: Target, lost_without: &'static str) -> Hook {
-    Hook { name, required: false, lost_without, target, unless: None }
+    Hook { name, required: false, lost_without, target, registers: Registers::Either }
 }
 
-/// An enter hook that remembers arguments which elsewhere are taken from the saved registers.
-const fn without_registers(name: &'static str, lost_without: &'static str) -> Hook {
-    Hook { unless: Some(Field::RegsFirst), ..optional(name, Target::Syscall, lost_without) }
+/// Wanted only where the registers of system calls are known.
+const fn with_registers(hook: Hook) -> Hook {
+    Hook { registers: Registers::Known, ..hook }
+}
+
+/// One that stands in for them.
+const fn without_registers(hook: Hook) -> Hook {
+    Hook { registers: Registers::Unknown, ..hook }
 }
 
 const BINDS: &str = "bind events of UNIX sockets, failed binds";
@@ -65,21 +87,29 @@ pub(super) const HOOKS: &[Hook] = &[
     optional("sys_exit_accept", Target::Syscall, ACCEPTS),
     optional("sys_exit_accept4", Target::Syscall, ACCEPTS),
     optional("sys_exit_bind", Target::Syscall, BINDS),
-    without_registers("sys_enter_bind", BINDS),
+    without_registers(optional("sys_enter_bind", Target::Syscall, BINDS)),
     optional("sys_exit_listen", Target::Syscall, LISTENS),
-    without_registers("sys_enter_listen", LISTENS),
+    without_registers(optional("sys_enter_listen", Target::Syscall, LISTENS)),
     optional("sys_exit_connect", Target::Syscall, CONNECTS),
-    optional("sys_enter_connect", Target::Syscall, CONNECTS),
-    optional("sock_create", Target::CgroupSock, "the creation and owner of UDP and RAW sockets"),
+    without_registers(optional("sys_enter_connect", Target::Syscall, CONNECTS)),
+    optional("sock_create", Target::CgroupSock, "RAW sockets, and which socket a UDP connect is of"),
     optional("sock_release", Target::CgroupSock, "close events of UDP and RAW sockets"),
     optional("post_bind4", Target::CgroupSock, "binds that make no system call (io_uring), IPv4"),
     optional("post_bind6", Target::CgroupSock, "binds that make no system call (io_uring), IPv6"),
-    optional("connect4", Target::CgroupSockAddr, "connect events of UDP and RAW sockets, IPv4"),
-    optional("connect6", Target::CgroupSockAddr, "connect events of UDP and RAW sockets, IPv6"),
+    without_registers(optional("connect4", Target::CgroupSockAddr, "connect events of UDP sockets, IPv4")),
+    without_registers(optional("connect6", Target::CgroupSockAddr, "connect events of UDP sockets, IPv6")),
     optional("sendmsg4", Target::CgroupSockAddr, "open events of UDP sockets that never bind, IPv4"),
     optional("sendmsg6", Target::CgroupSockAddr, "open events of UDP sockets that never bind, IPv6"),
-    optional("ping_get_port", Target::Exit("ping_get_port"), "open events of ping sockets, and their ports"),
-    optional("inet_accept", Target::Exit("inet_accept"), "accepts through io_uring as they happen"),
+    with_registers(optional(
+        "ping_get_port",
+        Target::Exit("ping_get_port"),
+        "open events of ping sockets, and their ports",
+    )),
+    with_registers(optional(
+        "inet_accept",
+        Target::Exit("inet_accept"),
+        "accepts through io_uring as they happen",
+    )),
     optional(UNIX_END, Target::Entry("unix_release_sock"), "closes of UNIX sockets as they happen"),
 ];
 

@@ -12,6 +12,7 @@ mod object;
 mod offsets;
 mod records;
 mod ring;
+mod syscalls;
 mod tracer;
 
 use std::io;

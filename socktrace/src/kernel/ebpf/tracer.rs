@@ -2,7 +2,6 @@
 //! I/O: bpf(2), cgroup directories.
 
 use std::cell::Cell;
-use std::fs::File;
 use std::io;
 use std::os::fd::AsFd;
 use std::thread::Builder;
@@ -14,12 +13,12 @@ use aya_log::EbpfLogger;
 use rustc_hash::FxHashMap;
 use socktrace_common::{UNWANTED_INDEX, UNWANTED_NEWBORN};
 
-use super::attach::{Link, attach, cgroup2_root, load};
+use super::attach::{Link, Places, attach, load};
 use super::counters::{CounterPage, recursion_misses};
 use super::hooks::{HOOKS, Hook, HookStatus, NESTED};
 use super::mapped::{Mapped, page_size};
 use super::object::object;
-use super::offsets::{Offsets, SyscallLayout};
+use super::offsets::Offsets;
 use super::records::Records;
 use super::ring::Ring;
 use super::{EbpfError, decode};
@@ -33,11 +32,14 @@ pub struct Config {
     pub ring_size: u32,
     /// Whether the programs' own diagnostics go to the log.
     pub log: bool,
+    /// Whether what a system call was asked may be read from saved registers, where that can be done. Otherwise it is
+    /// remembered from the call's beginning, as on all architectures but x86-64.
+    pub registers: bool,
 }
 
 impl Default for Config {
     fn default() -> Self {
-        Self { ring_size: 16 << 20, log: false }
+        Self { ring_size: 16 << 20, log: false, registers: true }
     }
 }
 
@@ -69,7 +71,9 @@ impl Tracer {
     /// If the kernel lacks what is required, or this process the rights.
     pub fn load(config: &Config) -> Result<Self, EbpfError> {
         let offsets = Offsets::of_running_kernel()?;
-        let layout = SyscallLayout::of_running_kernel();
+        let offsets = if config.registers { offsets } else { offsets.without_registers() };
+        let places = Places::of_running_kernel();
+        let layout = places.syscalls.layout();
         let level = if config.log { LOG_DEBUG } else { 0 };
         let cpus = nr_cpus();
         let btf = Btf::from_sys_fs()
@@ -87,7 +91,7 @@ impl Tracer {
             .map_err(load_error)?;
         let logger =
             EbpfLogger::init(&mut ebpf).map_err(|error| log::debug!("no log of the programs: {error}")).ok();
-        let attached = attach_all(&mut ebpf, &btf, &offsets)?;
+        let attached = attach_all(&mut ebpf, &btf, &places, offsets.knows_registers())?;
         drop(btf);
         let (hooks, links) = attached
             .into_iter()
@@ -199,8 +203,13 @@ struct Attached {
 }
 
 /// Load all programs on all processors, the verifier takes its time, then attach them one after the other.
-fn attach_all(ebpf: &mut Ebpf, btf: &Btf, offsets: &Offsets) -> Result<Vec<Attached>, EbpfError> {
-    let hooks = || HOOKS.iter().filter(|hook| hook.unless.is_none_or(|field| offsets.is_absent(field)));
+fn attach_all(
+    ebpf: &mut Ebpf,
+    btf: &Btf,
+    places: &Places,
+    registers_known: bool,
+) -> Result<Vec<Attached>, EbpfError> {
+    let hooks = || HOOKS.iter().filter(|hook| hook.is_wanted(registers_known));
     let mut programs: FxHashMap<String, &mut Program> =
         ebpf.programs_mut().map(|(name, program)| (name.to_owned(), program)).collect();
     let jobs: Vec<_> = hooks().map(|hook| (hook, programs.remove(hook.name))).collect();
@@ -209,10 +218,9 @@ fn attach_all(ebpf: &mut Ebpf, btf: &Btf, offsets: &Offsets) -> Result<Vec<Attac
     let names: Vec<_> = others.iter().map(|(hook, _)| *hook).collect();
     let loaded = in_parallel(others, |(hook, program)| ready(hook, program, btf));
 
-    let cgroup = cgroup2_root().and_then(|path| File::open(path).ok());
     let mut all = Vec::with_capacity(HOOKS.len());
     for (hook, program) in names.into_iter().zip(loaded) {
-        let (link, missing) = match program.and_then(|program| attach(program, hook, cgroup.as_ref())) {
+        let (link, missing) = match program.and_then(|program| attach(program, hook, places)) {
             Ok(link) => (Some(link), None),
             Err(reason) => (None, Some(reason)),
         };
@@ -229,7 +237,7 @@ fn attach_all(ebpf: &mut Ebpf, btf: &Btf, offsets: &Offsets) -> Result<Vec<Attac
     for (hook, program) in on_functions {
         let attached = match &denied {
             Some(reason) => Err(String::clone(reason)),
-            None => ready(hook, program, btf).and_then(|program| attach(program, hook, None)),
+            None => ready(hook, program, btf).and_then(|program| attach(program, hook, places)),
         };
         let (link, missing) = match attached {
             Ok(link) => (Some(link), None),

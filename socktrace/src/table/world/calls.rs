@@ -128,18 +128,21 @@ impl World {
         }
     }
 
+    /// Of RAW sockets a hook tells; others are nobody's business yet.
     pub(super) fn create(&mut self, proto: Proto) {
         let cookie = self.make(proto, false);
+        if proto == Proto::Udp {
+            return;
+        }
         self.now += 1;
         let by = self.user(cookie);
         let now = self.now;
-        let raw = proto != Proto::Udp;
         if let Some(sock) = self.socks.get_mut(&cookie) {
             sock.opened = now;
         }
         self.change(cookie, ChangeKind::Create, Some(by), false);
         self.settle(cookie);
-        if let Some(sock) = self.socks.get_mut(&cookie).filter(|_| raw) {
+        if let Some(sock) = self.socks.get_mut(&cookie) {
             sock.is.local = end(sock.family, 0, 89);
             sock.shows = Some(sock.is.clone());
         }
