@@ -56,6 +56,8 @@ pub struct CpuCounters {
     pub running: u64,
     /// The thread (its id) that last began a TCP connect on this CPU, and how often it had left a processor until then.
     pub dialled: [u64; 2],
+    /// The protocol's functions (`skc_prot`) of the last connection that was born on this CPU, IPv4 and IPv6.
+    pub prot: [u64; 2],
     /// The established `struct sock` that close(2) was last called for on this CPU.
     pub closing: u64,
 }

@@ -51,6 +51,7 @@ fields! {
     SkV6Daddr = "sock_common", "skc_v6_daddr", false;
     SkV6RcvSaddr = "sock_common", "skc_v6_rcv_saddr", false;
     SkCookie = "sock_common", "skc_cookie", true;
+    SkProt = "sock_common", "skc_prot", true;
     SkFlags = "sock_common", "skc_flags", false;
     SkType = "sock", "sk_type", true;
     SkProtocol = "sock", "sk_protocol", true;
@@ -81,6 +82,10 @@ fields! {
     TaskTgid = "task_struct", "tgid", true;
     TaskFlags = "task_struct", "flags", false;
     TaskPid = "task_struct", "pid", true;
+    TaskCred = "task_struct", "cred", true;
+    CredUid = "cred", "uid", true;
+    TaskCgroups = "task_struct", "cgroups", false;
+    CssSetCgroup = "css_set", "dfl_cgrp", false;
     TaskSwitches = "task_struct", "nvcsw", true;
     TaskPreempted = "task_struct", "nivcsw", true;
     NsproxyNet = "nsproxy", "net_ns", false;
@@ -94,6 +99,7 @@ fields! {
     SocketFile = "socket", "file", true;
     SocketSk = "socket", "sk", true;
     SocketIno = "socket_alloc", "vfs_inode.i_ino", false;
+    SocketUid = "socket_alloc", "vfs_inode.i_uid", true;
     /// First argument of a system call on x86-64; absent elsewhere.
     RegsFirst = "pt_regs", "di", false;
     /// Second argument, likewise.

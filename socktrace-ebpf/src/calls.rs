@@ -4,7 +4,7 @@
 //! the arguments come from is no concern of this file.
 
 use aya_ebpf::EbpfContext;
-use aya_ebpf::helpers::{bpf_get_current_cgroup_id, bpf_ktime_get_boot_ns, bpf_probe_read_user, generated};
+use aya_ebpf::helpers::{bpf_ktime_get_boot_ns, bpf_probe_read_user, generated};
 use aya_log_ebpf::debug;
 use socktrace_common::{CallRecord, Family, Kind, UNIX_NAME_LEN, UnixCallRecord};
 
@@ -145,8 +145,7 @@ fn tell(found: &Found, how: Count, call: &Call) {
     if family == AF_UNIX {
         emit(Family::Call, how, |record: &mut UnixCallRecord| {
             fill(&mut record.call, found, call);
-            // SAFETY: takes nothing.
-            record.call.head.cgroup = unsafe { bpf_get_current_cgroup_id() };
+            record.call.head.cgroup = task::cgroup_id(found.task);
             record.name = [0; UNIX_NAME_LEN + 4];
             let asked = matches!(kind, Kind::Connect) || (matches!(kind, Kind::Bind) && error != 0);
             record.call.head.name_len = if asked {
@@ -178,9 +177,8 @@ fn fill(record: &mut CallRecord, found: &Found, call: &Call) {
     head.mark = 0;
     head.flags = 0;
     head.name_len = 0;
-    let task = task::current();
-    found.read(task, head);
-    task::own(task, head);
+    found.read(head);
+    task::own(found.task, head);
     record.inode = found.inode;
     record.error = call.error;
     record.aux = call.aux;

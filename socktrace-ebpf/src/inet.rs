@@ -3,11 +3,11 @@
 //! They run in the caller's own context. They only watch: every one returns 1, which allows the operation.
 
 use aya_ebpf::bindings::{bpf_sock, bpf_sock_addr};
+use aya_ebpf::helpers::bpf_ktime_get_boot_ns;
 use aya_ebpf::helpers::generated::{bpf_get_netns_cookie, bpf_get_socket_cookie};
-use aya_ebpf::helpers::{bpf_get_current_cgroup_id, bpf_get_current_uid_gid, bpf_ktime_get_boot_ns};
 use aya_ebpf::macros::{cgroup_sock, cgroup_sock_addr};
 use aya_ebpf::programs::{SockAddrContext, SockContext};
-use socktrace_common::{CallRecord, Family, Field, Kind, RecordHead};
+use socktrace_common::{CallRecord, Family, Field, Kind};
 
 use crate::emit::{self, Count};
 use crate::fields::{is_present, probe};
@@ -270,17 +270,22 @@ unsafe fn put_v6(into: &mut [u8; 16], from: *const u32) {
 #[inline(always)]
 fn of_sock(record: &mut CallRecord, sock: *mut bpf_sock, kind: Kind) {
     let task = task::current();
-    of_end(record, sock, kind);
+    by_task(record, sock, kind, task);
     let head = &mut record.head;
     // SAFETY: the context of the program.
     head.netns = unsafe { task::netns_inode(task, bpf_get_netns_cookie(sock.cast())) };
-    of_user(head);
+    task::of_user(task, head);
 }
 
 /// No more than what tells which socket it is, and whose last word: the rest is known from its life.
 #[inline(always)]
 fn of_end(record: &mut CallRecord, sock: *mut bpf_sock, kind: Kind) {
-    begin(record, kind, task::current());
+    by_task(record, sock, kind, task::current());
+}
+
+#[inline(always)]
+fn by_task(record: &mut CallRecord, sock: *mut bpf_sock, kind: Kind, task: *const u8) {
+    begin(record, kind, task);
     let head = &mut record.head;
     // SAFETY: the context of the program.
     unsafe {
@@ -311,7 +316,7 @@ fn of_sock_addr(record: &mut CallRecord, ctx: *mut bpf_sock_addr, cookie: u64) {
         head.local_port = (*sk).src_port as u16;
         head.peer_port = u16::from_be((*ctx).user_port as u16);
     }
-    of_user(head);
+    task::of_user(task, head);
 }
 
 /// Time, kind and process, and nothing where these hooks say nothing.
@@ -325,12 +330,4 @@ fn begin(record: &mut CallRecord, kind: Kind, task: *const u8) {
     (head.old, head.flags, head.name_len) = (0, 0, 0);
     (head.ifindex, head.mark) = (0, 0);
     task::own(task, head);
-}
-
-/// User and cgroup of the current task.
-#[inline(always)]
-fn of_user(head: &mut RecordHead) {
-    head.uid = bpf_get_current_uid_gid() as u32;
-    // SAFETY: takes nothing.
-    head.cgroup = unsafe { bpf_get_current_cgroup_id() };
 }

@@ -4,7 +4,7 @@ use aya_ebpf::helpers::{bpf_probe_read_kernel, generated};
 use socktrace_common::{Field, RecordHead, UNIX_NAME_LEN};
 
 use crate::fields::{Copied, address, load, load_16, load_ptr, probe};
-use crate::task;
+use crate::{emit, task};
 
 /// AF_UNIX
 pub(crate) const AF_UNIX: u8 = 1;
@@ -14,6 +14,8 @@ pub(crate) const AF_INET: u8 = 2;
 pub(crate) const AF_INET6: u8 = 10;
 /// IPPROTO_TCP
 pub(crate) const TCP: u16 = 6;
+/// `SOCK_STREAM` (include/linux/net.h).
+const SOCK_STREAM: u16 = 1;
 
 /// Fill what a typed `struct sock` tells: endpoints, namespace, interface, uid, mark, cgroup.
 ///
@@ -38,17 +40,16 @@ pub(crate) unsafe fn read_typed(sk: *const u8, head: &mut RecordHead) {
         head.uid = load(sk, Field::SkUid);
         head.mark = load(sk, Field::SkMark);
         head.netns = load(load_ptr(sk, Field::SkNet), Field::NetInum);
-        head.cgroup = cgroup_id(sk);
+        head.cgroup = cgroup_id(load_ptr(sk, Field::SkCgroup));
     }
 }
 
 /// # Safety
-/// As for [`read_typed`].
+/// `cgroup` is a BTF-typed `struct cgroup`, or null.
 #[inline(always)]
-unsafe fn cgroup_id(sk: *const u8) -> u64 {
+pub(crate) unsafe fn cgroup_id(cgroup: *const u8) -> u64 {
     // SAFETY: by the caller's word.
     unsafe {
-        let cgroup = load_ptr(sk, Field::SkCgroup);
         if cgroup.is_null() {
             return 0;
         }
@@ -72,10 +73,14 @@ pub(crate) fn put_v4(into: &mut [u8; 16], be: u32) {
 
 /// A socket that we found ourselves: the verifier knows none of its pointers.
 pub(crate) struct Found {
+    /// The current task, whose call it is.
+    pub(crate) task: *const u8,
     /// The `struct sock`.
     pub(crate) sk: u64,
     /// Inode number of the socket.
     pub(crate) inode: u32,
+    /// User of the inode, which is the socket's (net/core/sock.c, `sock_graft`).
+    uid: u32,
     /// The beginning of the `struct sock`: all of `struct sock_common` that we read.
     common: Copied<COMMON>,
 }
@@ -85,14 +90,14 @@ const COMMON: usize = 128;
 /// Bytes of `struct socket_alloc` up to and with the inode's number: a probe read takes three times as long as copying
 /// what lies between.
 const SOCKET: usize = 208;
-/// Bytes within which type, protocol and uid lie.
+/// Bytes within which type and protocol lie.
 const NEAR: usize = 16;
 
 impl Found {
     /// No socket yet; [`Found::by_fd`] or [`Found::by_sock`] finds one.
     #[inline(always)]
-    pub(crate) const fn nothing() -> Self {
-        Self { sk: 0, inode: 0, common: Copied::nothing() }
+    pub(crate) fn nothing() -> Self {
+        Self { task: task::current(), sk: 0, inode: 0, uid: u32::MAX, common: Copied::nothing() }
     }
 
     /// Find the socket behind a descriptor of the current task; whether there is one.
@@ -102,7 +107,7 @@ impl Found {
     pub(crate) fn by_fd(&mut self, fd: u32) -> bool {
         // SAFETY: typed by `current` and the members on the way.
         let (max, table) = unsafe {
-            let files = load_ptr(task::current(), Field::TaskFiles);
+            let files = load_ptr(self.task, Field::TaskFiles);
             if files.is_null() {
                 return false;
             }
@@ -132,6 +137,7 @@ impl Found {
         unsafe {
             self.sk = copied.get(socket, Field::SocketSk);
             self.inode = copied.get::<u64>(socket, Field::SocketIno) as u32;
+            self.uid = copied.get(socket, Field::SocketUid);
         }
         self.common.fill(self.sk)
     }
@@ -140,7 +146,9 @@ impl Found {
     #[inline(always)]
     pub(crate) fn by_sock(&mut self, sk: u64) -> bool {
         self.sk = sk;
-        self.inode = probe::<u64>(probe(sk, Field::SkSocket), Field::SocketIno) as u32;
+        let socket = probe(sk, Field::SkSocket);
+        self.inode = probe::<u64>(socket, Field::SocketIno) as u32;
+        self.uid = probe(socket, Field::SocketUid);
         self.common.fill(sk)
     }
 
@@ -171,36 +179,51 @@ impl Found {
     /// IP protocol.
     #[inline(always)]
     pub(crate) fn protocol(&self) -> u16 {
-        probe(self.sk, Field::SkProtocol)
+        if self.is_born_here() { TCP } else { probe(self.sk, Field::SkProtocol) }
     }
 
-    /// Type, protocol and uid: in one read where they lie side by side, as on all kernels that we know.
+    /// Type and protocol: of TCP without another read, otherwise in one where they lie side by side, as on all kernels
+    /// that we know.
     #[inline(always)]
-    fn kind(&self) -> (u16, u16, u32) {
+    fn kind(&self) -> (u16, u16) {
+        if self.is_born_here() {
+            return (SOCK_STREAM, TCP);
+        }
         let mut near = Copied::<NEAR>::nothing();
-        let base = near.fill_around(self.sk, [Field::SkUid, Field::SkProtocol, Field::SkType]);
+        let base = near.fill_around(self.sk, [Field::SkProtocol, Field::SkType]);
         // SAFETY: filled, from `base` on.
         unsafe {
-            (
-                near.get_from(self.sk, base, Field::SkType),
-                near.get_from(self.sk, base, Field::SkProtocol),
-                near.get_from(self.sk, base, Field::SkUid),
-            )
+            (near.get_from(self.sk, base, Field::SkType), near.get_from(self.sk, base, Field::SkProtocol))
+        }
+    }
+
+    /// Whether it has the protocol's functions of a TCP connection that was born on this CPU: then it is TCP. Where they
+    /// have been exchanged (a ULP such as TLS has its own), nothing is known.
+    #[inline(always)]
+    fn is_born_here(&self) -> bool {
+        let prot: u64 = self.get(Field::SkProt);
+        match emit::cpu() {
+            // SAFETY: an element of the array, which lives as long as the program.
+            Some(cpu) => unsafe {
+                let prots = (&raw const (*cpu).prot).cast::<u64>();
+                prots.read_volatile() == prot || prots.add(1).read_volatile() == prot
+            },
+            None => false,
         }
     }
 
     /// Fill all of `head` but time, kind, cgroup, mark, name and process.
     #[inline(always)]
-    pub(crate) fn read(&self, task: *const u8, head: &mut RecordHead) {
+    pub(crate) fn read(&self, head: &mut RecordHead) {
         let family = self.family();
         head.family = family;
         head.old = self.get(Field::SkState);
-        let (kind, protocol, uid) = self.kind();
+        let (kind, protocol) = self.kind();
         head.new = kind as u8;
         head.protocol = protocol;
-        head.uid = uid;
+        head.uid = self.uid;
         head.cookie = self.get(Field::SkCookie);
-        head.netns = task::netns_inode_of(task, self.get(Field::SkNet));
+        head.netns = task::netns_inode_of(self.task, self.get(Field::SkNet));
         head.local_port = 0;
         head.peer_port = 0;
         head.ifindex = 0;

@@ -5,6 +5,7 @@ use socktrace_common::{COMM_LEN, EXACT, Field, RecordHead};
 
 use crate::calls::Asked;
 use crate::fields::{is_present, load, load_16, load_ptr, probe};
+use crate::socket;
 
 /// The current `struct task_struct`, typed for the verifier (Linux 5.11).
 #[inline(always)]
@@ -76,6 +77,27 @@ pub(crate) fn own(task: *const u8, head: &mut RecordHead) {
     unsafe {
         head.pid = load(task, Field::TaskTgid);
         leader_comm(task, &mut head.comm);
+    }
+}
+
+/// Fill in the task's user and cgroup.
+#[inline(always)]
+pub(crate) fn of_user(task: *const u8, head: &mut RecordHead) {
+    // SAFETY: each pointer is typed by the one before.
+    unsafe {
+        let cred = load_ptr(task, Field::TaskCred);
+        head.uid = if cred.is_null() { u32::MAX } else { load(cred, Field::CredUid) };
+        head.cgroup = cgroup_id(task);
+    }
+}
+
+/// Id of the task's cgroup, 0 where it cannot be told.
+#[inline(always)]
+pub(crate) fn cgroup_id(task: *const u8) -> u64 {
+    // SAFETY: each pointer is typed by the one before.
+    unsafe {
+        let set = load_ptr(task, Field::TaskCgroups);
+        if set.is_null() { 0 } else { socket::cgroup_id(load_ptr(set, Field::CssSetCgroup)) }
     }
 }
 

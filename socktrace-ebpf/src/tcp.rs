@@ -85,6 +85,9 @@ unsafe fn state_change(
     }
     // SAFETY: by the caller's word.
     unsafe {
+        if old == SYN_RECV {
+            learn(sk, cpu);
+        }
         let orphan = is_orphan(sk, new, cpu);
         if new == CLOSE {
             emit::emit_into(counters, Count::Alone, |record: &mut StateRecord| {
@@ -107,6 +110,21 @@ unsafe fn state_change(
                 }
             });
         }
+    }
+}
+
+/// Remember by which functions a TCP connection is known: those of one that is born have not been exchanged yet.
+///
+/// # Safety
+/// As for [`is_orphan`].
+#[inline(always)]
+unsafe fn learn(sk: *const u8, cpu: *mut CpuCounters) {
+    // SAFETY: by the caller's word.
+    unsafe {
+        let prots = (&raw mut (*cpu).prot).cast::<u64>();
+        let is_v6 = load::<u16>(sk, Field::SkFamily) as u8 == socket::AF_INET6;
+        let place = if is_v6 { prots.add(1) } else { prots };
+        place.write_volatile(load(sk, Field::SkProt));
     }
 }
 

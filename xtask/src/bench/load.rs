@@ -3,6 +3,7 @@
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::os::fd::{AsFd, AsRawFd as _};
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -19,9 +20,15 @@ use nix::unistd::Pid;
 
 use crate::sh;
 
-/// Leave the network of the machine for one of our own, with loopback up and many ports.
+/// Leave the network of the machine for one of our own, with loopback up and many ports; and its mounts, so that those
+/// peers find tracefs that do not find it by themselves.
 pub(super) fn own_namespace() -> Result<()> {
-    unshare(CloneFlags::CLONE_NEWNET).context("cannot make a network namespace: run as root")?;
+    let own = CloneFlags::CLONE_NEWNET | CloneFlags::CLONE_NEWNS;
+    unshare(own).context("cannot make namespaces: run as root")?;
+    sh::run(Command::new("mount").args(["--make-rprivate", "/"]))?;
+    if !Path::new("/sys/kernel/tracing/events").exists() {
+        sh::run(Command::new("mount").args(["-t", "tracefs", "tracefs", "/sys/kernel/tracing"]))?;
+    }
     sh::run(Command::new("ip").args(["link", "set", "lo", "up"]))?;
     std::fs::write("/proc/sys/net/ipv4/ip_local_port_range", "10000 65535")
         .context("cannot set the range of ports")
