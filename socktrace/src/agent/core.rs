@@ -170,6 +170,10 @@ impl Core {
     fn drain(&mut self) -> usize {
         let now = time::boot_now();
         time::follow(&mut self.clock);
+        if self.engine.lacks_counters(now) {
+            let counters = self.source.counters();
+            self.input(now, Input::Counters(counters));
+        }
         let Self { source, engine, identities, lingering, cgroups, history, clock, outputs, .. } = self;
         let mut see = |change: Change| {
             lingering.see(&change);

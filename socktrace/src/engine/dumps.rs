@@ -83,6 +83,8 @@ pub(super) struct Dumps {
     phase: Phase,
     /// What must follow: records were lost since the running dump began, or a part of the last one was missing.
     again: Option<Cause>,
+    /// Every loss from before this time is known.
+    counted: BootNs,
     retries: u32,
     /// Whether a part of the running dump was not complete.
     partial: bool,
@@ -116,6 +118,7 @@ impl Dumps {
             config,
             phase: Phase::Idle,
             again: None,
+            counted: 0,
             retries: RETRIES,
             partial: false,
             began: 0,
@@ -133,6 +136,22 @@ impl Dumps {
     pub(super) const fn lost(&mut self) {
         self.again = Some(Cause::Loss);
         self.retries = RETRIES;
+    }
+
+    /// It is known what was lost before `at`.
+    pub(super) const fn counted(&mut self, at: BootNs) {
+        self.counted = at;
+    }
+
+    /// Whether the dump that has been read waits to be told what was lost while it was.
+    pub(super) fn lacks_count(&self, now: BootNs) -> bool {
+        match self.phase {
+            Phase::Read(cause, at) => {
+                let due = settled(cause, at);
+                self.counted < due && due <= now
+            }
+            Phase::Idle | Phase::Rows(_) | Phase::Seek(..) => false,
+        }
     }
 
     /// Whether something is missing that a dump has not made good yet.
@@ -230,12 +249,12 @@ impl Dumps {
         }
     }
 
-    /// Every change from before `applied` is in the table: whether the dump is to be merged now.
+    /// Every change from before `applied` is in the table: whether the dump is to be merged now. That takes knowing
+    /// whether anything was lost while it was read.
     pub(super) fn finish(&mut self, applied: BootNs, now: BootNs) -> Option<Cause> {
         let Phase::Read(cause, at) = self.phase else { return None };
-        // Only the count of what is repaired needs the last moment, and the first dump repairs nothing.
-        let due = if cause == Cause::Seed { at } else { at + SETTLE };
-        if applied < due {
+        let due = settled(cause, at);
+        if applied < due || self.counted < due {
             return None;
         }
         self.phase = Phase::Idle;
@@ -256,5 +275,14 @@ impl Dumps {
             self.again = self.again.or(Some(Cause::Retry));
         }
         Some(cause)
+    }
+}
+
+/// From when on nothing more is told of what a dump has shown that was read until `at`.
+fn settled(cause: Cause, at: BootNs) -> BootNs {
+    match cause {
+        // The last moment matters to what is found gone or changed: next to nothing at first, and somebody waits.
+        Cause::Seed => at,
+        Cause::Loss | Cause::Retry | Cause::Audit | Cause::Owners | Cause::Unix => at + SETTLE,
     }
 }

@@ -21,7 +21,9 @@ pub enum Input {
     Change(Change),
     /// The ring was empty: every change from before `now` has been handed over.
     Drained,
-    /// The kernel half's counters. They are read on every tick; audits are begun then, too.
+    /// The kernel half's counters. They are read on every tick; audits are begun then, too. And whenever
+    /// [`Engine::lacks_counters`](super::Engine::lacks_counters) says so: a dump is merged only when it is known what was
+    /// lost while it was read.
     Counters(Counters),
     /// The dump shows a socket.
     Row(Socket),

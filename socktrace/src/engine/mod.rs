@@ -103,8 +103,8 @@ impl Engine {
         self.start(Cause::Seed, now, out);
     }
 
-    /// Takes one input; `now` is the time, for [`Input::Drained`] that of before the ring was looked at. What
-    /// follows is appended.
+    /// Takes one input; `now` is the time, for [`Input::Drained`] that of before the ring was looked at, for
+    /// [`Input::Counters`] that of before they were read. What follows is appended.
     pub fn input(&mut self, now: BootNs, input: Input, out: &mut Vec<Output>) {
         let mut events = std::mem::take(&mut self.events);
         match input {
@@ -146,6 +146,12 @@ impl Engine {
             self.tell(event, out);
         }
         self.events = events;
+    }
+
+    /// Whether a dump waits for [`Input::Counters`] of now to be merged, rather than for the next tick.
+    #[must_use]
+    pub fn lacks_counters(&self, now: BootNs) -> bool {
+        self.dumps.lacks_count(now)
     }
 
     /// Whether what that cgroup is has been told; one that is not found will never be.
@@ -236,10 +242,12 @@ impl Engine {
     fn count(&mut self, counters: Counters, now: BootNs, events: &mut Vec<Event>, out: &mut Vec<Output>) {
         let records = counters.lost().saturating_sub(self.counters.lost());
         self.counters = counters;
+        self.dumps.counted(now);
         if records > 0 {
             self.stats.lost += records;
             events.push(Event { at: now, kind: EventKind::Lost { records }, subject: None });
             self.dumps.lost();
+            self.table.lost();
         }
         let waits = Waits {
             unix_close: !self.unix_ends_told && self.readers.wants_unix_close(),

@@ -8,7 +8,8 @@
 //!   or after the fact: CLOSE→SYN_SENT is told before the socket is hashed, →CLOSE after it was unhashed.)
 //! - Events keep being applied while the dump runs.
 //! - `finish` is called after `end(at)` once every event from before `at` + [`SETTLE`] has been applied.
-//! - No event from `at` of begin on was lost. If one was, the dump repairs less, and another must follow.
+//! - No event from `at` of begin on was lost, or [`lost`](Table::lost) is called before `finish`. Then the dump only adds
+//!   and changes, and another must follow.
 //!
 //! Then, for each socket:
 //!
@@ -18,9 +19,11 @@
 //! 2. Otherwise nothing happened to the socket from begin on, and the row is the truth for the whole time. It is taken
 //!    at the end, when no event from before begin can come and undo it.
 //! 3. An entry without a row and without an event from begin on is a ghost: its end was lost. Only a complete scope
-//!    says so. What no dump can vouch for (a socket without a port, a kind that this kernel cannot dump) is believed
-//!    until something was lost, and forgotten then; but of UNIX sockets whose namespace has vanished, who holds them
-//!    says whether they are still there (`hidden`).
+//!    says so, and only where no event was lost from begin on: bind(2), listen(2) and connect(2) may move a socket to
+//!    where the dump has been already, and then nothing but the event says that it lives. What no dump can vouch for
+//!    (a socket without a port, a kind that this kernel cannot dump) is believed until something was lost, and
+//!    forgotten then; but of UNIX sockets whose namespace has vanished, who holds them says whether they are still
+//!    there (`hidden`).
 //!
 //! Once every event from before begin has been applied ([`Table::applied`]), rows that say what the table says are
 //! vouched for at once; only others wait for `finish`. What is found to differ then is drift: 0 unless events were lost.
@@ -42,6 +45,8 @@ pub(super) struct Dump {
     begin: BootNs,
     end: BootNs,
     after_loss: bool,
+    /// Whether events were lost since it began.
+    lossy: bool,
     /// Sockets whose end was seen since it began.
     gone: FxHashSet<Cookie>,
     /// Sockets that came into the kernel's tables since it began, by events that do not say their whole state.
@@ -91,11 +96,19 @@ impl Table {
             begin: at,
             end: at,
             after_loss,
+            lossy: false,
             gone: FxHashSet::default(),
             touched: FxHashSet::default(),
             rows: Vec::new(),
             scopes: Vec::new(),
         });
+    }
+
+    /// Events were lost: who is missing from the dump that is running may live.
+    pub fn lost(&mut self) {
+        if let Some(dump) = &mut self.dump {
+            dump.lossy = true;
+        }
     }
 
     /// The dump shows a socket.
@@ -134,8 +147,8 @@ impl Table {
         }
     }
 
-    /// Every event from before the end (and a moment more, [`SETTLE`]) has been applied: the table becomes what the kernel's is. UNIX sockets that
-    /// are gone are told as closed, which is how their end is found.
+    /// Every event from before the end (and a moment more, [`SETTLE`]) has been applied: the table becomes what the
+    /// kernel's is. UNIX sockets that are gone are told as closed, which is how their end is found.
     pub fn finish(&mut self, wanted: KindSet, out: &mut Vec<Event>) -> Merged {
         let mut merged = Merged::default();
         let Some(mut dump) = self.dump.take() else { return merged };
@@ -174,8 +187,12 @@ impl Table {
         }
     }
 
-    /// Removes the ghosts.
+    /// Removes the ghosts. A dump that may have missed somebody knows of none.
     fn sweep(&mut self, dump: &Dump, merged: &mut Merged, told: &mut Teller<'_>) {
+        if dump.lossy {
+            self.hidden.miss(Vec::new(), dump.begin);
+            return;
+        }
         let bound_is_listed = self.bound_is_listed;
         let mut hidden = Vec::new();
         let ghosts = self.slots.slots_where(|entry| {

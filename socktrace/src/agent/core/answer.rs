@@ -64,8 +64,9 @@ impl Core {
         }
         // What a program did before it asked is in the ring by now, perhaps not yet in the table; or it is lost.
         self.catch_up();
+        let now = time::boot_now();
         let counters = self.source.counters();
-        self.input(time::boot_now(), Input::Counters(counters));
+        self.input(now, Input::Counters(counters));
         self.obey();
         let views = self.engine.candidates(hints);
         // Whose cookie the table knows is no mini-socket yet.

@@ -55,7 +55,7 @@ fn unix_sockets_are_looked_through_more_often_the_more_is_heard_of_them() {
     assert_eq!(bench.unix_dumps(100).len(), 1);
 }
 
-fn unix_row(cookie: Cookie, netns: u32) -> Socket {
+pub(super) fn unix_row(cookie: Cookie, netns: u32) -> Socket {
     Socket {
         proto: Proto::UnixStream,
         family: Family::Unix,
@@ -154,6 +154,18 @@ fn what_is_heard_of_a_hidden_socket_during_the_search_is_newer() {
     bench.input(Input::Change(Change { at: bench.now, ..bind }));
     assert_eq!(bench.sought(open(&[])), ["close to [1]"; 2]);
     assert_eq!(bench.engine.stats().sockets, 2);
+}
+
+#[test]
+fn nobody_is_sought_after_a_dump_during_which_records_were_lost() {
+    let mut bench = Bench::with_a_namespace_that_vanishes();
+    bench.now += 500 * MS;
+    assert_eq!(bench.lost(0), ["dump unix"]);
+    bench.lost = 1;
+    assert_eq!(bench.dump(&[unix_row(4, 1)], Outcome::Complete), [""; 0]);
+    bench.now += 200 * MS;
+    assert_eq!(bench.lost(1), ["dump"]);
+    assert_eq!(bench.dump(&[unix_row(4, 1)], Outcome::Complete), ["seek {501, 502, 503}"]);
 }
 
 #[test]
