@@ -9,7 +9,7 @@
 //! - Events keep being applied while the dump runs.
 //! - `finish` is called after `end(at)` once every event from before `at` + [`SETTLE`] has been applied.
 //! - No event from `at` of begin on was lost, or [`lost`](Table::lost) is called before `finish`. Then the dump only adds
-//!   and changes, and another must follow.
+//!   and changes, but for 4. below, and another must follow.
 //!
 //! Then, for each socket:
 //!
@@ -24,6 +24,9 @@
 //!    (a socket without a port, a kind that this kernel cannot dump) is believed until something was lost, and
 //!    forgotten then; but of UNIX sockets whose namespace has vanished, who holds them says whether they are still
 //!    there (`hidden`).
+//! 4. While events keep being lost under one dump after the other, a ghost that two of them have not shown is forgotten,
+//!    or the table would grow for as long. No reader is told; history keeps it as an end that was missed. Should it live
+//!    after all, the next dump brings it back.
 //!
 //! Once every event from before begin has been applied ([`Table::applied`]), rows that say what the table says are
 //! vouched for at once; only others wait for `finish`. What is found to differ then is drift: 0 unless events were lost.
@@ -187,16 +190,17 @@ impl Table {
         }
     }
 
-    /// Removes the ghosts. A dump that may have missed somebody knows of none.
+    /// Removes the ghosts. A dump that may have missed somebody knows only of those that one before it missed, too.
     fn sweep(&mut self, dump: &Dump, merged: &mut Merged, told: &mut Teller<'_>) {
-        if dump.lossy {
-            self.hidden.miss(Vec::new(), dump.begin);
-            return;
+        let since = if dump.lossy { self.lossy_from.unwrap_or(0) } else { dump.begin };
+        // Others may not have asked for everything.
+        if dump.after_loss {
+            self.lossy_from = dump.lossy.then_some(dump.begin);
         }
         let bound_is_listed = self.bound_is_listed;
         let mut hidden = Vec::new();
         let ghosts = self.slots.slots_where(|entry| {
-            entry.as_of < dump.begin
+            entry.as_of < since
                 && !dump.touched.contains(&entry.cookie)
                 && match dump.verdict(entry, bound_is_listed) {
                     Verdict::Gone => true,
@@ -215,9 +219,14 @@ impl Table {
                 EventKind::Close { found: true, duration_us: entry.open_for_us(dump.end), closing: None };
             if entry.proto.is_unix() {
                 merged.unix += 1;
-                told.found(close, dump.end, &entry, State::Close);
             } else if entry.is_listed() {
                 merged.removed += 1;
+            } else {
+                continue;
+            }
+            if entry.proto.is_unix() && !dump.lossy {
+                told.found(close, dump.end, &entry, State::Close);
+            } else {
                 told.missed(close, dump.end, &entry, State::Close);
             }
         }

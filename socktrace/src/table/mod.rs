@@ -61,6 +61,8 @@ pub struct Table {
     /// Came without an owner, and perhaps have none yet.
     unowned: Vec<Cookie>,
     dump: Option<Dump>,
+    /// When the last dump after a loss began, if events were lost under that one, too.
+    lossy_from: Option<BootNs>,
     hidden: Hidden,
     /// Every change from before this has been applied.
     applied: BootNs,
@@ -81,6 +83,7 @@ impl Table {
             claims: Aside::new(ASIDE),
             unowned: Vec::new(),
             dump: None,
+            lossy_from: None,
             hidden: Hidden::default(),
             applied: 0,
             ends: None,

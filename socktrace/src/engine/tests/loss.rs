@@ -51,3 +51,26 @@ fn a_socket_that_moved_unseen_while_a_dump_was_read_does_not_end() {
     assert_eq!(bench.dump(&[], Outcome::Complete), ["close to [1]"]);
     assert_eq!(bench.engine.stats().sockets, 0);
 }
+
+#[test]
+fn the_table_does_not_grow_while_records_are_lost_under_every_dump() {
+    let mut bench = Bench::with(Config { audit_every: 0, ..Config::default() });
+    bench.engine.keep_ends();
+    bench.subscribe(1, KindSet::CLOSE, "");
+    bench.begin();
+    bench.dump(&[unix_row(1, 1)], Outcome::Complete);
+    bench.now += 500 * MS;
+    bench.lost(1);
+    let mut sockets = Vec::new();
+    for loss in 2..8 {
+        // Each has two sockets that no other shows, and all miss the first one.
+        bench.lost = loss;
+        let rows = [unix_row(10 * loss, 1), row(10 * loss + 1, 10, 20)];
+        assert_eq!(bench.dump(&rows, Outcome::Complete), [""; 0]);
+        sockets.push(bench.engine.stats().sockets);
+        bench.now += 200 * MS;
+        assert_eq!(bench.lost(loss), ["dump"]);
+    }
+    assert_eq!(sockets, [3, 4, 4, 4, 4, 4]);
+    assert_eq!(bench.engine.ends().filter(|end| end.missed).count(), 9);
+}
