@@ -15,10 +15,10 @@ fn spoiled(program: &str) -> tempfile::NamedTempFile {
     let symbol = file.symbols().find(|symbol| symbol.name() == Ok(program)).unwrap();
     let section = file.section_by_index(symbol.section_index().unwrap()).unwrap();
     let at = usize::try_from(section.file_range().unwrap().0 + symbol.address()).unwrap();
-    let [code, registers, ..] = &mut bytes[at..] else { panic!("an instruction") };
-    // BPF_ALU64 | BPF_MOV | BPF_X, from R1 (include/uapi/linux/bpf.h).
-    assert_eq!((*code, *registers >> 4), (0xbf, 1), "the argument is kept first");
-    *registers = (*registers & 0xf) | 9 << 4;
+    let first = &mut bytes[at..at + 8];
+    assert_ne!(first[0], 0x18, "an instruction that fills two places (BPF_LD_IMM64)");
+    // BPF_ALU64 | BPF_MOV | BPF_X, R0 from R9 (include/uapi/linux/bpf.h).
+    first.copy_from_slice(&[0xbf, 0x90, 0, 0, 0, 0, 0, 0]);
     let spoiled = tempfile::NamedTempFile::new().unwrap();
     fs::write(spoiled.path(), bytes).unwrap();
     spoiled

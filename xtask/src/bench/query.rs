@@ -11,7 +11,8 @@ use super::row::Row;
 use super::{Bench, Peers};
 
 const SOCKETS: u32 = 100_000;
-const QUESTIONS: u32 = 500;
+/// Some five seconds of them, within which an audit falls.
+const QUESTIONS: u32 = 20_000;
 
 /// One socket many times, everything a few times.
 pub(super) fn run(bench: &Bench, peers: &Peers) -> Result<Vec<Row>> {
