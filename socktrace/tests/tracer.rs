@@ -64,11 +64,12 @@ fn traced_for(
                 .await
                 .expect("records")
                 .expect("a ring");
-            delivered += tracer.drain(10_000, |change| {
+            let drained = tracer.drain(10_000, |change| {
                 done |= change.cookie == last
                     && matches!(change.kind, ChangeKind::State { new: State::Close, .. });
                 changes.push(change);
             });
+            delivered += drained.records;
         }
         changes
     })

@@ -183,7 +183,7 @@ impl Core {
                 engine.ends().for_each(|ended| history.push(&ended, clock));
             }
         };
-        let count = source.drain(BATCH, |change| {
+        let drained = source.drain(BATCH, |change| {
             if let Some(change) = identities.pass(change) {
                 see(change);
             }
@@ -191,15 +191,15 @@ impl Core {
         if identities.is_due(now) {
             identities.complete().into_iter().for_each(see);
         }
-        if count < BATCH && identities.is_empty() {
-            // The ring is empty: everything from before `now` has been applied.
+        if drained.all && identities.is_empty() {
+            // Everything from before `now` has been applied.
             self.input(now, Input::Drained);
         }
         self.obey();
         if let Some(history) = &mut self.history {
             history.hand_over();
         }
-        count
+        drained.records
     }
 
     /// Lets history know what it has missed.

@@ -1,7 +1,7 @@
 //! Where changes come from: the kernel programs, or in tests whoever has the other end.
 
 use super::status::{Hook, HookState};
-use crate::kernel::ebpf::{Config, EbpfError, HookStatus, Tracer, UNIX_END};
+use crate::kernel::ebpf::{Config, Drained, EbpfError, HookStatus, Tracer, UNIX_END};
 use crate::socket::{Change, Counters, KindSet};
 use std::io;
 
@@ -31,8 +31,8 @@ impl Source {
         }
     }
 
-    /// Hands over at most `max` changes, oldest first; how many records there were.
-    pub(super) fn drain(&mut self, max: usize, each: impl FnMut(Change)) -> usize {
+    /// Hands over at most `max` changes, oldest first.
+    pub(super) fn drain(&mut self, max: usize, each: impl FnMut(Change)) -> Drained {
         match self {
             Self::Kernel(tracer) => tracer.drain(max, each),
             #[cfg(test)]
@@ -97,7 +97,7 @@ fn hook(status: &HookStatus) -> Hook {
 /// Changes that a test gives.
 #[cfg(test)]
 pub(super) mod given {
-    use super::{Change, Counters, KindSet, io};
+    use super::{Change, Counters, Drained, KindSet, io};
     use std::collections::VecDeque;
     use std::sync::{Arc, Mutex};
     use tokio::sync::Notify;
@@ -143,11 +143,11 @@ pub(super) mod given {
             Ok(())
         }
 
-        pub(super) fn drain(&self, max: usize, each: impl FnMut(Change)) -> usize {
+        pub(super) fn drain(&self, max: usize, each: impl FnMut(Change)) -> Drained {
             let mut state = self.0.0.lock().unwrap();
             let count = max.min(state.changes.len());
             state.changes.drain(..count).for_each(each);
-            count
+            Drained { records: count, all: state.changes.is_empty() }
         }
 
         pub(super) fn counters(&self) -> Counters {

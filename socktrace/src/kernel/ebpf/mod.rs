@@ -22,6 +22,7 @@ pub use btf::BtfError;
 pub use decode::{DecodeError, decode};
 pub use holders::HolderIter;
 pub use hooks::{Hook, HookStatus, UNIX_END};
+pub use records::Drained;
 pub use tracer::{Config, Tracer};
 
 /// Why tracing cannot begin.

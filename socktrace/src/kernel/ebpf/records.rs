@@ -21,6 +21,16 @@ const DISCARDED: u32 = 1 << 30;
 /// What has been read is given back at the latest when it is one part in so many of the ring.
 const PARTS: usize = 4;
 
+/// What came of draining.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Drained {
+    /// How many records there were.
+    pub records: usize,
+    /// Whether every record was among them whose writing had begun before. Otherwise there were more than asked for, or
+    /// one is not finished and those behind it wait: a program whose task may lose its processor can be writing it.
+    pub all: bool,
+}
+
 /// A reader of one ring buffer; there may be no other.
 pub(super) struct Records {
     consumer: Mapping,
@@ -48,8 +58,8 @@ impl Records {
         Ok(records)
     }
 
-    /// Hand over at most `max` records, oldest first; how many there were.
-    pub(super) fn drain(&mut self, max: usize, mut each: impl FnMut(&[u8])) -> usize {
+    /// Hand over at most `max` records, oldest first.
+    pub(super) fn drain(&mut self, max: usize, mut each: impl FnMut(&[u8])) -> Drained {
         let written = self.position(&self.producer).load(Ordering::Acquire);
         let mut count = 0;
         while count < max && self.read != written {
@@ -70,7 +80,7 @@ impl Records {
         if self.read != self.given_back {
             self.give_back();
         }
-        count
+        Drained { records: count, all: self.read == written }
     }
 
     /// Whether something has been written that was not read.
@@ -186,11 +196,11 @@ mod tests {
 
         fn read(&mut self, max: usize) -> Vec<(u8, usize)> {
             let mut all = Vec::new();
-            let count = self.records.drain(max, |record| {
+            let drained = self.records.drain(max, |record| {
                 assert!(record.iter().all(|byte| *byte == record[0]), "{record:?}");
                 all.push((record[0], record.len()));
             });
-            assert_eq!(count, all.len());
+            assert_eq!(drained, Drained { records: all.len(), all: self.records.is_empty() });
             all
         }
 
@@ -225,6 +235,7 @@ mod tests {
         ring.write(4, 8, 0);
         assert_eq!(ring.read(9), [(2, 8)]);
         assert_eq!(ring.read(9), []);
+        assert!(!ring.records.is_empty(), "what is behind the unfinished one has not been read");
         ring.put(32, &8u32.to_ne_bytes());
         assert_eq!(ring.read(9), [(3, 8), (4, 8)]);
     }

@@ -14,7 +14,7 @@ use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 
 use super::mapped::Mapped;
-use super::records::Records;
+use super::records::{Drained, Records};
 
 /// Between two drains while busy.
 const PAUSE: Duration = Duration::from_millis(3);
@@ -84,14 +84,15 @@ impl Ring {
         }
     }
 
-    /// Hand over at most `max` records; how many there were.
-    pub(super) fn drain(&mut self, max: usize, each: impl FnMut(&[u8])) -> usize {
-        let count = self.records.drain(max, each);
+    /// Hand over at most `max` records.
+    pub(super) fn drain(&mut self, max: usize, each: impl FnMut(&[u8])) -> Drained {
+        let drained = self.records.drain(max, each);
+        let count = drained.records;
         let now = Instant::now();
         self.pace = self.pace.after(count, now - self.drained);
         self.drained = now;
         self.has_more = count == max;
-        count
+        drained
     }
 }
 

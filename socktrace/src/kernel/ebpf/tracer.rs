@@ -19,7 +19,7 @@ use super::hooks::{HOOKS, Hook, HookStatus, NESTED};
 use super::mapped::{Mapped, page_size};
 use super::object::object;
 use super::offsets::Offsets;
-use super::records::Records;
+use super::records::{Drained, Records};
 use super::ring::Ring;
 use super::{EbpfError, decode};
 use crate::kernel::parallel::in_parallel;
@@ -147,10 +147,10 @@ impl Tracer {
         self.ring.readable().await
     }
 
-    /// Hand over at most `max` changes, oldest first; how many records there were.
-    pub fn drain(&mut self, max: usize, mut each: impl FnMut(Change)) -> usize {
+    /// Hand over at most `max` changes, oldest first.
+    pub fn drain(&mut self, max: usize, mut each: impl FnMut(Change)) -> Drained {
         let Self { undecoded, delivered, .. } = self;
-        let count = self.ring.drain(max, |record| match decode(record) {
+        let drained = self.ring.drain(max, |record| match decode(record) {
             Ok(change) => {
                 delivered.of(&change).delivered += 1;
                 each(change);
@@ -163,7 +163,7 @@ impl Tracer {
         if let Some(logger) = &mut self.logger {
             logger.flush();
         }
-        count
+        drained
     }
 
     /// The kernel half's counters now, and what has been drained.
