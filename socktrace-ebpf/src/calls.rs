@@ -143,27 +143,37 @@ fn tell(found: &Found, how: Count, call: &Call) {
     let &Call { kind, error, address, length, .. } = call;
     let family = found.family();
     if family == AF_UNIX {
-        emit(Family::Call, how, |record: &mut UnixCallRecord| {
-            fill(&mut record.call, found, call);
-            record.call.head.cgroup = task::cgroup_id(found.task);
-            record.name = [0; UNIX_NAME_LEN + 4];
-            let asked = matches!(kind, Kind::Connect) || (matches!(kind, Kind::Bind) && error != 0);
-            record.call.head.name_len = if asked {
-                user_name(address, length, &mut record.name)
-            } else {
-                socket::unix_name(found.sk, &mut record.name)
-            };
-        });
+        emit(
+            Family::Call,
+            how,
+            #[inline(always)]
+            |record: &mut UnixCallRecord| {
+                fill(&mut record.call, found, call);
+                record.call.head.cgroup = task::cgroup_id(found.task);
+                record.name = [0; UNIX_NAME_LEN + 4];
+                let asked = matches!(kind, Kind::Connect) || (matches!(kind, Kind::Bind) && error != 0);
+                record.call.head.name_len = if asked {
+                    user_name(address, length, &mut record.name)
+                } else {
+                    socket::unix_name(found.sk, &mut record.name)
+                };
+            },
+        );
     } else if family == AF_INET || family == AF_INET6 {
-        emit(Family::Call, how, |record: &mut CallRecord| {
-            fill(record, found, call);
-            let head = &mut record.head;
-            if matches!(kind, Kind::Bind) && error != 0 {
-                (head.local_port, head.local) = user_address(address, head.family);
-            } else if matches!(kind, Kind::Connect) && error != 0 && address != 0 {
-                (head.peer_port, head.peer) = user_address(address, head.family);
-            }
-        });
+        emit(
+            Family::Call,
+            how,
+            #[inline(always)]
+            |record: &mut CallRecord| {
+                fill(record, found, call);
+                let head = &mut record.head;
+                if matches!(kind, Kind::Bind) && error != 0 {
+                    (head.local_port, head.local) = user_address(address, head.family);
+                } else if matches!(kind, Kind::Connect) && error != 0 && address != 0 {
+                    (head.peer_port, head.peer) = user_address(address, head.family);
+                }
+            },
+        );
     }
 }
 

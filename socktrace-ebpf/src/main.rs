@@ -7,6 +7,7 @@
 // `AtomicU64::fetch_add` is hidden on targets without compare-and-swap, though BPF has an atomic add.
 #![allow(internal_features, reason = "the one intrinsic that gives the atomic add")]
 #![feature(core_intrinsics)]
+#![feature(stmt_expr_attributes)]
 
 mod calls;
 mod dials;

@@ -81,15 +81,14 @@ pub(crate) struct Found {
     pub(crate) inode: u32,
     /// User of the inode, which is the socket's (net/core/sock.c, `sock_graft`).
     uid: u32,
-    /// The beginning of the `struct sock`: all of `struct sock_common` that we read.
-    common: Copied<COMMON>,
+    /// The beginning of the `struct sock`: all of `struct sock_common` that we read. On the way there, that of the
+    /// `struct socket_alloc`: there is no stack for both.
+    copied: Copied<COPIED>,
 }
 
-/// Bytes of `struct sock_common` up to and with `skc_cookie`, with room for kernels that order it otherwise.
-const COMMON: usize = 128;
-/// Bytes of `struct socket_alloc` up to and with the inode's number: a probe read takes three times as long as copying
-/// what lies between.
-const SOCKET: usize = 208;
+/// Bytes of `struct socket_alloc` up to and with the inode's number, and more than `struct sock_common` has: a probe read
+/// takes three times as long as copying what lies between.
+const COPIED: usize = 200;
 /// Bytes within which type and protocol lie.
 const NEAR: usize = 16;
 
@@ -97,7 +96,7 @@ impl Found {
     /// No socket yet; [`Found::by_fd`] or [`Found::by_sock`] finds one.
     #[inline(always)]
     pub(crate) fn nothing() -> Self {
-        Self { task: task::current(), sk: 0, inode: 0, uid: u32::MAX, common: Copied::nothing() }
+        Self { task: task::current(), sk: 0, inode: 0, uid: u32::MAX, copied: Copied::nothing() }
     }
 
     /// Find the socket behind a descriptor of the current task; whether there is one.
@@ -124,7 +123,7 @@ impl Found {
         let file = unsafe { bpf_probe_read_kernel((table + u64::from(fd) * 8) as *const u64) };
         let Ok(file) = file else { return false };
         let socket: u64 = probe(file, Field::FilePrivate);
-        let mut copied = Copied::<SOCKET>::nothing();
+        let copied = &mut self.copied;
         if !copied.fill(socket) {
             return false;
         }
@@ -139,7 +138,7 @@ impl Found {
             self.inode = copied.get::<u64>(socket, Field::SocketIno) as u32;
             self.uid = copied.get(socket, Field::SocketUid);
         }
-        self.common.fill(self.sk)
+        self.copied.fill(self.sk)
     }
 
     /// Find the socket of a `struct sock` that a hook of the same call was passed; whether it can be read.
@@ -149,13 +148,13 @@ impl Found {
         let socket = probe(sk, Field::SkSocket);
         self.inode = probe::<u64>(socket, Field::SocketIno) as u32;
         self.uid = probe(socket, Field::SocketUid);
-        self.common.fill(sk)
+        self.copied.fill(sk)
     }
 
     #[inline(always)]
     fn get<T: Copy + Default>(&self, field: Field) -> T {
         // SAFETY: whoever asks has found the socket.
-        unsafe { self.common.get(self.sk, field) }
+        unsafe { self.copied.get(self.sk, field) }
     }
 
     /// Address family.
