@@ -92,6 +92,7 @@ fn long(bench: &Bench, traffic: Traffic) -> Result<Row> {
         // connect, accept, and a close on each side.
         Traffic::Tcp => ("TCP connections", "proto=tcp&kinds=connect,accept,close", 4.0),
         Traffic::Udp => ("UDP sockets", "proto=udp&kinds=open,close", 2.0),
+        Traffic::Bind => ("bound UDP sockets", "proto=udp&kinds=bind,close", 2.0),
     };
     let agent = Agent::start(bench, Some(1))?;
     let subscriber = agent.subscribe(query, Some(1))?;

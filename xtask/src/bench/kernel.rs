@@ -33,6 +33,7 @@ pub(super) fn run(bench: &Bench) -> Result<Vec<Row>> {
         ours.of(agent.pid(), || {
             load(bench, Traffic::Tcp)?;
             load(bench, Traffic::Udp)?;
+            load(bench, Traffic::Bind)?;
             agent.settled().map(drop)
         })?;
         lost += agent.status("events_lost")?;

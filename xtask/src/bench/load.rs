@@ -54,6 +54,8 @@ pub(super) enum Traffic {
     Tcp,
     /// socket, sendto, close.
     Udp,
+    /// socket, bind, close, of UDP.
+    Bind,
 }
 
 impl Traffic {
@@ -61,6 +63,7 @@ impl Traffic {
         match self {
             Traffic::Tcp => tcp(count),
             Traffic::Udp => udp(count),
+            Traffic::Bind => bind(count),
         }
     }
 }
@@ -117,6 +120,13 @@ fn udp(count: u32) -> Result<()> {
     for _ in 0..count {
         let socket = socket(AddressFamily::Inet, SockType::Datagram, SockFlag::SOCK_CLOEXEC, None)?;
         sendto(socket.as_raw_fd(), b"x", &to, MsgFlags::empty())?;
+    }
+    Ok(())
+}
+
+fn bind(count: u32) -> Result<()> {
+    for _ in 0..count {
+        UdpSocket::bind((Ipv4Addr::LOCALHOST, 0))?;
     }
     Ok(())
 }
