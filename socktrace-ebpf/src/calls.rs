@@ -9,14 +9,12 @@ use aya_log_ebpf::debug;
 use socktrace_common::{CallRecord, Family, Kind, UNIX_NAME_LEN, UnixCallRecord};
 
 use crate::emit::{Count, emit};
-use crate::socket::{self, AF_INET, AF_INET6, AF_UNIX, Found, TCP};
+use crate::socket::{self, AF_INET, AF_INET6, AF_UNIX, Found, MPTCP, TCP};
 use crate::{inet, task};
 
 /// What connect(2) returns when it fails at once: EPERM, EACCES, EADDRINUSE, EADDRNOTAVAIL, ENETUNREACH
 /// (net/ipv4/tcp_ipv4.c, `tcp_v4_connect`, and the routing and cgroup code that it calls).
 const NEVER_BEGAN: [u32; 5] = [1, 13, 98, 99, 101];
-/// IPPROTO_MPTCP: its subflows are TCP sockets of their own.
-const MPTCP: u16 = 262;
 
 /// What a call was asked: its first three arguments.
 #[derive(Clone, Copy)]

@@ -12,7 +12,7 @@ use socktrace_common::{CallRecord, Family, Field, Kind};
 use crate::emit::{self, Count};
 use crate::fields::{is_present, probe};
 use crate::maps::{KNOWN, SETS, WAYS};
-use crate::socket::{Found, TCP, put_v4};
+use crate::socket::{Found, MPTCP, TCP, put_v4};
 use crate::{remembered, task};
 
 /// What the kernel is to do: allow.
@@ -26,8 +26,6 @@ const LAST_ACK: u32 = 9;
 const CLOSING: u32 = 11;
 /// `SOCK_RAW` (include/linux/net.h).
 const SOCK_RAW: u32 = 3;
-/// IPPROTO_MPTCP: its subflows are TCP sockets of their own.
-const MPTCP: u32 = 262;
 
 #[cgroup_sock(sock_create)]
 pub(crate) fn sock_create(ctx: SockContext) -> i32 {
@@ -72,7 +70,7 @@ pub(crate) fn sendmsg6(ctx: SockAddrContext) -> i32 {
 /// TCP sockets are told of by their state changes; MPTCP by its subflows'.
 #[inline(always)]
 fn is_tcp(protocol: u32) -> bool {
-    protocol == u32::from(TCP) || protocol == MPTCP
+    protocol == u32::from(TCP) || protocol == u32::from(MPTCP)
 }
 
 #[inline(always)]

@@ -14,6 +14,8 @@ pub(crate) const AF_INET: u8 = 2;
 pub(crate) const AF_INET6: u8 = 10;
 /// IPPROTO_TCP
 pub(crate) const TCP: u16 = 6;
+/// IPPROTO_MPTCP: its subflows are TCP sockets of their own.
+pub(crate) const MPTCP: u16 = 262;
 /// `SOCK_STREAM` (include/linux/net.h).
 const SOCK_STREAM: u16 = 1;
 
