@@ -133,6 +133,11 @@ impl Table {
     pub(super) fn connect(&mut self, change: &Change, errno: u16, told: &mut Teller<'_>) {
         let current = self.slots.find(change.cookie);
         if errno != 0 {
+            // It did begin, and a state change has told the rest.
+            let known = self.failed.take(change.cookie);
+            if change.proto == Proto::Tcp && known.is_some_and(|known| known == 0 || known == errno) {
+                return;
+            }
             let entry = current.map(|slot| self.slots.get(slot));
             let state = entry.map_or(State::Close, |entry| entry.state);
             let failed_by = (change.proto == Proto::Tcp).then(|| FailedBy::of(errno, false));

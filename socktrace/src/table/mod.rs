@@ -58,6 +58,9 @@ pub struct Table {
     unaccepted: Aside<Entry>,
     /// Accepted before the table met them.
     claims: Aside<Process>,
+    /// TCP connects of which a state change has told that they failed, and why, as far as it knew: connect(2) may return
+    /// and say so again.
+    failed: Aside<u16>,
     /// Came without an owner, and perhaps have none yet.
     unowned: Vec<Cookie>,
     dump: Option<Dump>,
@@ -81,6 +84,7 @@ impl Table {
             bound_is_listed,
             unaccepted: Aside::new(ASIDE),
             claims: Aside::new(ASIDE),
+            failed: Aside::new(ASIDE),
             unowned: Vec::new(),
             dump: None,
             lossy_from: None,

@@ -87,6 +87,7 @@ impl Table {
     /// CLOSE→SYN_SENT and CLOSE→LISTEN, in the context of the process that made the call. The socket may have
     /// lived before.
     fn begin_life(&mut self, change: &Change, current: Option<u32>, state: State) {
+        self.failed.take(change.cookie);
         match current {
             None if is_kept(change) => {
                 let mut entry = Entry::of_change(change, state);
@@ -176,6 +177,9 @@ impl Table {
             None => None,
         };
         self.gone(change);
+        if old == State::SynSent && is_told_by_return(errno) {
+            self.failed.put(change.cookie, errno);
+        }
         let kind = match old {
             State::SynSent | State::SynRecv | State::NewSynRecv => match &entry {
                 // A child that never was established: nobody was told of it.
@@ -215,6 +219,12 @@ impl Table {
             self.unaccepted.put(entry.cookie, entry);
         }
     }
+}
+
+/// Whether the return of a TCP connect(2) is told that fails so (socktrace-ebpf/src/calls.rs, `NEVER_BEGAN`): EPERM, EACCES,
+/// EADDRINUSE, EADDRNOTAVAIL, ENETUNREACH. 0: the socket did not know why.
+const fn is_told_by_return(errno: u16) -> bool {
+    matches!(errno, 0 | 1 | 13 | 98 | 99 | 101)
 }
 
 /// The close event of what was in the table.
