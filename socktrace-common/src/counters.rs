@@ -30,15 +30,15 @@ impl Family {
 /// How many families there are.
 pub const FAMILIES: usize = 3;
 
-/// What was counted of one family. What was seen and did not find the ring full was submitted; whoever reads the ring
+/// What was counted of one family. What was seen and did not find its lane full was submitted; whoever reads the lanes
 /// knows how much came.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[repr(C)]
 pub struct FamilyCounters {
     /// Records that a hook wanted to send.
     pub seen: u64,
-    /// Records that found the ring full and are lost.
-    pub ring_full: u64,
+    /// Records that found the lane full and are lost.
+    pub full: u64,
 }
 
 /// The counters of one CPU: one element of the `COUNTERS` array, whose index is the CPU's number. No two share a line of
@@ -60,7 +60,11 @@ pub struct CpuCounters {
     pub prot: [u64; 2],
     /// The established `struct sock` that close(2) was last called for on this CPU.
     pub closing: u64,
+    /// The first position of this CPU's lane that nobody has taken.
+    pub head: u64,
+    /// Up to where positions may be taken, as was known when the lane last seemed full.
+    pub room: u64,
 }
 
 const _: () = assert!(size_of::<FamilyCounters>() == 16);
-const _: () = assert!(size_of::<CpuCounters>() == 128);
+const _: () = assert!(size_of::<CpuCounters>() == 192);

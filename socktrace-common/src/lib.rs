@@ -7,14 +7,16 @@
 mod counters;
 mod field;
 mod holder;
+mod lane;
 mod record;
 
 pub use counters::{CpuCounters, FAMILIES, Family, FamilyCounters};
 pub use field::{ABSENT, FIELDS, Field};
 pub use holder::HolderRecord;
+pub use lane::{CONTINUED, PART, Read, Slot};
 pub use record::{
     COMM_LEN, CallRecord, EXACT, FIN_RECEIVED, KEEPS_PORT, Kind, NO_DATA, ORPHAN, RECEIVE_SHUT, RecordHead,
-    SEND_SHUT, StateRecord, UNIX_NAME_LEN, UnixCallRecord,
+    SEND_SHUT, Totals, UNIX_NAME_LEN, UnixName,
 };
 
 /// Index of the one element of the `WAKE` map.

@@ -1,4 +1,7 @@
-//! The records of the ring buffer. Native endian; addresses in network order; ports in host order.
+//! The records: a `RecordHead` or a `CallRecord`, and for some kinds a second part. Native endian; addresses in network
+//! order; ports in host order.
+
+use crate::PART;
 
 /// `TASK_COMM_LEN` (include/linux/sched.h).
 pub const COMM_LEN: usize = 16;
@@ -24,7 +27,7 @@ pub const KEEPS_PORT: u8 = 64;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
 pub enum Kind {
-    /// `inet_sock_set_state` (a `StateRecord` to CLOSE, else a `RecordHead`).
+    /// `inet_sock_set_state` (a `RecordHead`; of a change to CLOSE, `Totals` follow).
     State = 1,
     /// `cgroup/sock_create` of a RAW socket (`CallRecord`, as all below).
     Create = 2,
@@ -84,9 +87,9 @@ pub struct RecordHead {
     pub kind: u8,
     /// Address family, AF_*.
     pub family: u8,
-    /// State before (`StateRecord`), or the state now.
+    /// State before (`Kind::State`), or the state now.
     pub old: u8,
-    /// State after (`StateRecord`), or the socket's type, SOCK_*.
+    /// State after (`Kind::State`), or the socket's type, SOCK_*.
     pub new: u8,
     /// Local port.
     pub local_port: u16,
@@ -106,18 +109,16 @@ pub struct RecordHead {
     pub protocol: u16,
     /// `EXACT` and its like.
     pub flags: u8,
-    /// Bytes of the name that follows in a [`UnixCallRecord`].
+    /// Bytes of the [`UnixName`] that follows.
     pub name_len: u8,
     /// Name of the group leader of the current task; valid only with `EXACT`.
     pub comm: [u8; COMM_LEN],
 }
 
-/// A TCP state change to CLOSE; one to any other state is a bare [`RecordHead`].
+/// What a TCP connection came to: the second part of a change to CLOSE.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(C)]
-pub struct StateRecord {
-    /// What all records have.
-    pub head: RecordHead,
+pub struct Totals {
     /// `tcp_sock.bytes_sent`: with retransmissions.
     pub bytes_sent: u64,
     /// `tcp_sock.bytes_retrans`.
@@ -140,7 +141,7 @@ pub struct StateRecord {
     pub error: u32,
 }
 
-/// A call on a socket, or one of the cgroup hooks.
+/// A call on a socket, or one of the cgroup hooks. Of calls on UNIX sockets a [`UnixName`] follows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(C)]
 pub struct CallRecord {
@@ -156,17 +157,15 @@ pub struct CallRecord {
     pub padding: u32,
 }
 
-/// A call on a UNIX socket: with a name, the local one (bind, listen, accept) or the peer's (connect).
+/// The second part of a call on a UNIX socket: the local name (bind, listen, accept) or the peer's (connect).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(C)]
-pub struct UnixCallRecord {
-    /// As for any family.
-    pub call: CallRecord,
-    /// The first `name_len` bytes of `sun_path`.
-    pub name: [u8; UNIX_NAME_LEN + 4],
+pub struct UnixName {
+    /// The first `name_len` bytes are of `sun_path`.
+    pub bytes: [u8; UNIX_NAME_LEN + 4],
 }
 
 const _: () = assert!(size_of::<RecordHead>() == 104);
-const _: () = assert!(size_of::<StateRecord>() == 160);
-const _: () = assert!(size_of::<CallRecord>() == 120);
-const _: () = assert!(size_of::<UnixCallRecord>() == 232);
+const _: () = assert!(size_of::<Totals>() == 56);
+const _: () = assert!(size_of::<CallRecord>() == PART);
+const _: () = assert!(size_of::<UnixName>() <= PART);

@@ -6,9 +6,9 @@
 use aya_ebpf::EbpfContext;
 use aya_ebpf::helpers::{bpf_ktime_get_boot_ns, bpf_probe_read_user, generated};
 use aya_log_ebpf::debug;
-use socktrace_common::{CallRecord, Family, Kind, UNIX_NAME_LEN, UnixCallRecord};
+use socktrace_common::{CallRecord, Family, Kind, UNIX_NAME_LEN, UnixName};
 
-use crate::emit::{Count, emit};
+use crate::emit::{Count, emit, emit_pair};
 use crate::socket::{self, AF_INET, AF_INET6, AF_UNIX, Found, MPTCP, TCP};
 use crate::{inet, task};
 
@@ -141,19 +141,19 @@ fn tell(found: &Found, how: Count, call: &Call) {
     let &Call { kind, error, address, length, .. } = call;
     let family = found.family();
     if family == AF_UNIX {
-        emit(
+        emit_pair(
             Family::Call,
             how,
             #[inline(always)]
-            |record: &mut UnixCallRecord| {
-                fill(&mut record.call, found, call);
-                record.call.head.cgroup = task::cgroup_id(found.task);
-                record.name = [0; UNIX_NAME_LEN + 4];
+            |record: &mut CallRecord, name: &mut UnixName| {
+                fill(record, found, call);
+                record.head.cgroup = task::cgroup_id(found.task);
+                name.bytes = [0; UNIX_NAME_LEN + 4];
                 let asked = matches!(kind, Kind::Connect) || (matches!(kind, Kind::Bind) && error != 0);
-                record.call.head.name_len = if asked {
-                    user_name(address, length, &mut record.name)
+                record.head.name_len = if asked {
+                    user_name(address, length, &mut name.bytes)
                 } else {
-                    socket::unix_name(found.sk, &mut record.name)
+                    socket::unix_name(found.sk, &mut name.bytes)
                 };
             },
         );

@@ -1,12 +1,13 @@
-//! One way out for every record: reserve, fill, submit, count.
+//! One way out for every record: count, take places, fill them, hand over.
 
 use core::intrinsics::{AtomicOrdering, atomic_xadd};
 
-use aya_ebpf::bindings::{BPF_RB_FORCE_WAKEUP, BPF_RB_NO_WAKEUP};
+use aya_ebpf::bindings::BPF_RB_FORCE_WAKEUP;
 use aya_ebpf::helpers::bpf_get_smp_processor_id;
-use socktrace_common::{CpuCounters, Family, FamilyCounters, UNWANTED_INDEX, WAKE_INDEX, WAKE_WANTED};
+use socktrace_common::{CpuCounters, Family, FamilyCounters, PART, UNWANTED_INDEX, WAKE_INDEX, WAKE_WANTED};
 
-use crate::maps::{COUNTERS, EVENTS, UNWANTED, WAKE};
+use crate::lanes;
+use crate::maps::{BELL, COUNTERS, UNWANTED, WAKE};
 
 /// This CPU's counters.
 #[inline(always)]
@@ -47,34 +48,74 @@ pub(crate) enum Count {
     Shared,
 }
 
-/// Reserve a `T`, let `fill` write all of it, submit it, as a record of that family.
+/// Let `fill` write all of a record of that family, and hand it over.
 #[inline(always)]
 pub(crate) fn emit<T: 'static>(family: Family, how: Count, fill: impl FnOnce(&mut T)) {
     let Some(cpu) = cpu() else { return };
     // SAFETY: an element of the array, which lives as long as the program.
-    unsafe { emit_into(&raw mut (*cpu).families[family as usize], how, fill) };
+    unsafe { emit_from(cpu, &raw mut (*cpu).families[family as usize], how, fill) };
 }
 
-/// The same, counted in `counters`. A full ring is counted, never hidden.
+/// The same of a record of two parts.
+#[inline(always)]
+pub(crate) fn emit_pair<T: 'static, U: 'static>(
+    family: Family,
+    how: Count,
+    fill: impl FnOnce(&mut T, &mut U),
+) {
+    let Some(cpu) = cpu() else { return };
+    // SAFETY: as above.
+    unsafe { emit_pair_from(cpu, &raw mut (*cpu).families[family as usize], how, fill) };
+}
+
+/// The same, counted in `counters`. A full lane is counted, never hidden.
 ///
 /// # Safety
-/// `counters` is in a map element.
+/// `cpu` is this CPU's map element, and `counters` in it.
 #[inline(always)]
-pub(crate) unsafe fn emit_into<T: 'static>(
+pub(crate) unsafe fn emit_from<T: 'static>(
+    cpu: *mut CpuCounters,
     counters: *mut FamilyCounters,
     how: Count,
     fill: impl FnOnce(&mut T),
 ) {
-    // SAFETY: fields of the map element.
-    unsafe { count(how, &raw mut (*counters).seen) };
-    let Some(mut entry) = EVENTS.reserve_untyped::<T>(0) else {
-        // SAFETY: as above.
-        unsafe { count(how, &raw mut (*counters).ring_full) };
-        return;
-    };
-    // SAFETY: `fill` writes every field of the plain-data record, which has no invalid bit patterns.
-    fill(unsafe { entry.assume_init_mut() });
-    entry.submit(wake_flags());
+    const { assert!(size_of::<T>() <= PART) };
+    // SAFETY: by the caller's word; `fill` writes every field of the plain-data record, which has no invalid bit patterns.
+    unsafe {
+        count(how, &raw mut (*counters).seen);
+        let Some(position) = lanes::take(cpu, 1) else {
+            return count(how, &raw mut (*counters).full);
+        };
+        let Some(slot) = lanes::slot(position) else { return };
+        fill(&mut *(&raw mut (*slot).part).cast());
+        lanes::complete(slot, position);
+    }
+    wake();
+}
+
+/// The same of a record of two parts.
+///
+/// # Safety
+/// As for [`emit_from`].
+#[inline(always)]
+pub(crate) unsafe fn emit_pair_from<T: 'static, U: 'static>(
+    cpu: *mut CpuCounters,
+    counters: *mut FamilyCounters,
+    how: Count,
+    fill: impl FnOnce(&mut T, &mut U),
+) {
+    const { assert!(size_of::<T>() <= PART && size_of::<U>() <= PART) };
+    // SAFETY: as above.
+    unsafe {
+        count(how, &raw mut (*counters).seen);
+        let Some(position) = lanes::take(cpu, 2) else {
+            return count(how, &raw mut (*counters).full);
+        };
+        let (Some(slot), Some(next)) = (lanes::slot(position), lanes::slot(position + 1)) else { return };
+        fill(&mut *(&raw mut (*slot).part).cast(), &mut *(&raw mut (*next).part).cast());
+        lanes::complete_pair([slot, next], position);
+    }
+    wake();
 }
 
 /// Add one.
@@ -97,15 +138,14 @@ unsafe fn count(how: Count, counter: *mut u64) {
 /// Wake the reader only if it sleeps: under load it drains on its own, and a wake-up per record would cost more
 /// than the record.
 #[inline(always)]
-fn wake_flags() -> u64 {
-    let Some(wake) = WAKE.get_ptr_mut(WAKE_INDEX) else { return 0 };
+fn wake() {
+    let Some(wake) = WAKE.get_ptr_mut(WAKE_INDEX) else { return };
     // SAFETY: an aligned u32 in a map; a race between two CPUs wakes the reader twice, which is harmless.
     unsafe {
         if wake.read_volatile() == WAKE_WANTED {
             wake.write_volatile(0);
-            u64::from(BPF_RB_FORCE_WAKEUP)
-        } else {
-            u64::from(BPF_RB_NO_WAKEUP)
+            // Where it is full, it has been rung and not been heard yet.
+            let _ = BELL.output(0u8, u64::from(BPF_RB_FORCE_WAKEUP));
         }
     }
 }

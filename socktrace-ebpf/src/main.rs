@@ -4,8 +4,8 @@
 //! Nothing is decided here that can be decided in user space.
 #![no_std]
 #![no_main]
-// `AtomicU64::fetch_add` is hidden on targets without compare-and-swap, though BPF has an atomic add.
-#![allow(internal_features, reason = "the one intrinsic that gives the atomic add")]
+// The methods of `AtomicU64` are hidden on this target, though BPF has the instructions.
+#![allow(internal_features, reason = "the intrinsics that give atomic instructions")]
 #![feature(core_intrinsics)]
 #![feature(stmt_expr_attributes)]
 
@@ -17,6 +17,7 @@ mod fields;
 mod functions;
 mod holders;
 mod inet;
+mod lanes;
 mod maps;
 mod remembered;
 mod socket;

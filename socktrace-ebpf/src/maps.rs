@@ -2,16 +2,24 @@
 
 use aya_ebpf::btf_maps::{Array, LruHashMap, RingBuf};
 use aya_ebpf::macros::btf_map;
-use socktrace_common::CpuCounters;
+use socktrace_common::{CpuCounters, Read, Slot};
 
 use crate::calls::Asked;
 
 /// `BPF_F_MMAPABLE` (include/uapi/linux/bpf.h): user space reads and writes the array without a system call.
 const MMAPABLE: usize = 1 << 10;
 
-/// The records on their way to user space. The size is set at load.
+/// The records on their way to user space: a lane for each CPU. Their number is set at load.
 #[btf_map]
-pub(crate) static EVENTS: RingBuf<u8, { 1 << 24 }> = RingBuf::new();
+pub(crate) static LANES: Array<Slot, 1024, MMAPABLE> = Array::new();
+
+/// How far user space has read each lane; their number is set at load.
+#[btf_map]
+pub(crate) static READ: Array<Read, 1024, MMAPABLE> = Array::new();
+
+/// Wakes the reader: of all maps only a ring buffer can. What it holds says nothing.
+#[btf_map]
+pub(crate) static BELL: RingBuf<u8, 4096> = RingBuf::new();
 
 /// What was seen and lost: one element for each CPU; their number is set at load.
 #[btf_map]

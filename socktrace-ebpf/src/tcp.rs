@@ -6,7 +6,7 @@ use aya_ebpf::macros::btf_tracepoint;
 use aya_ebpf::programs::BtfTracePointContext;
 use socktrace_common::{
     CpuCounters, FIN_RECEIVED, Family, FamilyCounters, Field, KEEPS_PORT, Kind, NO_DATA, ORPHAN,
-    RECEIVE_SHUT, RecordHead, SEND_SHUT, StateRecord, UNWANTED_NEWBORN,
+    RECEIVE_SHUT, RecordHead, SEND_SHUT, Totals, UNWANTED_NEWBORN,
 };
 
 use crate::emit::{self, Count};
@@ -90,13 +90,13 @@ unsafe fn state_change(
         }
         let orphan = is_orphan(sk, new, cpu);
         if new == CLOSE {
-            emit::emit_into(counters, Count::Alone, |record: &mut StateRecord| {
-                fill(sk, &mut record.head, old, new);
-                no_process(&mut record.head);
-                totals(sk, record);
+            emit::emit_pair_from(cpu, counters, Count::Alone, |head: &mut RecordHead, sums: &mut Totals| {
+                fill(sk, head, old, new);
+                no_process(head);
+                totals(sk, head, sums);
             });
         } else {
-            emit::emit_into(counters, Count::Alone, |head: &mut RecordHead| {
+            emit::emit_from(cpu, counters, Count::Alone, |head: &mut RecordHead| {
                 fill(sk, head, old, new);
                 if orphan {
                     head.flags |= ORPHAN;
@@ -191,54 +191,54 @@ fn no_process(head: &mut RecordHead) {
 }
 
 #[inline(always)]
-fn no_totals(record: &mut StateRecord) {
-    record.bytes_sent = 0;
-    record.bytes_retrans = 0;
-    record.bytes_acked = 0;
-    record.bytes_received = 0;
-    record.segs_out = 0;
-    record.segs_in = 0;
-    record.total_retrans = 0;
-    record.srtt_us = 0;
-    record.rtt_min = u32::MAX;
+fn no_totals(sums: &mut Totals) {
+    sums.bytes_sent = 0;
+    sums.bytes_retrans = 0;
+    sums.bytes_acked = 0;
+    sums.bytes_received = 0;
+    sums.segs_out = 0;
+    sums.segs_in = 0;
+    sums.total_retrans = 0;
+    sums.srtt_us = 0;
+    sums.rtt_min = u32::MAX;
 }
 
 /// # Safety
 /// `sk` is a BTF-typed `struct sock`.
 #[inline(always)]
-unsafe fn totals(sk: *const u8, record: &mut StateRecord) {
+unsafe fn totals(sk: *const u8, head: &mut RecordHead, sums: &mut Totals) {
     // SAFETY: the helper returns a typed `struct tcp_sock` or null.
     unsafe {
-        record.error = load(sk, Field::SkErr);
+        sums.error = load(sk, Field::SkErr);
         let flags = load::<u64>(sk, Field::SkFlags);
         if flags & SOCK_DONE != 0 {
-            record.head.flags |= FIN_RECEIVED;
+            head.flags |= FIN_RECEIVED;
         }
         if flags & SOCK_DEAD != 0 {
-            record.head.flags |= ORPHAN;
+            head.flags |= ORPHAN;
         }
-        record.head.flags |= (load::<u8>(sk, Field::SkShutdown) & SHUTDOWN_MASK) << 2;
+        head.flags |= (load::<u8>(sk, Field::SkShutdown) & SHUTDOWN_MASK) << 2;
         let tp = bpf_skc_to_tcp_sock(sk.cast_mut().cast()) as *const u8;
         if tp.is_null() {
-            return no_totals(record);
+            return no_totals(sums);
         }
         // A port that bind(2) did not give has already been given back (net/ipv4/tcp.c, `tcp_set_state`; `inet_put_port`
         // clears skc_num); inet_sport still tells it.
-        if record.head.local_port != 0 {
-            record.head.flags |= KEEPS_PORT;
+        if head.local_port != 0 {
+            head.flags |= KEEPS_PORT;
         }
-        record.head.local_port = u16::from_be(load(tp, Field::TcpSport));
-        record.bytes_sent = load(tp, Field::TcpBytesSent);
-        record.bytes_retrans = load(tp, Field::TcpBytesRetrans);
-        record.bytes_acked = load(tp, Field::TcpBytesAcked);
-        record.bytes_received = load(tp, Field::TcpBytesReceived);
-        record.segs_out = load(tp, Field::TcpSegsOut);
-        record.segs_in = load(tp, Field::TcpSegsIn);
+        head.local_port = u16::from_be(load(tp, Field::TcpSport));
+        sums.bytes_sent = load(tp, Field::TcpBytesSent);
+        sums.bytes_retrans = load(tp, Field::TcpBytesRetrans);
+        sums.bytes_acked = load(tp, Field::TcpBytesAcked);
+        sums.bytes_received = load(tp, Field::TcpBytesReceived);
+        sums.segs_out = load(tp, Field::TcpSegsOut);
+        sums.segs_in = load(tp, Field::TcpSegsIn);
         if load::<u32>(tp, Field::TcpDataSegsIn) == 0 {
-            record.head.flags |= NO_DATA;
+            head.flags |= NO_DATA;
         }
-        record.total_retrans = load(tp, Field::TcpTotalRetrans);
-        record.srtt_us = load(tp, Field::TcpSrtt);
-        record.rtt_min = load(tp, Field::TcpRttMin);
+        sums.total_retrans = load(tp, Field::TcpTotalRetrans);
+        sums.srtt_us = load(tp, Field::TcpSrtt);
+        sums.rtt_min = load(tp, Field::TcpRttMin);
     }
 }

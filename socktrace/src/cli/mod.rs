@@ -15,6 +15,7 @@ mod source;
 mod ss;
 mod status;
 
+use crate::kernel::ebpf;
 use args::{Args, Command};
 use clap::Parser as _;
 use error::Error;
@@ -75,9 +76,9 @@ fn runtime() -> Result<tokio::runtime::Runtime, Error> {
         .map_err(|error| Error::Io("start the event loop", error))
 }
 
-/// The ring's size in bytes: what was asked for, or room for a burst of some hundred thousand records.
+/// Bytes of the kernel's buffer: what was asked for, or room for a burst of some hundred thousand records.
 fn ring_size(asked: Option<NonZeroU32>) -> u32 {
-    asked.map_or(16 << 20, NonZeroU32::get)
+    asked.map_or_else(|| ebpf::Config::default().ring_size, NonZeroU32::get)
 }
 
 #[cfg(test)]

@@ -47,7 +47,7 @@ impl CounterPage {
 
 fn add(to: &mut FamilyCount, from: FamilyCounters) {
     to.seen += from.seen;
-    to.ring_full += from.ring_full;
+    to.ring_full += from.full;
 }
 
 /// Offset of `recursion_misses` in `struct bpf_prog_info`, and how much of the struct that takes.

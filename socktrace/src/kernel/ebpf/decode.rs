@@ -1,10 +1,10 @@
-//! A record of the ring → a [`Change`]. Pure.
+//! A record of the kernel half → a [`Change`]. Pure.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use socktrace_common::{
     CallRecord, EXACT, FIN_RECEIVED, KEEPS_PORT, Kind, NO_DATA, ORPHAN, RECEIVE_SHUT, RecordHead, SEND_SHUT,
-    StateRecord, UnixCallRecord,
+    Totals, UnixName as NameRecord,
 };
 
 use crate::socket::{
@@ -26,9 +26,9 @@ pub enum DecodeError {
 /// Records are plain data of the contract: any bytes of that length are a valid value.
 trait Record: Copy {}
 impl Record for RecordHead {}
-impl Record for StateRecord {}
+impl Record for Totals {}
 impl Record for CallRecord {}
-impl Record for UnixCallRecord {}
+impl Record for NameRecord {}
 
 fn read<T: Record>(bytes: &[u8]) -> Result<T, DecodeError> {
     if bytes.len() < size_of::<T>() {
@@ -38,18 +38,18 @@ fn read<T: Record>(bytes: &[u8]) -> Result<T, DecodeError> {
     Ok(unsafe { bytes.as_ptr().cast::<T>().read_unaligned() })
 }
 
-/// Decode one record.
+/// Decode one record: its first part and, for the kinds that have one, its second.
 ///
 /// # Errors
-/// If it is shorter than its kind, or of an unknown kind.
-pub fn decode(bytes: &[u8]) -> Result<Change, DecodeError> {
-    let head: RecordHead = read(bytes)?;
+/// If one is shorter than its kind, or of an unknown kind.
+pub fn decode(first: &[u8], second: &[u8]) -> Result<Change, DecodeError> {
+    let head: RecordHead = read(first)?;
     let kind = Kind::from_byte(head.kind).ok_or(DecodeError::Kind(head.kind))?;
-    let call = || read::<CallRecord>(bytes);
+    let call = || read::<CallRecord>(first);
     let unix = Family::from_number(head.family.into()) == Family::Unix;
     Ok(match kind {
         Kind::State if State::from_number(head.new) == State::Close => {
-            of_state(&head, Some(Box::new(totals(&read(bytes)?))))
+            of_state(&head, Some(Box::new(closing(&head, &read(second)?))))
         }
         Kind::State => of_state(&head, None),
         Kind::Create => of_call(&call()?, None, ChangeKind::Create),
@@ -58,9 +58,9 @@ pub fn decode(bytes: &[u8]) -> Result<Change, DecodeError> {
         Kind::Release => of_call(&call()?, None, ChangeKind::Release),
         Kind::Orphan => of_call(&call()?, None, ChangeKind::Orphan),
         Kind::Bind | Kind::Listen | Kind::Connect | Kind::Accept if unix => {
-            let record: UnixCallRecord = read(bytes)?;
-            let name = record.name.get(..usize::from(record.call.head.name_len)).unwrap_or_default();
-            of_call(&record.call, Some(UnixName::from_bytes(name)), call_kind(kind, &record.call))
+            let (record, name): (_, NameRecord) = (call()?, read(second)?);
+            let name = name.bytes.get(..usize::from(head.name_len)).unwrap_or_default();
+            of_call(&record, Some(UnixName::from_bytes(name)), call_kind(kind, &record))
         }
         Kind::Bind | Kind::Listen | Kind::Connect | Kind::Accept => {
             let record = call()?;
@@ -104,12 +104,12 @@ fn of_state(head: &RecordHead, closing: Option<Box<Closing>>) -> Change {
 
 /// Application bytes: the kernel counts a received FIN as a byte (net/ipv4/tcp_input.c, `tcp_rcv_nxt_update`), an
 /// acknowledged SYN or FIN as one acknowledged, and retransmitted bytes again.
-fn totals(record: &StateRecord) -> Closing {
-    let is = |flag: u8| record.head.flags & flag != 0;
-    let bytes_sent = record.bytes_sent.saturating_sub(record.bytes_retrans);
-    let errno = u16::try_from(record.error).unwrap_or(u16::MAX);
+fn closing(head: &RecordHead, sums: &Totals) -> Closing {
+    let is = |flag: u8| head.flags & flag != 0;
+    let bytes_sent = sums.bytes_sent.saturating_sub(sums.bytes_retrans);
+    let errno = u16::try_from(sums.error).unwrap_or(u16::MAX);
     let ending = Ending {
-        old: State::from_number(record.head.old),
+        old: State::from_number(head.old),
         errno,
         fin_received: is(FIN_RECEIVED),
         receive_shut: is(RECEIVE_SHUT),
@@ -120,13 +120,13 @@ fn totals(record: &StateRecord) -> Closing {
     let reset = Reset::of(&ending);
     Closing {
         bytes_sent,
-        bytes_acked: record.bytes_acked.min(bytes_sent),
-        bytes_received: record.bytes_received.saturating_sub(u64::from(ending.fin_received)),
-        segs_out: record.segs_out,
-        segs_in: record.segs_in,
-        retrans: record.total_retrans,
-        rtt_us: record.srtt_us >> 3,
-        min_rtt_us: if record.rtt_min == u32::MAX { 0 } else { record.rtt_min },
+        bytes_acked: sums.bytes_acked.min(bytes_sent),
+        bytes_received: sums.bytes_received.saturating_sub(u64::from(ending.fin_received)),
+        segs_out: sums.segs_out,
+        segs_in: sums.segs_in,
+        retrans: sums.total_retrans,
+        rtt_us: sums.srtt_us >> 3,
+        min_rtt_us: if sums.rtt_min == u32::MAX { 0 } else { sums.rtt_min },
         errno,
         closed_first: ClosedFirst::of(ending.old, reset),
         reset,
@@ -218,22 +218,37 @@ mod tests {
         head
     }
 
-    fn state() -> StateRecord {
+    fn end() -> (RecordHead, Totals) {
+        let mut head = head(Kind::State);
+        (head.family, head.old, head.new) = (2, 4, 7);
+        head.local = [127, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
+        head.local_port = 8080;
+        head.flags = FIN_RECEIVED;
         // SAFETY: as above.
-        let mut record: StateRecord = unsafe { std::mem::zeroed() };
-        record.head = head(Kind::State);
-        (record.head.family, record.head.old, record.head.new) = (2, 4, 7);
-        record.head.local = [127, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
-        record.head.local_port = 8080;
-        record.head.flags = FIN_RECEIVED;
-        (record.bytes_sent, record.bytes_retrans, record.bytes_received) = (110, 10, 51);
-        (record.srtt_us, record.rtt_min) = (800, u32::MAX);
+        let mut sums: Totals = unsafe { std::mem::zeroed() };
+        (sums.bytes_sent, sums.bytes_retrans, sums.bytes_received) = (110, 10, 51);
+        (sums.srtt_us, sums.rtt_min) = (800, u32::MAX);
+        (head, sums)
+    }
+
+    fn call(kind: Kind, family: u8) -> CallRecord {
+        // SAFETY: as above.
+        let mut record: CallRecord = unsafe { std::mem::zeroed() };
+        record.head = head(kind);
+        record.head.family = family;
         record
+    }
+
+    fn name(bytes: &[u8]) -> NameRecord {
+        let mut name = NameRecord { bytes: [0; _] };
+        name.bytes[..bytes.len()].copy_from_slice(bytes);
+        name
     }
 
     #[test]
     fn a_close_carries_application_bytes() {
-        let change = decode(&bytes(&state())).unwrap();
+        let (head, sums) = end();
+        let change = decode(&bytes(&head), &bytes(&sums)).unwrap();
         assert_eq!(change.local, Endpoint::Inet { addr: IpAddr::V4(Ipv4Addr::LOCALHOST), port: 8080 });
         let ChangeKind::State {
             old: State::FinWait1,
@@ -252,27 +267,24 @@ mod tests {
 
     #[test]
     fn a_change_to_another_state_is_a_bare_head() {
-        let mut head = state().head;
+        let (mut head, _) = end();
         (head.old, head.new) = (1, 4);
         for (flags, orphan) in [(0, false), (ORPHAN, true)] {
             head.flags = flags;
             let kind =
                 ChangeKind::State { old: State::Established, new: State::FinWait1, orphan, closing: None };
-            assert_eq!(decode(&bytes(&head)).map(|change| change.kind), Ok(kind));
+            assert_eq!(decode(&bytes(&head), &[]).map(|change| change.kind), Ok(kind));
         }
     }
 
     #[test]
     fn a_unix_name_is_local_but_for_connect() {
-        // SAFETY: as above.
-        let mut record: UnixCallRecord = unsafe { std::mem::zeroed() };
         for (kind, local) in
             [(Kind::Bind, true), (Kind::Listen, true), (Kind::Accept, true), (Kind::Connect, false)]
         {
-            record.call.head = head(kind);
-            (record.call.head.family, record.call.head.new, record.call.head.name_len) = (1, 5, 3);
-            record.name[..4].copy_from_slice(b"\0abX");
-            let change = decode(&bytes(&record)).unwrap();
+            let mut record = call(kind, 1);
+            (record.head.new, record.head.name_len) = (5, 3);
+            let change = decode(&bytes(&record), &bytes(&name(b"\0abX"))).unwrap();
             assert_eq!(change.proto, Proto::UnixSeqpacket);
             let named = if local { change.local } else { change.peer };
             assert!(matches!(named, Endpoint::Unix { name, .. } if name.as_bytes() == b"\0ab"), "{kind:?}");
@@ -289,35 +301,42 @@ mod tests {
             (2, CLOSE, ENETUNREACH, ChangeKind::Connect { errno: 101 }),
             (1, CLOSE, 0, ChangeKind::Connect { errno: 0 }),
         ] {
-            // SAFETY: as above.
-            let mut record: UnixCallRecord = unsafe { std::mem::zeroed() };
-            record.call.head = head(Kind::Connect);
-            (record.call.head.family, record.call.head.old, record.call.error) = (family, state, error);
-            assert_eq!(decode(&bytes(&record)).map(|change| change.kind), Ok(expected));
+            let mut record = call(Kind::Connect, family);
+            (record.head.old, record.error) = (state, error);
+            let kind = decode(&bytes(&record), &bytes(&name(b""))).map(|change| change.kind);
+            assert_eq!(kind, Ok(expected));
         }
     }
 
     #[test]
     fn only_an_exact_record_has_a_process() {
-        let mut record = state();
-        record.head.pid = 5;
-        assert_eq!(decode(&bytes(&record)).unwrap().process, None);
-        record.head.flags = EXACT;
-        assert_eq!(decode(&bytes(&record)).unwrap().process.map(|p| p.pid), Some(5));
+        let (mut head, sums) = end();
+        head.pid = 5;
+        let process = |head: &RecordHead| decode(&bytes(head), &bytes(&sums)).unwrap().process;
+        assert_eq!(process(&head), None);
+        head.flags = EXACT;
+        assert_eq!(process(&head).map(|p| p.pid), Some(5));
     }
 
     #[test]
     fn no_truncation_panics() {
-        let whole = bytes(&state());
-        for len in 0..whole.len() {
-            assert_eq!(decode(&whole[..len]), Err(DecodeError::Short(len)));
+        let (head, sums) = end();
+        let (first, second) = (bytes(&head), bytes(&sums));
+        for len in 0..first.len() {
+            assert_eq!(decode(&first[..len], &second), Err(DecodeError::Short(len)));
+        }
+        for len in 0..second.len() {
+            assert_eq!(decode(&first, &second[..len]), Err(DecodeError::Short(len)));
         }
     }
 
     proptest! {
         #[test]
-        fn no_bytes_panic(bytes in proptest::collection::vec(any::<u8>(), 0..300)) {
-            let _ = decode(&bytes);
+        fn no_bytes_panic(
+            first in proptest::collection::vec(any::<u8>(), 0..130),
+            second in proptest::collection::vec(any::<u8>(), 0..130),
+        ) {
+            let _ = decode(&first, &second);
         }
     }
 }

@@ -2,11 +2,13 @@
 //! system call. I/O: mmap(2).
 
 use std::num::NonZeroUsize;
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::ptr::NonNull;
+use std::sync::atomic::AtomicU64;
 
 use aya::Ebpf;
 use aya::maps::{Map, MapData};
+use nix::errno::Errno;
 use nix::sys::mman::{MapFlags, ProtFlags, mmap, munmap};
 
 use super::EbpfError;
@@ -16,9 +18,12 @@ pub(super) struct Mapped<T> {
     start: NonNull<T>,
     elements: usize,
     bytes: usize,
+    /// For whoever asks for an element that there is not.
+    nowhere: AtomicU64,
 }
 
-// SAFETY: the mapping belongs to this value alone and is accessed by volatile reads and writes only.
+// SAFETY: the mapping belongs to this value alone and is accessed by volatile and atomic reads and writes only, or where
+// nobody writes.
 unsafe impl<T: Send> Send for Mapped<T> {}
 
 impl<T: Copy> Mapped<T> {
@@ -30,34 +35,53 @@ impl<T: Copy> Mapped<T> {
             Some(Map::Array(data)) => data,
             _ => return Err(error("the kernel object has no such array".into())),
         };
+        Self::map(map.fd().as_fd(), elements).map_err(|errno| error(format!("mmap: {errno}")))
+    }
+
+    /// The same of the map with that descriptor.
+    pub(super) fn map(fd: BorrowedFd<'_>, elements: usize) -> Result<Self, Errno> {
         let bytes = (elements * size_of::<T>()).next_multiple_of(page_size());
-        let length = NonZeroUsize::new(bytes).ok_or_else(|| error("no elements".into()))?;
+        let length = NonZeroUsize::new(bytes).ok_or(Errno::EINVAL)?;
         // SAFETY: a new shared mapping of a map's memory, at an address of the kernel's choice.
         let start = unsafe {
-            mmap(
-                None,
-                length,
-                ProtFlags::PROT_READ | ProtFlags::PROT_WRITE,
-                MapFlags::MAP_SHARED,
-                map.fd().as_fd(),
-                0,
-            )
+            let access = ProtFlags::PROT_READ | ProtFlags::PROT_WRITE;
+            mmap(None, length, access, MapFlags::MAP_SHARED, fd, 0)
+        }?;
+        Ok(Self { start: start.cast(), elements, bytes, nowhere: AtomicU64::new(0) })
+    }
+
+    /// How many elements there are.
+    pub(super) const fn len(&self) -> usize {
+        self.elements
+    }
+
+    /// Where an element lies.
+    pub(super) fn at(&self, index: usize) -> Option<NonNull<T>> {
+        // SAFETY: within the mapping.
+        (index < self.elements).then(|| unsafe { self.start.add(index) })
+    }
+
+    /// A word of an element, at that offset.
+    pub(super) fn word(&self, index: usize, offset: usize) -> &AtomicU64 {
+        let fits = offset.is_multiple_of(align_of::<u64>()) && offset + size_of::<u64>() <= size_of::<T>();
+        match self.at(index).filter(|_| fits) {
+            // SAFETY: within the element, aligned; the other side uses single instructions too.
+            Some(element) => unsafe { element.cast::<u8>().add(offset).cast::<AtomicU64>().as_ref() },
+            None => &self.nowhere,
         }
-        .map_err(|errno| error(format!("mmap: {errno}")))?;
-        Ok(Self { start: start.cast(), elements, bytes })
     }
 
     /// Read one element.
     pub(super) fn get(&self, index: usize) -> Option<T> {
-        // SAFETY: within the mapping, aligned; the kernel half writes it, so the read is volatile.
-        (index < self.elements).then(|| unsafe { self.start.add(index).read_volatile() })
+        // SAFETY: an element; the kernel half writes it, so the read is volatile.
+        self.at(index).map(|element| unsafe { element.read_volatile() })
     }
 
     /// Write one element.
     pub(super) fn set(&self, index: usize, value: T) {
-        if index < self.elements {
+        if let Some(element) = self.at(index) {
             // SAFETY: as in `get`.
-            unsafe { self.start.add(index).write_volatile(value) };
+            unsafe { element.write_volatile(value) };
         }
     }
 }

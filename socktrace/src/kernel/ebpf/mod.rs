@@ -7,11 +7,11 @@ mod counters;
 mod decode;
 mod holders;
 mod hooks;
+mod lanes;
 mod mapped;
 mod object;
 mod offsets;
-mod records;
-mod ring;
+mod reader;
 mod syscalls;
 mod tracer;
 
@@ -22,7 +22,7 @@ pub use btf::BtfError;
 pub use decode::{DecodeError, decode};
 pub use holders::HolderIter;
 pub use hooks::{Hook, HookStatus, UNIX_END};
-pub use records::Drained;
+pub use lanes::Drained;
 pub use tracer::{Config, Tracer};
 
 /// Why tracing cannot begin.

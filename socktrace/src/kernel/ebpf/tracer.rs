@@ -6,21 +6,21 @@ use std::io;
 use std::os::fd::AsFd;
 use std::thread::Builder;
 
-use aya::maps::Map;
+use aya::maps::RingBuf;
 use aya::programs::Program;
 use aya::{Btf, Ebpf, EbpfLoader, VerifierLogLevel};
 use aya_log::EbpfLogger;
 use rustc_hash::FxHashMap;
-use socktrace_common::{UNWANTED_INDEX, UNWANTED_NEWBORN};
+use socktrace_common::{Slot, UNWANTED_INDEX, UNWANTED_NEWBORN};
 
 use super::attach::{Link, Places, attach, load};
 use super::counters::{CounterPage, recursion_misses};
 use super::hooks::{HOOKS, Hook, HookStatus, NESTED};
-use super::mapped::{Mapped, page_size};
+use super::lanes::{Drained, Lanes};
+use super::mapped::Mapped;
 use super::object::object;
 use super::offsets::Offsets;
-use super::records::{Drained, Records};
-use super::ring::Ring;
+use super::reader::Reader;
 use super::{EbpfError, decode};
 use crate::kernel::parallel::in_parallel;
 use crate::socket::{Change, Counters, KindSet};
@@ -28,7 +28,8 @@ use crate::socket::{Change, Counters, KindSet};
 /// How to load.
 #[derive(Debug, Clone, Copy)]
 pub struct Config {
-    /// Bytes of the ring buffer; rounded up to a power of two of at least a page.
+    /// Bytes of the buffer between the kernel and us, for all CPUs together; what one of them gets is rounded up to a power
+    /// of two of at least two KiB.
     pub ring_size: u32,
     /// Whether the programs' own diagnostics go to the log.
     pub log: bool,
@@ -39,7 +40,9 @@ pub struct Config {
 
 impl Default for Config {
     fn default() -> Self {
-        Self { ring_size: 16 << 20, log: false, registers: true }
+        // Some milliseconds of what one CPU can do, until we read again.
+        let each = (512 << 10) * u32::try_from(nr_cpus()).unwrap_or(1024);
+        Self { ring_size: each.max(16 << 20), log: false, registers: true }
     }
 }
 
@@ -47,7 +50,7 @@ impl Default for Config {
 pub struct Tracer {
     ebpf: Ebpf,
     links: Vec<Link>,
-    ring: Ring,
+    reader: Reader,
     counters: CounterPage,
     /// Which records nobody wants.
     unwanted: Mapped<u32>,
@@ -76,13 +79,17 @@ impl Tracer {
         let layout = places.syscalls.layout();
         let level = if config.log { LOG_DEBUG } else { 0 };
         let cpus = nr_cpus();
+        let slots = lane_slots(config.ring_size, cpus);
         let btf = Btf::from_sys_fs()
             .map_err(|error| EbpfError::Load { reason: error.to_string(), denied: false })?;
         let mut ebpf = EbpfLoader::new()
             .btf(Some(&btf))
             .verifier_log_level(verifier_log())
-            .map_max_entries("EVENTS", config.ring_size.max(4096).next_power_of_two())
-            .map_max_entries("COUNTERS", u32::try_from(cpus).unwrap_or(u32::MAX))
+            .map_max_entries("LANES", slots * cpus as u32)
+            .map_max_entries("READ", cpus as u32)
+            .map_max_entries("COUNTERS", cpus as u32)
+            .override_global("LANE_SLOTS", &slots, true)
+            .override_global("STORES_IN_ORDER", &u32::from(cfg!(target_arch = "x86_64")), true)
             .override_global("OFFSETS", offsets.table.as_slice(), true)
             .override_global("SYS_ENTER_ARGS", &layout.args, true)
             .override_global("SYS_EXIT_RET", &layout.ret, true)
@@ -97,14 +104,14 @@ impl Tracer {
             .into_iter()
             .map(|attached| (attached.status, attached.link))
             .unzip::<_, _, Vec<_>, Vec<_>>();
-        let ring = ring(&mut ebpf)?;
+        let reader = reader(&mut ebpf, cpus, slots)?;
         let counters = CounterPage::new(&ebpf, cpus)?;
         let unwanted = Mapped::new(&ebpf, "UNWANTED", 1)?;
         let links = links.into_iter().flatten().collect();
         Ok(Self {
             ebpf,
             links,
-            ring,
+            reader,
             counters,
             unwanted,
             hooks,
@@ -144,13 +151,13 @@ impl Tracer {
     /// # Errors
     /// If the runtime cannot watch the ring.
     pub async fn readable(&mut self) -> io::Result<()> {
-        self.ring.readable().await
+        self.reader.readable().await
     }
 
     /// Hand over at most `max` changes, oldest first.
     pub fn drain(&mut self, max: usize, mut each: impl FnMut(Change)) -> Drained {
         let Self { undecoded, delivered, .. } = self;
-        let drained = self.ring.drain(max, |record| match decode(record) {
+        let drained = self.reader.drain(max, |first, second| match decode(first, second) {
             Ok(change) => {
                 delivered.of(&change).delivered += 1;
                 each(change);
@@ -268,17 +275,24 @@ fn detach_all(links: Vec<Link>) {
     }
 }
 
-fn ring(ebpf: &mut Ebpf) -> Result<Ring, EbpfError> {
-    let error = |reason: String| EbpfError::Map { map: "EVENTS", reason };
+fn reader(ebpf: &mut Ebpf, cpus: usize, slots: u32) -> Result<Reader, EbpfError> {
+    let lanes = Lanes::new(
+        Mapped::new(ebpf, "LANES", cpus * slots as usize)?,
+        Mapped::new(ebpf, "COUNTERS", cpus)?,
+        Mapped::new(ebpf, "READ", cpus)?,
+        slots,
+    );
     let wake = Mapped::new(ebpf, "WAKE", 1)?;
-    let Some(Map::RingBuf(map)) = ebpf.map("EVENTS") else {
-        return Err(error("the kernel object has no such ring".into()));
-    };
-    let size = map.info().map_err(|e| error(e.to_string()))?.max_entries() as usize;
-    let fd = map.fd().as_fd();
-    let records = Records::map(fd, size, page_size()).map_err(|errno| error(format!("mmap: {errno}")))?;
-    let fd = fd.try_clone_to_owned().map_err(|e| error(e.to_string()))?;
-    Ring::new(records, fd, wake).map_err(|e| error(e.to_string()))
+    let error = |reason: String| EbpfError::Map { map: "BELL", reason };
+    let bell = ebpf.take_map("BELL").ok_or_else(|| error("the kernel object has no such ring".into()))?;
+    let bell = RingBuf::try_from(bell).map_err(|e| error(e.to_string()))?;
+    Reader::new(lanes, bell, wake).map_err(|e| error(e.to_string()))
+}
+
+/// Places of each CPU's lane where all together have so many bytes: a power of two, and some at least.
+fn lane_slots(bytes: u32, cpus: usize) -> u32 {
+    let each = bytes / size_of::<Slot>() as u32 / cpus as u32;
+    each.clamp(16, 1 << 20).next_power_of_two()
 }
 
 /// How many CPUs there can be: `bpf_get_smp_processor_id` stays below it.

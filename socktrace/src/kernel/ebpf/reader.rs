@@ -1,20 +1,21 @@
-//! Reading the ring without being woken for every record. I/O: mapped memory, epoll.
+//! Reading the lanes without being woken for every record. I/O: mapped memory, epoll.
 //!
 //! While the reader is busy it drains on its own, a few milliseconds apart, and the programs wake nobody. When records
 //! come seldom, the reader asks to be woken (one word of shared memory) and sleeps; the next record wakes it
 //! at once. A record whose program read that word just before it was set wakes nobody, so the first sleep is short.
 
 use std::io;
-use std::os::fd::OwnedFd;
 use std::sync::atomic::{Ordering, fence};
 use std::time::{Duration, Instant};
 
+use aya::maps::{MapData, RingBuf};
 use socktrace_common::{WAKE_INDEX, WAKE_WANTED};
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 
+use super::lanes::{Drained, Lanes};
 use super::mapped::Mapped;
-use super::records::{Drained, Records};
+use crate::kernel::clock::boot_now;
 
 /// Between two drains while busy.
 const PAUSE: Duration = Duration::from_millis(3);
@@ -23,10 +24,10 @@ const BUSY: usize = 32;
 /// The first sleep after asking to be woken: the longest that a record can lie unread.
 const SETTLE: Duration = Duration::from_millis(8);
 
-pub(super) struct Ring {
-    records: Records,
-    /// The ring's descriptor, which can be read when there are records.
-    fd: AsyncFd<OwnedFd>,
+pub(super) struct Reader {
+    lanes: Lanes,
+    /// Readable when a program has woken us.
+    bell: AsyncFd<RingBuf<MapData>>,
     wake: Mapped<u32>,
     pace: Pace,
     drained: Instant,
@@ -44,12 +45,12 @@ enum Pace {
     Idle,
 }
 
-impl Ring {
+impl Reader {
     /// Must be called within a tokio runtime.
-    pub(super) fn new(records: Records, fd: OwnedFd, wake: Mapped<u32>) -> io::Result<Self> {
-        // SAFETY: an owned descriptor, which is not replaced within the `AsyncFd`.
-        let fd = unsafe { AsyncFd::register_with_interest(fd, Interest::READABLE) }?;
-        Ok(Self { records, fd, wake, pace: Pace::Settling, drained: Instant::now(), has_more: false })
+    pub(super) fn new(lanes: Lanes, bell: RingBuf<MapData>, wake: Mapped<u32>) -> io::Result<Self> {
+        // SAFETY: a map's own descriptor, which is not replaced within the `AsyncFd`.
+        let bell = unsafe { AsyncFd::register_with_interest(bell, Interest::READABLE) }?;
+        Ok(Self { lanes, bell, wake, pace: Pace::Settling, drained: Instant::now(), has_more: false })
     }
 
     /// Wait until a drain is worth while. Cancel-safe.
@@ -67,29 +68,37 @@ impl Ring {
             self.wake.set(WAKE_INDEX as usize, WAKE_WANTED);
             // The programs first write a record and then look whether to wake us; we do it the other way round.
             fence(Ordering::SeqCst);
-            if !self.records.is_empty() {
+            if !self.lanes.is_empty() {
                 return Ok(());
             }
             if self.pace == Pace::Idle {
-                self.fd.readable().await?.clear_ready();
-                return Ok(());
+                return self.rung().await;
             }
-            match tokio::time::timeout(SETTLE, self.fd.readable()).await {
-                Ok(ready) => {
-                    ready?.clear_ready();
-                    return Ok(());
-                }
+            match tokio::time::timeout(SETTLE, self.rung()).await {
+                Ok(rung) => return rung,
                 Err(_elapsed) => self.pace = Pace::Idle,
             }
         }
     }
 
-    /// Hand over at most `max` records.
-    pub(super) fn drain(&mut self, max: usize, each: impl FnMut(&[u8])) -> Drained {
-        let drained = self.records.drain(max, each);
+    /// Wait until a program wakes us.
+    async fn rung(&mut self) -> io::Result<()> {
+        let mut ready = self.bell.readable_mut().await?;
+        while ready.get_inner_mut().next().is_some() {}
+        ready.clear_ready();
+        Ok(())
+    }
+
+    /// Hand over at most `max` records, each in one or two parts.
+    pub(super) fn drain(&mut self, max: usize, each: impl FnMut(&[u8], &[u8])) -> Drained {
+        let drained = self.lanes.drain(boot_now(), max, each);
         let count = drained.records;
         let now = Instant::now();
-        self.pace = self.pace.after(count, now - self.drained);
+        self.pace = match (count, drained.all) {
+            // Whoever is to complete a record may need our processor for it.
+            (0, false) => Pace::Busy,
+            _ => self.pace.after(count, now - self.drained),
+        };
         self.drained = now;
         self.has_more = count == max;
         drained
