@@ -1,8 +1,18 @@
 //! The struct fields that the programs read. Where they lie differs from kernel to kernel, so the user half looks
-//! each up in the kernel's BTF before it loads the programs and passes the offsets as read-only data.
+//! each up in the kernel's BTF and writes the offsets into the programs' instructions before it loads them: a load of a
+//! field is one instruction. The programs are compiled with marks in their places, which name the field.
 
 /// The offset of a field that this kernel does not have.
 pub const ABSENT: u32 = u32::MAX;
+
+/// Mark in the offset of a load: plus a [`Field`], to become its offset. Where it is absent, the load becomes a zero.
+pub const LOAD_MARK: i16 = 0x7d00;
+/// The same for the offset plus eight.
+pub const LOAD_NEXT_MARK: i16 = 0x7e00;
+/// Mark in the constant that a register is set to, likewise; where the field is absent, [`ABSENT`].
+pub const CONSTANT_MARK: i32 = 0x50c7_0000;
+/// Marks of each kind.
+pub const MARKS: usize = 256;
 
 macro_rules! fields {
     ($($(#[$doc:meta])* $name:ident = $strukt:literal, $path:literal, $required:literal;)*) => {
@@ -115,3 +125,5 @@ fields! {
 
 /// How many fields there are: the length of the table of offsets.
 pub const FIELDS: usize = Field::ALL.len();
+
+const _: () = assert!(FIELDS <= MARKS);

@@ -11,7 +11,7 @@ mod lane;
 mod record;
 
 pub use counters::{CpuCounters, FAMILIES, Family, FamilyCounters};
-pub use field::{ABSENT, FIELDS, Field};
+pub use field::{ABSENT, CONSTANT_MARK, FIELDS, Field, LOAD_MARK, LOAD_NEXT_MARK, MARKS};
 pub use holder::HolderRecord;
 pub use lane::{CONTINUED, PART, Read, Slot};
 pub use record::{

@@ -1,6 +1,8 @@
 //! The records: a `RecordHead` or a `CallRecord`, and for some kinds a second part. Native endian; addresses in network
 //! order; ports in host order.
 
+use core::mem::offset_of;
+
 use crate::PART;
 
 /// `TASK_COMM_LEN` (include/linux/sched.h).
@@ -169,3 +171,6 @@ const _: () = assert!(size_of::<RecordHead>() == 104);
 const _: () = assert!(size_of::<Totals>() == 56);
 const _: () = assert!(size_of::<CallRecord>() == PART);
 const _: () = assert!(size_of::<UnixName>() <= PART);
+const _: () = assert!(offset_of!(RecordHead, local).is_multiple_of(8));
+const _: () = assert!(offset_of!(RecordHead, peer).is_multiple_of(8));
+const _: () = assert!(offset_of!(RecordHead, comm).is_multiple_of(8));

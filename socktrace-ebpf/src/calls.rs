@@ -10,7 +10,7 @@ use socktrace_common::{CallRecord, Family, Kind, UNIX_NAME_LEN, UnixName};
 
 use crate::emit::{Count, emit, emit_pair};
 use crate::socket::{self, AF_INET, AF_INET6, AF_UNIX, Found, MPTCP, TCP};
-use crate::{inet, task};
+use crate::{inet, task, words};
 
 /// What connect(2) returns when it fails at once: EPERM, EACCES, EADDRINUSE, EADDRNOTAVAIL, ENETUNREACH
 /// (net/ipv4/tcp_ipv4.c, `tcp_v4_connect`, and the routing and cgroup code that it calls).
@@ -148,7 +148,8 @@ fn tell(found: &Found, how: Count, call: &Call) {
             |record: &mut CallRecord, name: &mut UnixName| {
                 fill(record, found, call);
                 record.head.cgroup = task::cgroup_id(found.task);
-                name.bytes = [0; UNIX_NAME_LEN + 4];
+                // SAFETY: a field of the record.
+                unsafe { words::clear(&mut name.bytes) };
                 let asked = matches!(kind, Kind::Connect) || (matches!(kind, Kind::Bind) && error != 0);
                 record.head.name_len = if asked {
                     user_name(address, length, &mut name.bytes)
@@ -166,9 +167,9 @@ fn tell(found: &Found, how: Count, call: &Call) {
                 fill(record, found, call);
                 let head = &mut record.head;
                 if matches!(kind, Kind::Bind) && error != 0 {
-                    (head.local_port, head.local) = user_address(address, head.family);
+                    head.local_port = user_address(address, head.family, &mut head.local);
                 } else if matches!(kind, Kind::Connect) && error != 0 && address != 0 {
-                    (head.peer_port, head.peer) = user_address(address, head.family);
+                    head.peer_port = user_address(address, head.family, &mut head.peer);
                 }
             },
         );
@@ -193,18 +194,17 @@ fn fill(record: &mut CallRecord, found: &Found, call: &Call) {
     record.padding = 0;
 }
 
-/// Port and address of a user's `struct sockaddr_in` or `sockaddr_in6`.
+/// Port and address of a user's `struct sockaddr_in` or `sockaddr_in6`; the address into a field of a record.
 #[inline(always)]
-fn user_address(address: u64, family: u8) -> (u16, [u8; 16]) {
+fn user_address(address: u64, family: u8, into: &mut [u8; 16]) -> u16 {
     // SAFETY: bpf_probe_read_user takes any address and fails on a bad one.
     unsafe {
-        let port = u16::from_be(bpf_probe_read_user((address + 2) as *const u16).unwrap_or_default());
         if family == AF_INET6 {
-            return (port, bpf_probe_read_user((address + 8) as *const [u8; 16]).unwrap_or_default());
+            words::put(into, bpf_probe_read_user((address + 8) as *const [u64; 2]).unwrap_or_default());
+        } else {
+            words::put_v4(into, bpf_probe_read_user((address + 4) as *const u32).unwrap_or_default());
         }
-        let mut ip = [0; 16];
-        socket::put_v4(&mut ip, bpf_probe_read_user((address + 4) as *const u32).unwrap_or_default());
-        (port, ip)
+        u16::from_be(bpf_probe_read_user((address + 2) as *const u16).unwrap_or_default())
     }
 }
 

@@ -29,12 +29,18 @@ pub(crate) fn sys_exit_listen(ctx: TracePointContext) -> u32 {
 pub(crate) fn sys_exit_connect(ctx: TracePointContext) -> u32 {
     // What a connect of TCP costs mostly ends here: a state change has told of it.
     if !dials::has_dialled() {
-        match task::call_arguments() {
-            Some(asked) => calls::connected(&ctx, sys_exit_ret(&ctx), asked),
-            None => remembered::connected(&ctx),
-        }
+        connected(&ctx);
     }
     0
+}
+
+/// Apart, so that the program is small for those that end before.
+#[inline(never)]
+fn connected(ctx: &TracePointContext) {
+    match task::call_arguments() {
+        Some(asked) => calls::connected(ctx, sys_exit_ret(ctx), asked),
+        None => remembered::connected(ctx),
+    }
 }
 
 #[tracepoint]

@@ -5,12 +5,9 @@ use core::mem::MaybeUninit;
 use aya_ebpf::helpers::{bpf_probe_read_kernel, generated};
 use aya_ebpf::programs::TracePointContext;
 use aya_ebpf::{EbpfContext, Global};
-use socktrace_common::{ABSENT, FIELDS, Field};
+use socktrace_common::{ABSENT, Field};
 
-/// Where each [`Field`] lies; written by the user half before load, read-only afterwards, so that the verifier
-/// knows each offset as a constant.
-#[unsafe(no_mangle)]
-static OFFSETS: Global<[u32; FIELDS]> = Global::new([ABSENT; FIELDS]);
+use crate::{marks, words};
 
 /// Offset of the first argument in a `sys_enter_*` record, as the `format` files of tracefs tell.
 #[unsafe(no_mangle)]
@@ -20,11 +17,10 @@ static SYS_ENTER_ARGS: Global<u32> = Global::new(16);
 #[unsafe(no_mangle)]
 static SYS_EXIT_RET: Global<u32> = Global::new(16);
 
+/// Where the field lies; [`ABSENT`] where the kernel lacks it.
 #[inline(always)]
 fn offset(field: Field) -> u32 {
-    let base = (&raw const OFFSETS).cast::<u32>();
-    // SAFETY: the index is a constant below FIELDS.
-    unsafe { base.add(field as usize).read_volatile() }
+    marks::offset(field)
 }
 
 /// Whether this kernel has the field.
@@ -66,48 +62,29 @@ pub(crate) fn sys_exit_ret(ctx: &TracePointContext) -> i64 {
 /// # Safety
 /// `base` is a BTF-typed pointer to the struct of `field`, and `T` is a plain type no larger than the field.
 #[inline(always)]
-pub(crate) unsafe fn load<T: Copy + Default>(base: *const u8, field: Field) -> T {
-    let offset = offset(field);
-    if offset == ABSENT {
-        return T::default();
-    }
+pub(crate) unsafe fn load<T: Copy>(base: *const u8, field: Field) -> T {
     // SAFETY: the verifier checks the access against the struct's BTF; a fault reads zero.
-    unsafe { base.add(offset as usize).cast::<T>().read_volatile() }
+    unsafe { marks::load(base, field) }
 }
 
-/// Load a pointer member; null where the kernel lacks the field.
+/// Load a pointer member; null where the kernel lacks the field. The verifier gives it the type of the member.
 ///
 /// # Safety
 /// As for [`load`].
 #[inline(always)]
 pub(crate) unsafe fn load_ptr(base: *const u8, field: Field) -> *const u8 {
-    let offset = offset(field);
-    if offset == ABSENT {
-        return core::ptr::null();
-    }
-    // SAFETY: as in `load`; the verifier gives the result the type of the member.
-    unsafe { base.add(offset as usize).cast::<*const u8>().read_volatile() }
+    // SAFETY: as in `load`.
+    unsafe { marks::load(base, field) }
 }
 
 /// Load sixteen bytes, zeroes where the kernel lacks the field.
 ///
 /// # Safety
-/// As for [`load`].
+/// As for [`load`]; `into` is a field of a record.
 #[inline(always)]
 pub(crate) unsafe fn load_16(base: *const u8, field: Field, into: &mut [u8; 16]) {
-    let offset = offset(field);
-    let into = into.as_mut_ptr().cast::<u64>();
-    // SAFETY: two words are sixteen bytes; the loads are as in `load`.
-    unsafe {
-        if offset == ABSENT {
-            into.write_unaligned(0);
-            into.add(1).write_unaligned(0);
-            return;
-        }
-        let from = base.add(offset as usize).cast::<u64>();
-        into.write_unaligned(from.read_volatile());
-        into.add(1).write_unaligned(from.add(1).read_volatile());
-    }
+    // SAFETY: the loads are as in `load`; by the caller's word.
+    unsafe { words::put(into, [marks::load(base, field), marks::load_next(base, field)]) };
 }
 
 /// Address of a field behind a pointer that the verifier does not know.
@@ -168,7 +145,8 @@ impl<const N: usize> Copied<N> {
         first
     }
 
-    /// A field of a copy that begins at the offset `first`; one that lies elsewhere is read on its own.
+    /// A field of a copy that begins at the offset `first`, that of a field of the same size; one that lies elsewhere is
+    /// read on its own.
     ///
     /// # Safety
     /// It has been filled.
@@ -179,7 +157,7 @@ impl<const N: usize> Copied<N> {
             return probe(base, field);
         }
         // SAFETY: as in `get`.
-        unsafe { self.0.as_ptr().cast::<u8>().add((offset - first) as usize).cast::<T>().read_unaligned() }
+        unsafe { self.0.as_ptr().cast::<u8>().add((offset - first) as usize).cast::<T>().read_volatile() }
     }
 
     /// A field that lies wholly within the copy. `base` is where the pointer was: a field further on is read on its
@@ -193,7 +171,8 @@ impl<const N: usize> Copied<N> {
         if offset as usize > N - size_of::<T>() {
             return probe(base, field);
         }
-        // SAFETY: within the copy, which is filled; the verifier knows the offset as a constant.
-        unsafe { self.0.as_ptr().cast::<u8>().add(offset as usize).cast::<T>().read_unaligned() }
+        // SAFETY: within the copy, which is filled and begins at a word, as the struct does, so that what is aligned in one
+        // is in the other; the verifier knows the offset as a constant.
+        unsafe { self.0.as_ptr().cast::<u8>().add(offset as usize).cast::<T>().read_volatile() }
     }
 }

@@ -11,7 +11,7 @@ use socktrace_common::{CallRecord, Family, Field, Kind};
 use crate::emit::{Count, emit};
 use crate::fields::{load, load_ptr, probe};
 use crate::socket::{AF_UNIX, Found};
-use crate::{calls, dials, task};
+use crate::{calls, dials, task, words};
 
 /// accept(2) and accept4(2) on x86-64: their exits tell.
 const ACCEPTS: [u64; 2] = [43, 288];
@@ -45,7 +45,7 @@ pub(crate) fn ping_get_port(ctx: FExitContext) -> i32 {
 /// `sk` is a BTF-typed `struct sock`.
 #[inline(always)]
 unsafe fn unix_released(sk: *const u8, embryo: i32) {
-    emit(Family::Call, Count::Shared, |record: &mut CallRecord| {
+    emit(Family::Call, Count::Shared, #[inline(always)] |record: &mut CallRecord| {
         // SAFETY: every pointer is typed by the one before, or probed.
         unsafe {
             let head = &mut record.head;
@@ -62,14 +62,18 @@ unsafe fn unix_released(sk: *const u8, embryo: i32) {
         (head.old, head.flags, head.name_len) = (0, 0, 0);
         (head.cgroup, head.ifindex, head.mark, head.protocol) = (0, 0, 0, 0);
         (head.local_port, head.peer_port) = (0, 0);
-        head.local = [0; 16];
-        head.peer = [0; 16];
+        // SAFETY: fields of the record.
+        unsafe {
+            words::clear(&mut head.local);
+            words::clear(&mut head.peer);
+        }
         // A connection that nobody has accepted goes with its listener.
         if embryo == 0 {
             task::own(task::current(), head);
         } else {
             head.pid = 0;
-            head.comm = [0; 16];
+            // SAFETY: likewise.
+            unsafe { words::clear(&mut head.comm) };
         }
         (record.error, record.aux, record.padding) = (0, 0, 0);
     });

@@ -12,7 +12,8 @@ use socktrace_common::{CallRecord, Family, Field, Kind};
 use crate::emit::{self, Count};
 use crate::fields::{is_present, probe};
 use crate::maps::{KNOWN, SETS, WAYS};
-use crate::socket::{Found, MPTCP, TCP, put_v4};
+use crate::socket::{Found, MPTCP, TCP};
+use crate::words::{self, put_v4};
 use crate::{remembered, task};
 
 /// What the kernel is to do: allow.
@@ -252,16 +253,13 @@ pub(crate) fn connected(found: &Found) {
 }
 
 /// # Safety
-/// `from` points at four words in network order that the verifier lets be read one by one.
+/// `into` is a field of a record; `from` points at four words in network order that the verifier lets be read one by one.
 #[inline(always)]
 unsafe fn put_v6(into: &mut [u8; 16], from: *const u32) {
-    let into = into.as_mut_ptr().cast::<u32>();
     // SAFETY: by the caller's word. Volatile, because a context is read by words and not otherwise.
     unsafe {
-        into.write_unaligned(from.read_volatile());
-        into.add(1).write_unaligned(from.add(1).read_volatile());
-        into.add(2).write_unaligned(from.add(2).read_volatile());
-        into.add(3).write_unaligned(from.add(3).read_volatile());
+        let pair = |n| u64::from(from.add(n).read_volatile()) | u64::from(from.add(n + 1).read_volatile()) << 32;
+        words::put(into, [pair(0), pair(2)]);
     }
 }
 
@@ -294,8 +292,11 @@ fn by_task(record: &mut CallRecord, sock: *mut bpf_sock, kind: Kind, task: *cons
     }
     (head.netns, head.uid, head.cgroup) = (0, u32::MAX, 0);
     (head.local_port, head.peer_port) = (0, 0);
-    head.local = [0; 16];
-    head.peer = [0; 16];
+    // SAFETY: fields of the record.
+    unsafe {
+        words::clear(&mut head.local);
+        words::clear(&mut head.peer);
+    }
 }
 
 #[inline(always)]
@@ -320,7 +321,7 @@ fn of_sock_addr(record: &mut CallRecord, ctx: *mut bpf_sock_addr, cookie: u64) {
 /// Time, kind and process, and nothing where these hooks say nothing.
 #[inline(always)]
 fn begin(record: &mut CallRecord, kind: Kind, task: *const u8) {
-    (record.inode, record.error, record.aux, record.padding) = (0, 0, 0, 0);
+    words::clear_call(record);
     let head = &mut record.head;
     // SAFETY: takes nothing.
     head.boot_ns = unsafe { bpf_ktime_get_boot_ns() };

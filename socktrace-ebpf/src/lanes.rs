@@ -21,7 +21,7 @@ static LANE_SLOTS: Global<u32> = Global::new(0);
 static STORES_IN_ORDER: Global<u32> = Global::new(0);
 
 /// How often a program tries that others interrupt.
-const TRIES: u32 = 4;
+const TRIES: u32 = 2;
 
 /// Take `count` places of this CPU's lane, one after the other; the position of the first. `None` where they are not
 /// free.

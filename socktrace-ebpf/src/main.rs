@@ -6,6 +6,7 @@
 #![no_main]
 // The methods of `AtomicU64` are hidden on this target, though BPF has the instructions.
 #![allow(internal_features, reason = "the intrinsics that give atomic instructions")]
+#![feature(asm_experimental_arch)]
 #![feature(core_intrinsics)]
 #![feature(stmt_expr_attributes)]
 
@@ -19,10 +20,12 @@ mod holders;
 mod inet;
 mod lanes;
 mod maps;
+mod marks;
 mod remembered;
 mod socket;
 mod task;
 mod tcp;
+mod words;
 
 /// The kernel lends its GPL-only helpers (tracing, ring buffer, probe reads) to programs that declare this.
 #[unsafe(no_mangle)]

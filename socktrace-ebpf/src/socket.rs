@@ -4,6 +4,7 @@ use aya_ebpf::helpers::{bpf_probe_read_kernel, generated};
 use socktrace_common::{Field, RecordHead, UNIX_NAME_LEN};
 
 use crate::fields::{Copied, address, load, load_16, load_ptr, probe};
+use crate::words::{self, put_v4};
 use crate::{emit, task};
 
 /// AF_UNIX
@@ -57,19 +58,6 @@ pub(crate) unsafe fn cgroup_id(cgroup: *const u8) -> u64 {
         }
         let kn = load_ptr(cgroup, Field::CgroupKn);
         if kn.is_null() { 0 } else { load(kn, Field::KnId) }
-    }
-}
-
-/// An IPv4 address (network order) into the first four bytes, zeroes behind it.
-#[inline(always)]
-pub(crate) fn put_v4(into: &mut [u8; 16], be: u32) {
-    let words = into.as_mut_ptr().cast::<u32>();
-    // SAFETY: four words are sixteen bytes.
-    unsafe {
-        words.write_unaligned(be);
-        words.add(1).write_unaligned(0);
-        words.add(2).write_unaligned(0);
-        words.add(3).write_unaligned(0);
     }
 }
 
@@ -233,15 +221,18 @@ impl Found {
             head.peer_port = u16::from_be(self.get(Field::SkDport));
             head.ifindex = self.get(Field::SkBoundDevIf);
         }
-        if family == AF_INET6 {
-            head.local = self.get(Field::SkV6RcvSaddr);
-            head.peer = self.get(Field::SkV6Daddr);
-        } else if family == AF_INET {
-            put_v4(&mut head.local, self.get(Field::SkRcvSaddr));
-            put_v4(&mut head.peer, self.get(Field::SkDaddr));
-        } else {
-            head.local = [0; 16];
-            head.peer = [0; 16];
+        // SAFETY: fields of the record.
+        unsafe {
+            if family == AF_INET6 {
+                words::put(&mut head.local, self.get(Field::SkV6RcvSaddr));
+                words::put(&mut head.peer, self.get(Field::SkV6Daddr));
+            } else if family == AF_INET {
+                put_v4(&mut head.local, self.get(Field::SkRcvSaddr));
+                put_v4(&mut head.peer, self.get(Field::SkDaddr));
+            } else {
+                words::clear(&mut head.local);
+                words::clear(&mut head.peer);
+            }
         }
     }
 }

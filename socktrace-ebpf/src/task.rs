@@ -5,7 +5,7 @@ use socktrace_common::{COMM_LEN, EXACT, Field, RecordHead};
 
 use crate::calls::Asked;
 use crate::fields::{is_present, load, load_16, load_ptr, probe};
-use crate::socket;
+use crate::{marks, socket};
 
 /// The current `struct task_struct`, typed for the verifier (Linux 5.11).
 #[inline(always)]
@@ -109,7 +109,7 @@ pub(crate) fn netns_inode_of(task: *const u8, net: u64) -> u32 {
         let nsproxy = load_ptr(task, Field::TaskNsproxy);
         if !nsproxy.is_null() {
             let own = load_ptr(nsproxy, Field::NsproxyNet);
-            if !own.is_null() && own as u64 == net {
+            if !own.is_null() && marks::opaque(own as u64) == net {
                 return load(own, Field::NetInum);
             }
         }

@@ -11,7 +11,7 @@ use socktrace_common::{
 
 use crate::emit::{self, Count};
 use crate::fields::load;
-use crate::{dials, socket, task};
+use crate::{dials, socket, task, words};
 
 const SYN_SENT: u8 = 2;
 const SYN_RECV: u8 = 3;
@@ -90,13 +90,13 @@ unsafe fn state_change(
         }
         let orphan = is_orphan(sk, new, cpu);
         if new == CLOSE {
-            emit::emit_pair_from(cpu, counters, Count::Alone, |head: &mut RecordHead, sums: &mut Totals| {
+            emit::emit_pair_from(cpu, counters, Count::Alone, #[inline(always)] |head: &mut RecordHead, sums: &mut Totals| {
                 fill(sk, head, old, new);
                 no_process(head);
                 totals(sk, head, sums);
             });
         } else {
-            emit::emit_from(cpu, counters, Count::Alone, |head: &mut RecordHead| {
+            emit::emit_from(cpu, counters, Count::Alone, #[inline(always)] |head: &mut RecordHead| {
                 fill(sk, head, old, new);
                 if orphan {
                     head.flags |= ORPHAN;
@@ -187,7 +187,8 @@ unsafe fn cookie(sk: *const u8) -> u64 {
 #[inline(always)]
 fn no_process(head: &mut RecordHead) {
     head.pid = 0;
-    head.comm = [0; 16];
+    // SAFETY: a field of the record.
+    unsafe { words::clear(&mut head.comm) };
 }
 
 #[inline(always)]

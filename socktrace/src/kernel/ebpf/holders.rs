@@ -9,7 +9,7 @@ use socktrace_common::HolderRecord;
 
 use super::EbpfError;
 use super::attach::reason;
-use super::object::object;
+use super::object;
 use super::offsets::Offsets;
 use super::tracer::{load_error, verifier_log};
 use crate::socket::{Comm, Holder, Process};
@@ -35,10 +35,10 @@ impl HolderIter {
         let mut ebpf = EbpfLoader::new()
             .btf(Some(&btf))
             .verifier_log_level(verifier_log())
-            .map_max_entries("EVENTS", 4096)
+            .map_max_entries("LANES", 1)
+            .map_max_entries("READ", 1)
             .map_max_entries("COUNTERS", 1)
-            .override_global("OFFSETS", offsets.table.as_slice(), true)
-            .load(&object())
+            .load(&object::with(&offsets)?)
             .map_err(load_error)?;
         let program = program(&mut ebpf)?;
         program.load("task_file", &btf).map_err(|error| attach_error(reason(error)))?;

@@ -9,6 +9,7 @@ mod holders;
 mod hooks;
 mod lanes;
 mod mapped;
+mod marks;
 mod object;
 mod offsets;
 mod reader;

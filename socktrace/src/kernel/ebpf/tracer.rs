@@ -18,7 +18,7 @@ use super::counters::{CounterPage, recursion_misses};
 use super::hooks::{HOOKS, Hook, HookStatus, NESTED};
 use super::lanes::{Drained, Lanes};
 use super::mapped::Mapped;
-use super::object::object;
+use super::object;
 use super::offsets::Offsets;
 use super::reader::Reader;
 use super::{EbpfError, decode};
@@ -82,6 +82,7 @@ impl Tracer {
         let slots = lane_slots(config.ring_size, cpus);
         let btf = Btf::from_sys_fs()
             .map_err(|error| EbpfError::Load { reason: error.to_string(), denied: false })?;
+        let programs = object::with(&offsets)?;
         let mut ebpf = EbpfLoader::new()
             .btf(Some(&btf))
             .verifier_log_level(verifier_log())
@@ -90,11 +91,10 @@ impl Tracer {
             .map_max_entries("COUNTERS", cpus as u32)
             .override_global("LANE_SLOTS", &slots, true)
             .override_global("STORES_IN_ORDER", &u32::from(cfg!(target_arch = "x86_64")), true)
-            .override_global("OFFSETS", offsets.table.as_slice(), true)
             .override_global("SYS_ENTER_ARGS", &layout.args, true)
             .override_global("SYS_EXIT_RET", &layout.ret, true)
             .override_global(aya_log::LEVEL, &level, false)
-            .load(&object())
+            .load(&programs)
             .map_err(load_error)?;
         let logger =
             EbpfLogger::init(&mut ebpf).map_err(|error| log::debug!("no log of the programs: {error}")).ok();
