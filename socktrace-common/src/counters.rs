@@ -60,6 +60,8 @@ pub struct CpuCounters {
     pub prot: [u64; 2],
     /// The established `struct sock` that close(2) was last called for on this CPU.
     pub closing: u64,
+    /// The thread that was last told of a bind on this CPU, likewise.
+    pub bound: [u64; 2],
     /// The first position of this CPU's lane that nobody has taken.
     pub head: u64,
     /// Up to where positions may be taken, as was known when the lane last seemed full.

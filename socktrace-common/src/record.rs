@@ -35,7 +35,7 @@ pub enum Kind {
     Create = 2,
     /// `cgroup/post_bind4`, `cgroup/post_bind6`.
     PostBind = 3,
-    /// bind(2) returned.
+    /// bind(2) returned; `aux` is 1 if `PostBind` has told of it. Of IP sockets it is told only if that has not, or it failed.
     Bind = 4,
     /// listen(2) returned; `aux` is the backlog.
     Listen = 5,
@@ -153,7 +153,7 @@ pub struct CallRecord {
     pub inode: u32,
     /// Errno, 0 for success.
     pub error: u32,
-    /// Backlog (listen), descriptor (accept).
+    /// Backlog (listen), descriptor (accept), whether `PostBind` came before (bind).
     pub aux: u32,
     /// Always 0.
     pub padding: u32,

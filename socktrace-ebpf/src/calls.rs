@@ -32,13 +32,15 @@ pub(crate) const fn errno(result: i64) -> u32 {
     if result < 0 { -result as u32 } else { 0 }
 }
 
-/// bind(2) returned.
+/// bind(2) returned; `is_told` if the cgroup hook has told of it. If it failed all the same, the kernel has taken the port
+/// back.
 #[inline(always)]
-pub(crate) fn bound(ctx: &impl EbpfContext, result: i64, asked: Asked) {
+pub(crate) fn bound(ctx: &impl EbpfContext, result: i64, asked: Asked, is_told: bool) {
     let mut found = Found::nothing();
     if find(ctx, &mut found, asked.fd) {
         let Asked { second: address, third: length, .. } = asked;
-        let call = Call { error: errno(result), address, length, ..Call::of(Kind::Bind) };
+        let aux = is_told.into();
+        let call = Call { error: errno(result), aux, address, length, ..Call::of(Kind::Bind) };
         tell(&found, Count::Alone, &call);
     }
 }
@@ -120,7 +122,7 @@ pub(crate) fn tell_first_send(found: &Found) {
 struct Call {
     kind: Kind,
     error: u32,
-    /// Backlog (listen), descriptor (accept).
+    /// Backlog (listen), descriptor (accept), whether the cgroup hook has told of it (bind).
     aux: u32,
     /// The user's `struct sockaddr` and its length, for what the socket itself does not tell: the address of a bind that
     /// failed, the peer's name of a UNIX connect.

@@ -7,14 +7,25 @@ use aya_ebpf::programs::TracePointContext;
 
 use crate::calls::{self, Asked};
 use crate::fields::sys_exit_ret;
-use crate::{dials, remembered, task};
+use crate::told::Call;
+use crate::{remembered, task};
 
 #[tracepoint]
 pub(crate) fn sys_exit_bind(ctx: TracePointContext) -> u32 {
-    if let Some(asked) = asked() {
-        calls::bound(&ctx, sys_exit_ret(&ctx), asked);
+    let (result, is_told) = (sys_exit_ret(&ctx), Call::Bind.is_told());
+    // What a bind of an IP socket costs mostly ends here: the cgroup hook has told of it.
+    if !is_told || result != 0 {
+        bound(&ctx, result, is_told);
     }
     0
+}
+
+/// Apart, so that the program is small for those that end before.
+#[inline(never)]
+fn bound(ctx: &TracePointContext, result: i64, is_told: bool) {
+    if let Some(asked) = asked() {
+        calls::bound(ctx, result, asked, is_told);
+    }
 }
 
 #[tracepoint]
@@ -28,13 +39,13 @@ pub(crate) fn sys_exit_listen(ctx: TracePointContext) -> u32 {
 #[tracepoint]
 pub(crate) fn sys_exit_connect(ctx: TracePointContext) -> u32 {
     // What a connect of TCP costs mostly ends here: a state change has told of it.
-    if !dials::has_dialled() {
+    if !Call::Connect.is_told() {
         connected(&ctx);
     }
     0
 }
 
-/// Apart, so that the program is small for those that end before.
+/// Apart, likewise.
 #[inline(never)]
 fn connected(ctx: &TracePointContext) {
     match task::call_arguments() {

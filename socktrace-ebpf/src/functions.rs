@@ -11,12 +11,13 @@ use socktrace_common::{CallRecord, Family, Field, Kind};
 use crate::emit::{Count, emit};
 use crate::fields::{load, load_ptr, probe};
 use crate::socket::{AF_UNIX, Found};
-use crate::{calls, dials, task, words};
+use crate::told::Call;
+use crate::{calls, task, words};
 
 /// accept(2) and accept4(2) on x86-64: their exits tell.
 const ACCEPTS: [u64; 2] = [43, 288];
-/// connect(2) and bind(2): their hooks tell.
-const NAMES: [u64; 2] = [dials::CONNECT, 49];
+/// Their hooks tell.
+const NAMES: [u64; 2] = [Call::Bind as u64, Call::Connect as u64];
 
 /// The end of a UNIX socket (net/unix/af_unix.c): `(struct sock *sk, int embrion)`.
 #[fentry(function = "unix_release_sock")]

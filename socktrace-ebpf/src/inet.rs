@@ -13,6 +13,7 @@ use crate::emit::{self, Count};
 use crate::fields::{is_present, probe};
 use crate::maps::{KNOWN, SETS, WAYS};
 use crate::socket::{Found, MPTCP, TCP};
+use crate::told::Call;
 use crate::words::{self, put_v4};
 use crate::{remembered, task};
 
@@ -85,10 +86,9 @@ fn tell(fill: impl FnOnce(&mut CallRecord)) {
 fn created(sock: *mut bpf_sock) -> i32 {
     // SAFETY: the context of the program.
     unsafe {
+        let cookie = bpf_get_socket_cookie(sock.cast());
         if (*sock).type_ == SOCK_RAW {
-            tell(|record| of_sock(record, sock, Kind::Create));
-        } else {
-            bpf_get_socket_cookie(sock.cast());
+            tell(|record| of_sock(record, sock, Kind::Create, cookie));
         }
     }
     ALLOW
@@ -120,9 +120,9 @@ fn released(sock: *mut bpf_sock) -> i32 {
 
 #[inline(always)]
 fn bound_v4(sock: *mut bpf_sock) -> i32 {
-    told_of(sock);
+    let cookie = told_of(sock);
     tell(|record| {
-        of_sock(record, sock, Kind::PostBind);
+        of_bind(record, sock, cookie);
         // SAFETY: the context of the program.
         unsafe {
             put_v4(&mut record.head.local, (*sock).src_ip4);
@@ -134,9 +134,9 @@ fn bound_v4(sock: *mut bpf_sock) -> i32 {
 
 #[inline(always)]
 fn bound_v6(sock: *mut bpf_sock) -> i32 {
-    told_of(sock);
+    let cookie = told_of(sock);
     tell(|record| {
-        of_sock(record, sock, Kind::PostBind);
+        of_bind(record, sock, cookie);
         // SAFETY: the context of the program.
         unsafe {
             let from = &raw const (*sock).src_ip6;
@@ -147,14 +147,17 @@ fn bound_v6(sock: *mut bpf_sock) -> i32 {
     ALLOW
 }
 
-/// What is bound needs no telling when it sends.
+/// The return of bind(2) need not be looked into, and what is bound needs no telling when it sends. Its cookie.
 #[inline(always)]
-fn told_of(sock: *mut bpf_sock) {
+fn told_of(sock: *mut bpf_sock) -> u64 {
+    Call::Bind.tell();
     // SAFETY: the context of the program.
     unsafe {
+        let cookie = bpf_get_socket_cookie(sock.cast());
         if !is_tcp((*sock).protocol) {
-            is_known(bpf_get_socket_cookie(sock.cast()));
+            is_known(cookie);
         }
+        cookie
     }
 }
 
@@ -264,9 +267,15 @@ unsafe fn put_v6(into: &mut [u8; 16], from: *const u32) {
 }
 
 #[inline(always)]
-fn of_sock(record: &mut CallRecord, sock: *mut bpf_sock, kind: Kind) {
+fn of_bind(record: &mut CallRecord, sock: *mut bpf_sock, cookie: u64) {
+    of_sock(record, sock, Kind::PostBind, cookie);
+    record.inode = probe::<u64>(probe(sock as u64, Field::SkSocket), Field::SocketIno) as u32;
+}
+
+#[inline(always)]
+fn of_sock(record: &mut CallRecord, sock: *mut bpf_sock, kind: Kind, cookie: u64) {
     let task = task::current();
-    by_task(record, sock, kind, task);
+    by_task(record, sock, kind, task, cookie);
     let head = &mut record.head;
     // SAFETY: the context of the program.
     head.netns = unsafe { task::netns_inode(task, bpf_get_netns_cookie(sock.cast())) };
@@ -276,16 +285,18 @@ fn of_sock(record: &mut CallRecord, sock: *mut bpf_sock, kind: Kind) {
 /// No more than what tells which socket it is, and whose last word: the rest is known from its life.
 #[inline(always)]
 fn of_end(record: &mut CallRecord, sock: *mut bpf_sock, kind: Kind) {
-    by_task(record, sock, kind, task::current());
+    // SAFETY: the context of the program.
+    let cookie = unsafe { bpf_get_socket_cookie(sock.cast()) };
+    by_task(record, sock, kind, task::current(), cookie);
 }
 
 #[inline(always)]
-fn by_task(record: &mut CallRecord, sock: *mut bpf_sock, kind: Kind, task: *const u8) {
+fn by_task(record: &mut CallRecord, sock: *mut bpf_sock, kind: Kind, task: *const u8, cookie: u64) {
     begin(record, kind, task);
     let head = &mut record.head;
+    head.cookie = cookie;
     // SAFETY: the context of the program.
     unsafe {
-        head.cookie = bpf_get_socket_cookie(sock.cast());
         head.family = (*sock).family as u8;
         head.new = (*sock).type_ as u8;
         head.protocol = (*sock).protocol as u16;

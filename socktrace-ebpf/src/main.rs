@@ -11,7 +11,6 @@
 #![feature(stmt_expr_attributes)]
 
 mod calls;
-mod dials;
 mod emit;
 mod exits;
 mod fields;
@@ -25,6 +24,7 @@ mod remembered;
 mod socket;
 mod task;
 mod tcp;
+mod told;
 mod words;
 
 /// The kernel lends its GPL-only helpers (tracing, ring buffer, probe reads) to programs that declare this.

@@ -11,7 +11,7 @@ use socktrace_common::{
 
 use crate::emit::{self, Count};
 use crate::fields::load;
-use crate::{dials, socket, task, words};
+use crate::{socket, task, told, words};
 
 const SYN_SENT: u8 = 2;
 const SYN_RECV: u8 = 3;
@@ -41,7 +41,7 @@ pub(crate) fn inet_sock_set_state(ctx: BtfTracePointContext) -> i32 {
         let counters = &raw mut (*cpu).families[Family::State as usize];
         state_change(ctx.arg(0), ctx.arg(1), ctx.arg(2), cpu, counters);
         if ctx.arg::<i32>(2) as u8 == SYN_SENT {
-            dials::dial();
+            told::Call::Connect.tell();
         }
         running.write_volatile(0);
     }
