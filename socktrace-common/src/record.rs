@@ -75,8 +75,9 @@ impl Kind {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(C)]
 pub struct RecordHead {
-    /// `bpf_ktime_get_boot_ns`: nanoseconds of `CLOCK_BOOTTIME`.
-    pub boot_ns: u64,
+    /// `bpf_ktime_get_ns`: nanoseconds of `CLOCK_MONOTONIC`, which stands still while the machine sleeps. (The one that
+    /// does not costs a call more.)
+    pub time_ns: u64,
     /// The kernel's socket cookie, 0 where nobody has asked for one yet.
     pub cookie: u64,
     /// Cgroup id (v2), 0 for not known.

@@ -4,7 +4,7 @@
 //! the arguments come from is no concern of this file.
 
 use aya_ebpf::EbpfContext;
-use aya_ebpf::helpers::{bpf_ktime_get_boot_ns, bpf_probe_read_user, generated};
+use aya_ebpf::helpers::{bpf_ktime_get_ns, bpf_probe_read_user, generated};
 use aya_log_ebpf::debug;
 use socktrace_common::{CallRecord, Family, Kind, UNIX_NAME_LEN, UnixName};
 
@@ -182,7 +182,7 @@ fn tell(found: &Found, how: Count, call: &Call) {
 fn fill(record: &mut CallRecord, found: &Found, call: &Call) {
     let head = &mut record.head;
     // SAFETY: takes nothing.
-    head.boot_ns = unsafe { bpf_ktime_get_boot_ns() };
+    head.time_ns = unsafe { bpf_ktime_get_ns() };
     head.kind = call.kind as u8;
     head.cgroup = 0;
     head.mark = 0;

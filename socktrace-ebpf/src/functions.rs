@@ -2,7 +2,7 @@
 //!
 //! Every one is optional. They run in the context of the process that made the call, or of a worker of its io_uring.
 
-use aya_ebpf::helpers::bpf_ktime_get_boot_ns;
+use aya_ebpf::helpers::bpf_ktime_get_ns;
 use aya_ebpf::helpers::generated::bpf_get_socket_cookie;
 use aya_ebpf::macros::{fentry, fexit};
 use aya_ebpf::programs::{FEntryContext, FExitContext};
@@ -50,7 +50,7 @@ unsafe fn unix_released(sk: *const u8, embryo: i32) {
         // SAFETY: every pointer is typed by the one before, or probed.
         unsafe {
             let head = &mut record.head;
-            head.boot_ns = bpf_ktime_get_boot_ns();
+            head.time_ns = bpf_ktime_get_ns();
             head.cookie = bpf_get_socket_cookie(sk.cast_mut().cast());
             head.netns = load(load_ptr(sk, Field::SkNet), Field::NetInum);
             head.uid = load(sk, Field::SkUid);

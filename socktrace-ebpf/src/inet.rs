@@ -3,7 +3,7 @@
 //! They run in the caller's own context. They only watch: every one returns 1, which allows the operation.
 
 use aya_ebpf::bindings::{bpf_sock, bpf_sock_addr};
-use aya_ebpf::helpers::bpf_ktime_get_boot_ns;
+use aya_ebpf::helpers::bpf_ktime_get_ns;
 use aya_ebpf::helpers::generated::{bpf_get_netns_cookie, bpf_get_socket_cookie};
 use aya_ebpf::macros::{cgroup_sock, cgroup_sock_addr};
 use aya_ebpf::programs::{SockAddrContext, SockContext};
@@ -335,7 +335,7 @@ fn begin(record: &mut CallRecord, kind: Kind, task: *const u8) {
     words::clear_call(record);
     let head = &mut record.head;
     // SAFETY: takes nothing.
-    head.boot_ns = unsafe { bpf_ktime_get_boot_ns() };
+    head.time_ns = unsafe { bpf_ktime_get_ns() };
     head.kind = kind as u8;
     (head.old, head.flags, head.name_len) = (0, 0, 0);
     (head.ifindex, head.mark) = (0, 0);

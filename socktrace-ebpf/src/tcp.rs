@@ -1,6 +1,6 @@
 //! TCP state changes: `inet_sock_set_state` (net/ipv4/af_inet.c, `inet_sk_set_state`).
 
-use aya_ebpf::helpers::bpf_ktime_get_boot_ns;
+use aya_ebpf::helpers::bpf_ktime_get_ns;
 use aya_ebpf::helpers::generated::{bpf_get_socket_cookie, bpf_skc_to_tcp_sock};
 use aya_ebpf::macros::btf_tracepoint;
 use aya_ebpf::programs::BtfTracePointContext;
@@ -163,7 +163,7 @@ unsafe fn fill(sk: *const u8, head: &mut RecordHead, old: u8, new: u8) {
     head.name_len = 0;
     // SAFETY: the helpers take nothing, or the typed socket.
     unsafe {
-        head.boot_ns = bpf_ktime_get_boot_ns();
+        head.time_ns = bpf_ktime_get_ns();
         head.cookie = cookie(sk);
         socket::read_typed(sk, head);
     }

@@ -38,7 +38,7 @@ pub type Cookie = u64;
 /// Inode number of a network namespace (`stat -L /proc/self/ns/net`), 0 where it is not known.
 pub type NetnsId = u32;
 
-/// Nanoseconds of `CLOCK_BOOTTIME`: what kernel records carry (`bpf_ktime_get_boot_ns`).
+/// Nanoseconds of `CLOCK_BOOTTIME`, of no time namespace.
 pub type BootNs = u64;
 
 /// One socket as sock_diag (or `/proc/net`) tells of it: one row of a listing.

@@ -38,7 +38,7 @@ fn read<T: Record>(bytes: &[u8]) -> Result<T, DecodeError> {
     Ok(unsafe { bytes.as_ptr().cast::<T>().read_unaligned() })
 }
 
-/// Decode one record: its first part and, for the kinds that have one, its second.
+/// Decode one record: its first part and, for the kinds that have one, its second. Its time is by the records' own clock.
 ///
 /// # Errors
 /// If one is shorter than its kind, or of an unknown kind.
@@ -152,7 +152,7 @@ fn of_call(record: &CallRecord, name: Option<UnixName>, kind: ChangeKind) -> Cha
 fn of_head(head: &RecordHead, family: Family, proto: Proto, kind: ChangeKind) -> Change {
     let exact = head.flags & EXACT != 0;
     Change {
-        at: head.boot_ns,
+        at: head.time_ns,
         cookie: head.cookie,
         netns: head.netns,
         proto,
@@ -213,7 +213,7 @@ mod tests {
         // SAFETY: all zeroes are a valid value of plain data.
         let mut head: RecordHead = unsafe { std::mem::zeroed() };
         head.kind = kind as u8;
-        head.boot_ns = 7;
+        head.time_ns = 7;
         head.cookie = 42;
         head
     }

@@ -19,7 +19,7 @@ use std::sync::atomic::{AtomicU64, Ordering, fence};
 use socktrace_common::{CONTINUED, CpuCounters, PART, Read, RecordHead, Slot};
 
 use super::mapped::Mapped;
-use crate::socket::BootNs;
+use crate::kernel::clock::RecordNs;
 
 /// What has been read is given back at the latest when it is one part in so many of a lane.
 const PARTS: u64 = 4;
@@ -39,7 +39,7 @@ pub(super) struct Lanes {
     shared: Shared,
     lanes: Vec<Lane>,
     /// The first unread record of each lane that has one, by time; kept for its memory.
-    fronts: BinaryHeap<Reverse<(BootNs, usize)>>,
+    fronts: BinaryHeap<Reverse<(RecordNs, usize)>>,
 }
 
 /// The maps, whose elements programs write meanwhile.
@@ -59,7 +59,7 @@ struct Lane {
     head: u64,
     given_back: u64,
     /// What is unread is later than this.
-    floor: BootNs,
+    floor: RecordNs,
 }
 
 impl Lanes {
@@ -75,7 +75,7 @@ impl Lanes {
     }
 
     /// Hand over at most `max` records, oldest first, each in one or two parts. `now` is from before this call.
-    pub(super) fn drain(&mut self, now: BootNs, max: usize, mut each: impl FnMut(&[u8], &[u8])) -> Drained {
+    pub(super) fn drain(&mut self, now: RecordNs, max: usize, mut each: impl FnMut(&[u8], &[u8])) -> Drained {
         let Self { shared, lanes, fronts } = self;
         // Up to when we know all.
         let mut until = now;
@@ -154,7 +154,7 @@ impl Shared {
     ///
     /// Its own time is too late where others came between its taking of the place and its reading of the clock: then that
     /// of the one behind it.
-    fn time(&self, n: usize, lane: &Lane) -> Option<BootNs> {
+    fn time(&self, n: usize, lane: &Lane) -> Option<RecordNs> {
         let turn = self.turn(n, lane.next)?;
         let behind = lane.next + width(turn);
         let time = self.stamp(n, lane.next);
@@ -165,8 +165,8 @@ impl Shared {
     }
 
     /// The time that a complete record says.
-    fn stamp(&self, lane: usize, position: u64) -> BootNs {
-        let at = offset_of!(Slot, part) + offset_of!(RecordHead, boot_ns);
+    fn stamp(&self, lane: usize, position: u64) -> RecordNs {
+        let at = offset_of!(Slot, part) + offset_of!(RecordHead, time_ns);
         self.slots.word(self.place(lane, position), at).load(Ordering::Relaxed)
     }
 

@@ -15,7 +15,7 @@ use tokio::io::unix::AsyncFd;
 
 use super::lanes::{Drained, Lanes};
 use super::mapped::Mapped;
-use crate::kernel::clock::boot_now;
+use crate::kernel::clock::{Slept, record_now};
 
 /// Between two drains while busy.
 const PAUSE: Duration = Duration::from_millis(3);
@@ -29,6 +29,7 @@ pub(super) struct Reader {
     /// Readable when a program has woken us.
     bell: AsyncFd<RingBuf<MapData>>,
     wake: Mapped<u32>,
+    slept: Slept,
     pace: Pace,
     drained: Instant,
     /// The last drain left some.
@@ -50,7 +51,15 @@ impl Reader {
     pub(super) fn new(lanes: Lanes, bell: RingBuf<MapData>, wake: Mapped<u32>) -> io::Result<Self> {
         // SAFETY: a map's own descriptor, which is not replaced within the `AsyncFd`.
         let bell = unsafe { AsyncFd::register_with_interest(bell, Interest::READABLE) }?;
-        Ok(Self { lanes, bell, wake, pace: Pace::Settling, drained: Instant::now(), has_more: false })
+        Ok(Self {
+            lanes,
+            bell,
+            wake,
+            slept: Slept::default(),
+            pace: Pace::Settling,
+            drained: Instant::now(),
+            has_more: false,
+        })
     }
 
     /// Wait until a drain is worth while. Cancel-safe.
@@ -89,9 +98,11 @@ impl Reader {
         Ok(())
     }
 
-    /// Hand over at most `max` records, each in one or two parts.
-    pub(super) fn drain(&mut self, max: usize, each: impl FnMut(&[u8], &[u8])) -> Drained {
-        let drained = self.lanes.drain(boot_now(), max, each);
+    /// Hand over at most `max` records, each in one or two parts, and what makes their times those since boot.
+    pub(super) fn drain(&mut self, max: usize, mut each: impl FnMut(&[u8], &[u8], Slept)) -> Drained {
+        self.slept.follow();
+        let slept = self.slept;
+        let drained = self.lanes.drain(record_now(), max, |first, second| each(first, second, slept));
         let count = drained.records;
         let now = Instant::now();
         self.pace = match (count, drained.all) {

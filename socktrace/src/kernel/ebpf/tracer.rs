@@ -157,8 +157,9 @@ impl Tracer {
     /// Hand over at most `max` changes, oldest first.
     pub fn drain(&mut self, max: usize, mut each: impl FnMut(Change)) -> Drained {
         let Self { undecoded, delivered, .. } = self;
-        let drained = self.reader.drain(max, |first, second| match decode(first, second) {
-            Ok(change) => {
+        let drained = self.reader.drain(max, |first, second, slept| match decode(first, second) {
+            Ok(mut change) => {
+                change.at = slept.since_boot(change.at);
                 delivered.of(&change).delivered += 1;
                 each(change);
             }

@@ -51,7 +51,7 @@ impl World {
         Some(position)
     }
 
-    fn put(&self, cpu: usize, position: u64, turn: u64, time: BootNs, byte: u8) {
+    fn put(&self, cpu: usize, position: u64, turn: u64, time: RecordNs, byte: u8) {
         let at = (cpu * EACH + position as usize % EACH) * size_of::<Slot>();
         let mut part = [byte; PART];
         part[..8].copy_from_slice(&time.to_ne_bytes());
@@ -60,22 +60,22 @@ impl World {
     }
 
     /// Complete a record, each of whose bytes behind its time is `byte`.
-    fn complete(&self, cpu: usize, position: u64, time: BootNs, byte: u8) {
+    fn complete(&self, cpu: usize, position: u64, time: RecordNs, byte: u8) {
         self.put(cpu, position, position + 1, time, byte);
     }
 
-    fn write(&mut self, cpu: usize, time: BootNs, byte: u8) {
+    fn write(&mut self, cpu: usize, time: RecordNs, byte: u8) {
         let position = self.take(cpu, 1).expect("a free place");
         self.complete(cpu, position, time, byte);
     }
 
-    fn write_pair(&mut self, cpu: usize, time: BootNs, byte: u8) {
+    fn write_pair(&mut self, cpu: usize, time: RecordNs, byte: u8) {
         let position = self.take(cpu, 2).expect("free places");
         self.put(cpu, position + 1, position + 2, 0, byte + 1);
         self.put(cpu, position, (position + 1) | CONTINUED, time, byte);
     }
 
-    fn read(&mut self, now: BootNs, max: usize) -> Vec<u8> {
+    fn read(&mut self, now: RecordNs, max: usize) -> Vec<u8> {
         let mut all = Vec::new();
         let drained = self.lanes.drain(now, max, |first, second| {
             assert_eq!(first.len(), PART);
@@ -188,9 +188,9 @@ proptest! {
         let mut world = World::new(3);
         let mut clock = 0;
         let mut open: [Vec<u64>; 3] = Default::default();
-        let mut made: Vec<BootNs> = Vec::new();
-        let mut got: Vec<BootNs> = Vec::new();
-        let mut drain = |world: &mut World, clock: BootNs, max| {
+        let mut made: Vec<RecordNs> = Vec::new();
+        let mut got: Vec<RecordNs> = Vec::new();
+        let mut drain = |world: &mut World, clock: RecordNs, max| {
             world.lanes.drain(clock, max, |first, _| {
                 got.push(u64::from_ne_bytes(first[..8].try_into().expect("eight bytes")));
             })
