@@ -35,7 +35,7 @@ pub enum Kind {
     Create = 2,
     /// `cgroup/post_bind4`, `cgroup/post_bind6`.
     PostBind = 3,
-    /// bind(2) returned; `aux` is 1 if `PostBind` has told of it. Of IP sockets it is told only if that has not, or it failed.
+    /// bind(2) returned; of datagram sockets mostly not told where it succeeds, as `PostBind` has told of it.
     Bind = 4,
     /// listen(2) returned; `aux` is the backlog.
     Listen = 5,
@@ -154,7 +154,7 @@ pub struct CallRecord {
     pub inode: u32,
     /// Errno, 0 for success.
     pub error: u32,
-    /// Backlog (listen), descriptor (accept), whether `PostBind` came before (bind).
+    /// Backlog (listen), descriptor (accept).
     pub aux: u32,
     /// Always 0.
     pub padding: u32,

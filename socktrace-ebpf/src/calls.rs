@@ -32,15 +32,13 @@ pub(crate) const fn errno(result: i64) -> u32 {
     if result < 0 { -result as u32 } else { 0 }
 }
 
-/// bind(2) returned; `is_told` if the cgroup hook has told of it. If it failed all the same, the kernel has taken the port
-/// back.
+/// bind(2) returned.
 #[inline(always)]
-pub(crate) fn bound(ctx: &impl EbpfContext, result: i64, asked: Asked, is_told: bool) {
+pub(crate) fn bound(ctx: &impl EbpfContext, result: i64, asked: Asked) {
     let mut found = Found::nothing();
     if find(ctx, &mut found, asked.fd) {
         let Asked { second: address, third: length, .. } = asked;
-        let aux = is_told.into();
-        let call = Call { error: errno(result), aux, address, length, ..Call::of(Kind::Bind) };
+        let call = Call { error: errno(result), address, length, ..Call::of(Kind::Bind) };
         tell(&found, Count::Alone, &call);
     }
 }
@@ -122,7 +120,7 @@ pub(crate) fn tell_first_send(found: &Found) {
 struct Call {
     kind: Kind,
     error: u32,
-    /// Backlog (listen), descriptor (accept), whether the cgroup hook has told of it (bind).
+    /// Backlog (listen), descriptor (accept).
     aux: u32,
     /// The user's `struct sockaddr` and its length, for what the socket itself does not tell: the address of a bind that
     /// failed, the peer's name of a UNIX connect.
@@ -147,9 +145,12 @@ fn tell(found: &Found, how: Count, call: &Call) {
             Family::Call,
             how,
             #[inline(always)]
-            |record: &mut CallRecord, name: &mut UnixName| {
+            |record: &mut CallRecord| {
                 fill(record, found, call);
                 record.head.cgroup = task::cgroup_id(found.task);
+            },
+            #[inline(always)]
+            |record: &mut CallRecord, name: &mut UnixName| {
                 // SAFETY: a field of the record.
                 unsafe { words::clear(&mut name.bytes) };
                 let asked = matches!(kind, Kind::Connect) || (matches!(kind, Kind::Bind) && error != 0);
@@ -189,7 +190,7 @@ fn fill(record: &mut CallRecord, found: &Found, call: &Call) {
     head.flags = 0;
     head.name_len = 0;
     found.read(head);
-    task::own(found.task, head);
+    task::own_led(found.task, found.leader, head);
     record.inode = found.inode;
     record.error = call.error;
     record.aux = call.aux;

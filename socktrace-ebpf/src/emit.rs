@@ -61,59 +61,61 @@ pub(crate) fn emit<T: 'static>(family: Family, how: Count, fill: impl FnOnce(&mu
 pub(crate) fn emit_pair<T: 'static, U: 'static>(
     family: Family,
     how: Count,
-    fill: impl FnOnce(&mut T, &mut U),
+    fill: impl FnOnce(&mut T),
+    go_on: impl FnOnce(&mut T, &mut U),
 ) {
     let Some(cpu) = cpu() else { return };
     // SAFETY: as above.
-    unsafe { emit_pair_from(cpu, &raw mut (*cpu).families[family as usize], how, fill) };
+    unsafe { emit_parts(cpu, &raw mut (*cpu).families[family as usize], how, true, fill, go_on) };
 }
 
-/// The same, counted in `counters`. A full lane is counted, never hidden.
+/// The same, counted in `counters`.
 ///
 /// # Safety
-/// `cpu` is this CPU's map element, and `counters` in it.
+/// As for [`emit_parts`].
 #[inline(always)]
-pub(crate) unsafe fn emit_from<T: 'static>(
+unsafe fn emit_from<T: 'static>(
     cpu: *mut CpuCounters,
     counters: *mut FamilyCounters,
     how: Count,
     fill: impl FnOnce(&mut T),
 ) {
-    const { assert!(size_of::<T>() <= PART) };
-    // SAFETY: by the caller's word; `fill` writes every field of the plain-data record, which has no invalid bit patterns.
-    unsafe {
-        count(how, &raw mut (*counters).seen);
-        let Some(position) = lanes::take(cpu, 1) else {
-            return count(how, &raw mut (*counters).full);
-        };
-        let Some(slot) = lanes::slot(position) else { return };
-        fill(&mut *(&raw mut (*slot).part).cast());
-        lanes::complete(slot, position);
-    }
-    wake();
+    // SAFETY: by the caller's word.
+    unsafe { emit_parts::<T, ()>(cpu, counters, how, false, fill, |_, ()| ()) };
 }
 
-/// The same of a record of two parts.
+/// Let `fill` write a record's first part, and if it is to have one, `go_on` its second; counted in `counters`. A full
+/// lane is counted, never hidden.
 ///
 /// # Safety
-/// As for [`emit_from`].
+/// `cpu` is this CPU's map element, and `counters` in it. Both write every field of plain data, which has no invalid bit
+/// patterns.
 #[inline(always)]
-pub(crate) unsafe fn emit_pair_from<T: 'static, U: 'static>(
+pub(crate) unsafe fn emit_parts<T: 'static, U: 'static>(
     cpu: *mut CpuCounters,
     counters: *mut FamilyCounters,
     how: Count,
-    fill: impl FnOnce(&mut T, &mut U),
+    has_second: bool,
+    fill: impl FnOnce(&mut T),
+    go_on: impl FnOnce(&mut T, &mut U),
 ) {
     const { assert!(size_of::<T>() <= PART && size_of::<U>() <= PART) };
-    // SAFETY: as above.
+    // SAFETY: by the caller's word.
     unsafe {
         count(how, &raw mut (*counters).seen);
-        let Some(position) = lanes::take(cpu, 2) else {
+        let Some(position) = lanes::take(cpu, 1 + u64::from(has_second)) else {
             return count(how, &raw mut (*counters).full);
         };
-        let (Some(slot), Some(next)) = (lanes::slot(position), lanes::slot(position + 1)) else { return };
-        fill(&mut *(&raw mut (*slot).part).cast(), &mut *(&raw mut (*next).part).cast());
-        lanes::complete_pair([slot, next], position);
+        let Some(slot) = lanes::slot(position) else { return };
+        let first: &mut T = &mut *(&raw mut (*slot).part).cast();
+        fill(first);
+        if has_second {
+            let Some(next) = lanes::slot(position + 1) else { return };
+            go_on(first, &mut *(&raw mut (*next).part).cast());
+            lanes::complete_pair([slot, next], position);
+        } else {
+            lanes::complete(slot, position);
+        }
     }
     wake();
 }

@@ -12,19 +12,19 @@ use crate::{remembered, task};
 
 #[tracepoint]
 pub(crate) fn sys_exit_bind(ctx: TracePointContext) -> u32 {
-    let (result, is_told) = (sys_exit_ret(&ctx), Call::Bind.is_told());
-    // What a bind of an IP socket costs mostly ends here: the cgroup hook has told of it.
-    if !is_told || result != 0 {
-        bound(&ctx, result, is_told);
+    let result = sys_exit_ret(&ctx);
+    // What a bind of a datagram socket costs mostly ends here: the cgroup hook has told of it.
+    if !Call::Bind.is_told() || result != 0 {
+        bound(&ctx, result);
     }
     0
 }
 
 /// Apart, so that the program is small for those that end before.
 #[inline(never)]
-fn bound(ctx: &TracePointContext, result: i64, is_told: bool) {
+fn bound(ctx: &TracePointContext, result: i64) {
     if let Some(asked) = asked() {
-        calls::bound(ctx, result, asked, is_told);
+        calls::bound(ctx, result, asked);
     }
 }
 
@@ -54,14 +54,9 @@ fn connected(ctx: &TracePointContext) {
     }
 }
 
+/// Of accept(2) and accept4(2).
 #[tracepoint]
 pub(crate) fn sys_exit_accept(ctx: TracePointContext) -> u32 {
-    calls::accepted(&ctx, sys_exit_ret(&ctx));
-    0
-}
-
-#[tracepoint]
-pub(crate) fn sys_exit_accept4(ctx: TracePointContext) -> u32 {
     calls::accepted(&ctx, sys_exit_ret(&ctx));
     0
 }

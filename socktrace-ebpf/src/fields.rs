@@ -74,7 +74,7 @@ pub(crate) unsafe fn load<T: Copy>(base: *const u8, field: Field) -> T {
 #[inline(always)]
 pub(crate) unsafe fn load_ptr(base: *const u8, field: Field) -> *const u8 {
     // SAFETY: as in `load`.
-    unsafe { marks::load(base, field) }
+    unsafe { marks::load_ptr(base, field) }
 }
 
 /// Load sixteen bytes, zeroes where the kernel lacks the field.

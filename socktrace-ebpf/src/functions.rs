@@ -46,38 +46,43 @@ pub(crate) fn ping_get_port(ctx: FExitContext) -> i32 {
 /// `sk` is a BTF-typed `struct sock`.
 #[inline(always)]
 unsafe fn unix_released(sk: *const u8, embryo: i32) {
-    emit(Family::Call, Count::Shared, #[inline(always)] |record: &mut CallRecord| {
-        // SAFETY: every pointer is typed by the one before, or probed.
-        unsafe {
+    emit(
+        Family::Call,
+        Count::Shared,
+        #[inline(always)]
+        |record: &mut CallRecord| {
+            // SAFETY: every pointer is typed by the one before, or probed.
+            unsafe {
+                let head = &mut record.head;
+                head.time_ns = bpf_ktime_get_ns();
+                head.cookie = bpf_get_socket_cookie(sk.cast_mut().cast());
+                head.netns = load(load_ptr(sk, Field::SkNet), Field::NetInum);
+                head.uid = load(sk, Field::SkUid);
+                head.new = load::<u16>(sk, Field::SkType) as u8;
+                record.inode = probe::<u64>(load_ptr(sk, Field::SkSocket) as u64, Field::SocketIno) as u32;
+            }
             let head = &mut record.head;
-            head.time_ns = bpf_ktime_get_ns();
-            head.cookie = bpf_get_socket_cookie(sk.cast_mut().cast());
-            head.netns = load(load_ptr(sk, Field::SkNet), Field::NetInum);
-            head.uid = load(sk, Field::SkUid);
-            head.new = load::<u16>(sk, Field::SkType) as u8;
-            record.inode = probe::<u64>(load_ptr(sk, Field::SkSocket) as u64, Field::SocketIno) as u32;
-        }
-        let head = &mut record.head;
-        head.kind = Kind::Release as u8;
-        head.family = AF_UNIX;
-        (head.old, head.flags, head.name_len) = (0, 0, 0);
-        (head.cgroup, head.ifindex, head.mark, head.protocol) = (0, 0, 0, 0);
-        (head.local_port, head.peer_port) = (0, 0);
-        // SAFETY: fields of the record.
-        unsafe {
-            words::clear(&mut head.local);
-            words::clear(&mut head.peer);
-        }
-        // A connection that nobody has accepted goes with its listener.
-        if embryo == 0 {
-            task::own(task::current(), head);
-        } else {
-            head.pid = 0;
-            // SAFETY: likewise.
-            unsafe { words::clear(&mut head.comm) };
-        }
-        (record.error, record.aux, record.padding) = (0, 0, 0);
-    });
+            head.kind = Kind::Release as u8;
+            head.family = AF_UNIX;
+            (head.old, head.flags, head.name_len) = (0, 0, 0);
+            (head.cgroup, head.ifindex, head.mark, head.protocol) = (0, 0, 0, 0);
+            (head.local_port, head.peer_port) = (0, 0);
+            // SAFETY: fields of the record.
+            unsafe {
+                words::clear(&mut head.local);
+                words::clear(&mut head.peer);
+            }
+            // A connection that nobody has accepted goes with its listener.
+            if embryo == 0 {
+                task::own(task::current(), head);
+            } else {
+                head.pid = 0;
+                // SAFETY: likewise.
+                unsafe { words::clear(&mut head.comm) };
+            }
+            (record.error, record.aux, record.padding) = (0, 0, 0);
+        },
+    );
 }
 
 /// # Safety

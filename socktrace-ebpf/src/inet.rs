@@ -148,13 +148,15 @@ fn bound_v6(sock: *mut bpf_sock) -> i32 {
 }
 
 /// The return of bind(2) need not be looked into, and what is bound needs no telling when it sends. Its cookie.
+///
+/// Not of TCP: what is bound may be the subflow of the MPTCP socket that the call is of.
 #[inline(always)]
 fn told_of(sock: *mut bpf_sock) -> u64 {
-    Call::Bind.tell();
     // SAFETY: the context of the program.
     unsafe {
         let cookie = bpf_get_socket_cookie(sock.cast());
         if !is_tcp((*sock).protocol) {
+            Call::Bind.tell();
             is_known(cookie);
         }
         cookie
@@ -261,7 +263,8 @@ pub(crate) fn connected(found: &Found) {
 unsafe fn put_v6(into: &mut [u8; 16], from: *const u32) {
     // SAFETY: by the caller's word. Volatile, because a context is read by words and not otherwise.
     unsafe {
-        let pair = |n| u64::from(from.add(n).read_volatile()) | u64::from(from.add(n + 1).read_volatile()) << 32;
+        let pair =
+            |n| u64::from(from.add(n).read_volatile()) | u64::from(from.add(n + 1).read_volatile()) << 32;
         words::put(into, [pair(0), pair(2)]);
     }
 }

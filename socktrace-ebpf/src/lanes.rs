@@ -48,12 +48,11 @@ pub(crate) unsafe fn take(cpu: *mut CpuCounters, count: u64) -> Option<u64> {
                     return None;
                 }
             }
-            let (_, is_ours) =
-                atomic_cxchg::<u64, { AtomicOrdering::SeqCst }, { AtomicOrdering::SeqCst }>(
-                    head,
-                    position,
-                    position + count,
-                );
+            let (_, is_ours) = atomic_cxchg::<u64, { AtomicOrdering::SeqCst }, { AtomicOrdering::SeqCst }>(
+                head,
+                position,
+                position + count,
+            );
             if is_ours {
                 return Some(position);
             }

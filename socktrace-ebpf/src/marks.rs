@@ -43,6 +43,17 @@ pub(crate) unsafe fn load<T: Copy>(base: *const u8, field: Field) -> T {
     unsafe { of_field!(field, here<T>(base)) }
 }
 
+/// The same of a pointer. The compiler leaves such a load where it is, and alone: each one on each way to the end takes the
+/// verifier a search of all of the kernel's types by name (kernel/bpf/verifier.c, `btf_nested_type_is_trusted`).
+///
+/// # Safety
+/// As for [`load`].
+#[inline(always)]
+pub(crate) unsafe fn load_ptr(base: *const u8, field: Field) -> *const u8 {
+    // SAFETY: by the caller's word.
+    unsafe { of_field!(field, pointer(base)) }
+}
+
 /// What lies eight bytes behind the field's offset, likewise.
 ///
 /// # Safety
@@ -95,6 +106,17 @@ unsafe fn here<const N: u32, T: Copy>(base: *const u8) -> T {
         // The first bytes of a little-endian register.
         (&raw const value).cast::<T>().read()
     }
+}
+
+#[inline(always)]
+unsafe fn pointer<const N: u32>(base: *const u8) -> *const u8 {
+    let value: *const u8;
+    // SAFETY: by the caller's word.
+    unsafe {
+        asm!("{value} = *(u64 *)({base} + {mark})", value = lateout(reg) value, base = in(reg) base,
+            mark = const LOAD_MARK + N as i16, options(readonly, nostack, preserves_flags));
+    }
+    value
 }
 
 #[inline(always)]

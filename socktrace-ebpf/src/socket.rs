@@ -65,6 +65,9 @@ pub(crate) unsafe fn cgroup_id(cgroup: *const u8) -> u64 {
 pub(crate) struct Found {
     /// The current task, whose call it is.
     pub(crate) task: *const u8,
+    /// Its group leader, and its network namespace: loaded before the ways part.
+    pub(crate) leader: *const u8,
+    own_net: *const u8,
     /// The `struct sock`.
     pub(crate) sk: u64,
     /// Inode number of the socket.
@@ -86,7 +89,10 @@ impl Found {
     /// No socket yet; [`Found::by_fd`] or [`Found::by_sock`] finds one.
     #[inline(always)]
     pub(crate) fn nothing() -> Self {
-        Self { task: task::current(), sk: 0, inode: 0, uid: u32::MAX, copied: Copied::nothing() }
+        let task = task::current();
+        // SAFETY: `current` is typed.
+        let (leader, own_net) = unsafe { (load_ptr(task, Field::TaskGroupLeader), task::net(task)) };
+        Self { task, leader, own_net, sk: 0, inode: 0, uid: u32::MAX, copied: Copied::nothing() }
     }
 
     /// Find the socket behind a descriptor of the current task; whether there is one.
@@ -212,7 +218,7 @@ impl Found {
         head.protocol = protocol;
         head.uid = self.uid;
         head.cookie = self.get(Field::SkCookie);
-        head.netns = task::netns_inode_of(self.task, self.get(Field::SkNet));
+        head.netns = task::netns_inode_of(self.own_net, self.get(Field::SkNet));
         head.local_port = 0;
         head.peer_port = 0;
         head.ifindex = 0;

@@ -72,11 +72,18 @@ pub(crate) unsafe fn leader_comm(task: *const u8, into: &mut [u8; COMM_LEN]) {
 /// within the kernel.
 #[inline(always)]
 pub(crate) fn own(task: *const u8, head: &mut RecordHead) {
-    head.flags |= EXACT;
     // SAFETY: `current` is typed.
+    own_led(task, unsafe { load_ptr(task, Field::TaskGroupLeader) }, head);
+}
+
+/// The same where the task's group leader is at hand too.
+#[inline(always)]
+pub(crate) fn own_led(task: *const u8, leader: *const u8, head: &mut RecordHead) {
+    head.flags |= EXACT;
+    // SAFETY: both are typed.
     unsafe {
         head.pid = load(task, Field::TaskTgid);
-        leader_comm(task, &mut head.comm);
+        load_16(leader, Field::TaskComm, &mut head.comm);
     }
 }
 
@@ -101,18 +108,22 @@ pub(crate) fn cgroup_id(task: *const u8) -> u64 {
     }
 }
 
-/// Inode of the network namespace at this address. It mostly is the current task's, which is cheaper to ask.
+/// The task's network namespace, typed; null where it cannot be told.
 #[inline(always)]
-pub(crate) fn netns_inode_of(task: *const u8, net: u64) -> u32 {
+pub(crate) fn net(task: *const u8) -> *const u8 {
     // SAFETY: each pointer is typed by the one before.
     unsafe {
         let nsproxy = load_ptr(task, Field::TaskNsproxy);
-        if !nsproxy.is_null() {
-            let own = load_ptr(nsproxy, Field::NsproxyNet);
-            if !own.is_null() && marks::opaque(own as u64) == net {
-                return load(own, Field::NetInum);
-            }
-        }
+        if nsproxy.is_null() { nsproxy } else { load_ptr(nsproxy, Field::NsproxyNet) }
+    }
+}
+
+/// Inode of the network namespace at this address. It mostly is `own`, the current task's, which is cheaper to ask.
+#[inline(always)]
+pub(crate) fn netns_inode_of(own: *const u8, net: u64) -> u32 {
+    if !own.is_null() && marks::opaque(own as u64) == net {
+        // SAFETY: typed.
+        return unsafe { load(own, Field::NetInum) };
     }
     probe(net, Field::NetInum)
 }
@@ -121,13 +132,9 @@ pub(crate) fn netns_inode_of(task: *const u8, net: u64) -> u32 {
 /// than the task that uses it.
 #[inline(always)]
 pub(crate) fn netns_inode(task: *const u8, cookie: u64) -> u32 {
-    // SAFETY: each pointer is typed by the one before.
+    let net = net(task);
+    // SAFETY: typed.
     unsafe {
-        let nsproxy = load_ptr(task, Field::TaskNsproxy);
-        if nsproxy.is_null() {
-            return 0;
-        }
-        let net = load_ptr(nsproxy, Field::NsproxyNet);
         if net.is_null() || load::<u64>(net, Field::NetCookie) != cookie {
             return 0;
         }

@@ -89,14 +89,13 @@ unsafe fn state_change(
             learn(sk, cpu);
         }
         let orphan = is_orphan(sk, new, cpu);
-        if new == CLOSE {
-            emit::emit_pair_from(cpu, counters, Count::Alone, #[inline(always)] |head: &mut RecordHead, sums: &mut Totals| {
-                fill(sk, head, old, new);
-                no_process(head);
-                totals(sk, head, sums);
-            });
-        } else {
-            emit::emit_from(cpu, counters, Count::Alone, #[inline(always)] |head: &mut RecordHead| {
+        emit::emit_parts(
+            cpu,
+            counters,
+            Count::Alone,
+            new == CLOSE,
+            #[inline(always)]
+            |head: &mut RecordHead| {
                 fill(sk, head, old, new);
                 if orphan {
                     head.flags |= ORPHAN;
@@ -108,8 +107,10 @@ unsafe fn state_change(
                 } else {
                     no_process(head);
                 }
-            });
-        }
+            },
+            #[inline(always)]
+            |head: &mut RecordHead, sums: &mut Totals| totals(sk, head, sums),
+        );
     }
 }
 

@@ -9,7 +9,7 @@ use crate::task;
 /// bind(2) or connect(2), by its number on x86-64 (arch/x86/entry/syscalls/syscall_64.tbl).
 #[derive(Clone, Copy)]
 pub(crate) enum Call {
-    /// Told by `cgroup/post_bind4` and `cgroup/post_bind6`.
+    /// Of all but TCP, told by `cgroup/post_bind4` and `cgroup/post_bind6`.
     Bind = 49,
     /// Of TCP, told by the change to SYN_SENT.
     Connect = 42,

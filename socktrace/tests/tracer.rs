@@ -233,9 +233,9 @@ fn a_failed_bind_tells_the_address_that_was_asked_for() {
             TcpListener::bind(address).expect_err("taken");
         };
         let changes = traced_for(&config, None, act, |_| true);
-        let is_failed = |c: &&Change| matches!(c.kind, ChangeKind::Bind { errno, .. } if errno != 0);
+        let is_failed = |c: &&Change| matches!(c.kind, ChangeKind::Bind { errno } if errno != 0);
         let failed = changes.iter().find(is_failed).expect("a bind");
-        assert_eq!(failed.kind, ChangeKind::Bind { errno: libc::EADDRINUSE as u16, taken_back: false });
+        assert_eq!(failed.kind, ChangeKind::Bind { errno: libc::EADDRINUSE as u16 });
         assert_eq!(failed.local.inet(), Some((address.ip(), address.port())));
     }
 }
@@ -271,7 +271,7 @@ fn udp_from_its_first_use_to_its_release() {
                 .inspect(|c| assert!(c.process.is_some() && c.proto == Proto::Udp))
                 .map(|c| &c.kind)
                 // That a bind returned says nothing new, and is told only where it has to be looked into.
-                .filter(|kind| !matches!(kind, ChangeKind::Bind { errno: 0, .. }))
+                .filter(|kind| !matches!(kind, ChangeKind::Bind { errno: 0 }))
                 .collect::<Vec<_>>()
         };
         use ChangeKind::{Connect, FirstSend, PostBind, Release};
@@ -349,11 +349,11 @@ fn unix_sockets(config: &Config) {
         .collect();
     let kinds: Vec<_> = ours.iter().map(|c| std::mem::discriminant(&c.kind)).collect();
     let expected = [
-        ChangeKind::Bind { errno: 0, taken_back: false },
+        ChangeKind::Bind { errno: 0 },
         ChangeKind::Listen { errno: 0, backlog: 0 },
         ChangeKind::Connect { errno: 0 },
         ChangeKind::Accept { fd: 0 },
-        ChangeKind::Bind { errno: libc::EADDRINUSE as u16, taken_back: false },
+        ChangeKind::Bind { errno: libc::EADDRINUSE as u16 },
     ];
     assert_eq!(kinds, expected.iter().map(std::mem::discriminant).collect::<Vec<_>>(), "{ours:#?}");
     assert!(ours.iter().all(|c| c.inode != 0));

@@ -169,7 +169,7 @@ mod tests {
             cgroup: 0,
             process: None,
             inode,
-            kind: ChangeKind::Bind { errno: 0, taken_back: false },
+            kind: ChangeKind::Bind { errno: 0 },
         }
     }
 

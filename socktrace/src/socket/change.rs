@@ -55,13 +55,11 @@ pub enum ChangeKind {
     Create,
     /// The kernel bound it to an address (`cgroup/post_bind4`, `6`).
     PostBind,
-    /// bind(2) returned; errno 0 is success. On failure `local` is the address that was asked for. Of IP sockets it may be
-    /// missing where `PostBind` told of a success.
+    /// bind(2) returned; errno 0 is success. On failure `local` is the address that was asked for. Of datagram sockets a
+    /// success may be told by `PostBind` alone.
     Bind {
         /// 0, or what went wrong.
         errno: u16,
-        /// It failed after `PostBind`.
-        taken_back: bool,
     },
     /// listen(2) returned; errno 0 is success.
     Listen {

@@ -6,6 +6,9 @@ use super::tell::Teller;
 use super::{Table, is_kept};
 use crate::socket::{BootNs, Change, Endpoint, EventKind, FailedBy, Owner, Proto, State};
 
+/// What bind(2) returns when a cgroup's program refuses it.
+const EPERM: u16 = 1;
+
 impl Table {
     /// A RAW socket was made. Others open when they are bound or connected, or first send.
     pub(super) fn create(&mut self, change: &Change) {
@@ -40,10 +43,11 @@ impl Table {
     }
 
     /// bind(2) returned. If the cgroup hook told of this bind, nothing is to be told again, but that another program of
-    /// that hook has refused it (net/ipv4/af_inet.c, `__inet_bind`): then the port is taken back.
-    pub(super) fn bind(&mut self, change: &Change, errno: u16, taken_back: bool, told: &mut Teller<'_>) {
+    /// that hook has refused it (net/ipv4/af_inet.c, `__inet_bind`): then the port is given back.
+    pub(super) fn bind(&mut self, change: &Change, errno: u16, told: &mut Teller<'_>) {
         let mut current = self.slots.find(change.cookie);
-        if let (true, Proto::Tcp, Some(slot)) = (taken_back, change.proto, current)
+        if let (EPERM, Proto::Tcp, Some(slot)) = (errno, change.proto, current)
+            && self.slots.get(slot).is_bind_told()
             && self.slots.get(slot).state == State::BoundInactive
         {
             self.remove(slot);

@@ -208,6 +208,10 @@ impl Entry {
         self.marks |= BIND;
     }
 
+    pub(super) const fn is_bind_told(&self) -> bool {
+        self.marks & BIND != 0
+    }
+
     pub(super) const fn is_close_told(&self) -> bool {
         self.marks & CLOSE != 0
     }

@@ -118,7 +118,7 @@ impl Table {
             }
             ChangeKind::Create => self.create(&change),
             ChangeKind::PostBind => self.post_bind(&change, told),
-            ChangeKind::Bind { errno, taken_back } => self.bind(&change, errno, taken_back, told),
+            ChangeKind::Bind { errno } => self.bind(&change, errno, told),
             ChangeKind::Listen { errno, backlog: _ } => self.listen(&change, errno, told),
             ChangeKind::Connect { errno } => self.connect(&change, errno, told),
             ChangeKind::Disconnect => self.disconnect(&change),

@@ -9,7 +9,7 @@ fn unix_bind(cookie: Cookie) -> Input {
         ..change(0, cookie, State::Close, State::Close, 0, 0)
     };
     Input::Change(Change {
-        kind: ChangeKind::Bind { errno: 0, taken_back: false },
+        kind: ChangeKind::Bind { errno: 0 },
         local: Endpoint::None,
         peer: Endpoint::None,
         ..unix

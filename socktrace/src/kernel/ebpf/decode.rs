@@ -72,7 +72,7 @@ pub fn decode(first: &[u8], second: &[u8]) -> Result<Change, DecodeError> {
 fn call_kind(kind: Kind, record: &CallRecord) -> ChangeKind {
     let errno = u16::try_from(record.error).unwrap_or(u16::MAX);
     match kind {
-        Kind::Bind => ChangeKind::Bind { errno, taken_back: errno != 0 && record.aux != 0 },
+        Kind::Bind => ChangeKind::Bind { errno },
         Kind::Listen => ChangeKind::Listen { errno, backlog: record.aux },
         // The state is what tells: of an IPv6 socket the kernel keeps the old peer's address.
         Kind::Connect if errno == 0 && is_dissolved(&record.head) => ChangeKind::Disconnect,

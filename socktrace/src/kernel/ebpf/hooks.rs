@@ -5,8 +5,10 @@ use super::attach::Target;
 /// One hook.
 #[derive(Debug, Clone, Copy)]
 pub struct Hook {
-    /// Name of the program, which is also the name people are told.
+    /// The name people are told: that of the program, or of the event.
     pub name: &'static str,
+    /// The program.
+    pub(super) program: &'static str,
     /// Whether nothing works without it.
     pub required: bool,
     /// What is lost if the kernel refuses it.
@@ -47,11 +49,16 @@ impl Hook {
 }
 
 const fn required(name: &'static str, target: Target, lost_without: &'static str) -> Hook {
-    Hook { name, required: true, lost_without, target, registers: Registers::Either }
+    Hook { name, program: name, required: true, lost_without, target, registers: Registers::Either }
 }
 
 const fn optional(name: &'static str, target: Target, lost_without: &'static str) -> Hook {
-    Hook { name, required: false, lost_without, target, registers: Registers::Either }
+    Hook { name, program: name, required: false, lost_without, target, registers: Registers::Either }
+}
+
+/// Another event that a program of those before is called for.
+const fn also(name: &'static str, of: Hook) -> Hook {
+    Hook { name, ..of }
 }
 
 /// Wanted only where the registers of system calls are known.
@@ -69,6 +76,8 @@ const LISTENS: &str = "listen events of UNIX sockets, failed listens";
 const CONNECTS: &str = "connect events of UDP, RAW and UNIX sockets";
 const ACCEPTS: &str = "accept events and the owners of accepted connections";
 
+const ACCEPT: Hook = optional("sys_exit_accept", Target::Syscall, ACCEPTS);
+
 /// The program that stands in for the state program while that one is interrupted. The kernel calls the programs of
 /// a tracepoint in the order of attachment, so it comes after.
 pub(super) const NESTED: &str = "set_state_nested";
@@ -84,8 +93,8 @@ pub(super) const HOOKS: &[Hook] = &[
         Target::BtfTracepoint("inet_sock_set_state"),
         "TCP state changes that interrupt another one",
     ),
-    optional("sys_exit_accept", Target::Syscall, ACCEPTS),
-    optional("sys_exit_accept4", Target::Syscall, ACCEPTS),
+    ACCEPT,
+    also("sys_exit_accept4", ACCEPT),
     optional("sys_exit_bind", Target::Syscall, BINDS),
     without_registers(optional("sys_enter_bind", Target::Syscall, BINDS)),
     optional("sys_exit_listen", Target::Syscall, LISTENS),

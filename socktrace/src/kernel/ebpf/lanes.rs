@@ -64,12 +64,7 @@ struct Lane {
 
 impl Lanes {
     /// All lanes of `each` places, a power of two, one for each element of `cpus`.
-    pub(super) fn new(
-        slots: Mapped<Slot>,
-        cpus: Mapped<CpuCounters>,
-        read: Mapped<Read>,
-        each: u32,
-    ) -> Self {
+    pub(super) fn new(slots: Mapped<Slot>, cpus: Mapped<CpuCounters>, read: Mapped<Read>, each: u32) -> Self {
         let lanes = (0..cpus.len()).map(|_| Lane { next: 0, head: 0, given_back: 0, floor: 0 }).collect();
         Self { shared: Shared { slots, cpus, read, each: each.into() }, lanes, fronts: BinaryHeap::new() }
     }

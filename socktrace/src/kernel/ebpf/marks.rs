@@ -57,16 +57,18 @@ fn fill_one(instruction: &mut [u8], offsets: &[u32; FIELDS]) -> Result<(), Strin
                 instruction[0] = SET;
             }
             Some(&offset) => {
-                let offset = i16::try_from(offset + beyond).map_err(|_| format!("offset {offset} is too far"))?;
+                let offset =
+                    i16::try_from(offset + beyond).map_err(|_| format!("offset {offset} is too far"))?;
                 [*low, *high] = offset.to_le_bytes();
             }
             None => return Err(format!("no field has the number {field}")),
         }
-    } else if opcode == SET && let Ok(imm) = <&mut [u8; 4]>::try_from(imm) {
-        if let Some(field) = number(i32::from_le_bytes(*imm), CONSTANT_MARK) {
-            let offset = offsets.get(field).ok_or_else(|| format!("no field has the number {field}"))?;
-            *imm = offset.to_le_bytes();
-        }
+    } else if opcode == SET
+        && let Ok(imm) = <&mut [u8; 4]>::try_from(imm)
+        && let Some(field) = number(i32::from_le_bytes(*imm), CONSTANT_MARK)
+    {
+        let offset = offsets.get(field).ok_or_else(|| format!("no field has the number {field}"))?;
+        *imm = offset.to_le_bytes();
     }
     Ok(())
 }

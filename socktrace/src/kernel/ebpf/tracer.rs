@@ -220,15 +220,22 @@ fn attach_all(
     let hooks = || HOOKS.iter().filter(|hook| hook.is_wanted(registers_known));
     let mut programs: FxHashMap<String, &mut Program> =
         ebpf.programs_mut().map(|(name, program)| (name.to_owned(), program)).collect();
-    let jobs: Vec<_> = hooks().map(|hook| (hook, programs.remove(hook.name))).collect();
+    let named = hooks().filter(|hook| hook.program == hook.name);
+    let jobs: Vec<_> = named.map(|hook| (hook, programs.remove(hook.program))).collect();
     let (on_functions, others): (Vec<_>, Vec<_>) =
         jobs.into_iter().partition(|(hook, _)| hook.is_on_function());
-    let names: Vec<_> = others.iter().map(|(hook, _)| *hook).collect();
+    let names: Vec<_> = others.iter().map(|(hook, _)| hook.program).collect();
     let loaded = in_parallel(others, |(hook, program)| ready(hook, program, btf));
+    let mut loaded: FxHashMap<_, _> = names.into_iter().zip(loaded).collect();
 
     let mut all = Vec::with_capacity(HOOKS.len());
-    for (hook, program) in names.into_iter().zip(loaded) {
-        let (link, missing) = match program.and_then(|program| attach(program, hook, places)) {
+    for hook in hooks().filter(|hook| !hook.is_on_function()) {
+        let attached = match loaded.get_mut(hook.program) {
+            Some(Ok(program)) => attach(program, hook, places),
+            Some(Err(reason)) => Err(reason.clone()),
+            None => Err("its program was not loaded".into()),
+        };
+        let (link, missing) = match attached {
             Ok(link) => (Some(link), None),
             Err(reason) => (None, Some(reason)),
         };

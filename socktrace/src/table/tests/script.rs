@@ -119,8 +119,7 @@ pub(super) fn verb(word: &str) -> ChangeKind {
     match word {
         "create" => ChangeKind::Create,
         "post-bind" => ChangeKind::PostBind,
-        "bind" => ChangeKind::Bind { errno, taken_back: false },
-        "bind-back" => ChangeKind::Bind { errno, taken_back: true },
+        "bind" => ChangeKind::Bind { errno },
         "listen" => ChangeKind::Listen { errno, backlog: 1 },
         "connect" => ChangeKind::Connect { errno },
         "disconnect" => ChangeKind::Disconnect,

@@ -47,7 +47,7 @@ impl World {
             self.now += 1;
         }
         if self.bind_exit {
-            self.change(cookie, ChangeKind::Bind { errno: 0, taken_back: false }, Some(by), true);
+            self.change(cookie, ChangeKind::Bind { errno: 0 }, Some(by), true);
         }
         self.expect("bind", cookie, Some(by.pid));
     }
@@ -220,7 +220,7 @@ impl World {
             }
             _ => {
                 sock.is.local = Endpoint::Unix { name, inode };
-                ChangeKind::Bind { errno: 0, taken_back: false }
+                ChangeKind::Bind { errno: 0 }
             }
         };
         let word = match &kind {
