@@ -53,7 +53,10 @@ pub(crate) enum Count {
 pub(crate) fn emit<T: 'static>(family: Family, how: Count, fill: impl FnOnce(&mut T)) {
     let Some(cpu) = cpu() else { return };
     // SAFETY: an element of the array, which lives as long as the program.
-    unsafe { emit_from(cpu, &raw mut (*cpu).families[family as usize], how, fill) };
+    unsafe {
+        let counters = &raw mut (*cpu).families[family as usize];
+        emit_parts::<T, ()>(cpu, counters, how, false, fill, |_, ()| ());
+    }
 }
 
 /// The same of a record of two parts.
@@ -67,21 +70,6 @@ pub(crate) fn emit_pair<T: 'static, U: 'static>(
     let Some(cpu) = cpu() else { return };
     // SAFETY: as above.
     unsafe { emit_parts(cpu, &raw mut (*cpu).families[family as usize], how, true, fill, go_on) };
-}
-
-/// The same, counted in `counters`.
-///
-/// # Safety
-/// As for [`emit_parts`].
-#[inline(always)]
-unsafe fn emit_from<T: 'static>(
-    cpu: *mut CpuCounters,
-    counters: *mut FamilyCounters,
-    how: Count,
-    fill: impl FnOnce(&mut T),
-) {
-    // SAFETY: by the caller's word.
-    unsafe { emit_parts::<T, ()>(cpu, counters, how, false, fill, |_, ()| ()) };
 }
 
 /// Let `fill` write a record's first part, and if it is to have one, `go_on` its second; counted in `counters`. A full
@@ -146,8 +134,14 @@ fn wake() {
     unsafe {
         if wake.read_volatile() == WAKE_WANTED {
             wake.write_volatile(0);
-            // Where it is full, it has been rung and not been heard yet.
-            let _ = BELL.output(0u8, u64::from(BPF_RB_FORCE_WAKEUP));
+            ring();
         }
     }
+}
+
+/// Apart, so that programs are small.
+#[inline(never)]
+fn ring() {
+    // Where it is full, it has been rung and not been heard yet.
+    let _ = BELL.output(0u8, u64::from(BPF_RB_FORCE_WAKEUP));
 }

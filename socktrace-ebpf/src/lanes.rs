@@ -21,7 +21,10 @@ static LANE_SLOTS: Global<u32> = Global::new(0);
 static STORES_IN_ORDER: Global<u32> = Global::new(0);
 
 /// How often a program tries that others interrupt.
-const TRIES: u32 = 2;
+const TRIES: u32 = 4;
+
+/// No position.
+const NONE: u64 = u64::MAX;
 
 /// Take `count` places of this CPU's lane, one after the other; the position of the first. `None` where they are not
 /// free.
@@ -35,30 +38,59 @@ const TRIES: u32 = 2;
 pub(crate) unsafe fn take(cpu: *mut CpuCounters, count: u64) -> Option<u64> {
     // SAFETY: fields of the element.
     unsafe {
-        let head = &raw mut (*cpu).head;
-        let room = &raw mut (*cpu).room;
+        let position = (&raw const (*cpu).head).read_volatile();
+        if position + count <= (&raw const (*cpu).room).read_volatile() && move_head(cpu, position, count) {
+            return Some(position);
+        }
+        match take_slowly(cpu, count) {
+            NONE => None,
+            position => Some(position),
+        }
+    }
+}
+
+/// The same where the lane seemed full, or another program has come between. Apart, so that programs are small.
+///
+/// # Safety
+/// As for [`take`].
+#[inline(never)]
+unsafe fn take_slowly(cpu: *mut CpuCounters, count: u64) -> u64 {
+    // The line is the reader's.
+    // SAFETY: takes nothing.
+    let Some(read) = READ.get_ptr_mut(unsafe { bpf_get_smp_processor_id() }) else { return NONE };
+    // SAFETY: fields of the elements.
+    unsafe {
+        let room = (&raw const (*read).position).read_volatile() + u64::from(LANE_SLOTS.load());
+        (&raw mut (*cpu).room).write_volatile(room);
         for _ in 0..TRIES {
-            let position = head.read_volatile();
-            if position + count > room.read_volatile() {
-                // Only now: the line is the reader's.
-                let read = READ.get_ptr_mut(bpf_get_smp_processor_id())?;
-                let free = (&raw const (*read).position).read_volatile() + u64::from(LANE_SLOTS.load());
-                room.write_volatile(free);
-                if position + count > free {
-                    return None;
-                }
+            let position = (&raw const (*cpu).head).read_volatile();
+            if position + count > room {
+                return NONE;
             }
-            let (_, is_ours) = atomic_cxchg::<u64, { AtomicOrdering::SeqCst }, { AtomicOrdering::SeqCst }>(
-                head,
-                position,
-                position + count,
-            );
-            if is_ours {
-                return Some(position);
+            if move_head(cpu, position, count) {
+                return position;
             }
         }
     }
-    None
+    NONE
+}
+
+/// Whether the head was still there, and has been moved.
+///
+/// # Safety
+/// As for [`take`].
+#[inline(always)]
+unsafe fn move_head(cpu: *mut CpuCounters, position: u64, count: u64) -> bool {
+    // SAFETY: a field of the element.
+    unsafe {
+        let head = &raw mut (*cpu).head;
+        atomic_cxchg::<u64, { AtomicOrdering::SeqCst }, { AtomicOrdering::SeqCst }>(
+            head,
+            position,
+            position + count,
+        )
+        .1
+    }
 }
 
 /// The place of a position in this CPU's lane.

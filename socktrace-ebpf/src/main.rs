@@ -27,7 +27,7 @@ mod tcp;
 mod told;
 mod words;
 
-/// The kernel lends its GPL-only helpers (tracing, ring buffer, probe reads) to programs that declare this.
+/// The kernel lends its GPL-only helpers (tracing, probe reads, wake-ups) to programs that declare this.
 #[unsafe(no_mangle)]
 #[unsafe(link_section = "license")]
 static LICENSE: [u8; 13] = *b"Dual MIT/GPL\0";

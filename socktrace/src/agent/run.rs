@@ -30,7 +30,7 @@ pub struct Options {
     pub mode: u32,
     /// The user that it becomes once it has attached everything; none for the one who starts it.
     pub user: Option<String>,
-    /// Bytes of the ring buffer between the kernel and the agent.
+    /// Bytes of the buffer between the kernel and the agent.
     pub ring_size: u32,
     /// What is kept of closed sockets.
     pub history: history::Options,

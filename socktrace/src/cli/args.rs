@@ -148,7 +148,8 @@ pub(super) struct EventsArgs {
     /// command, details]
     #[arg(long, value_name = "LIST", value_delimiter = ',', conflicts_with = "json")]
     pub(super) columns: Vec<String>,
-    /// Size of the ring buffer between the kernel and socktrace, bytes, without an agent [default: 16 MiB]
+    /// Size of the buffer between the kernel and socktrace, bytes, for all CPUs together, without an agent [default: 16 MiB,
+    /// or 512 KiB for each CPU if that is more]
     #[arg(long, value_name = "BYTES")]
     pub(super) ring_size: Option<NonZeroU32>,
     #[command(flatten)]
@@ -170,7 +171,8 @@ pub(super) struct AgentArgs {
     /// Permissions of the socket: 0660 keeps out everybody but root and the group [default: 0666]
     #[arg(long, value_name = "OCTAL", value_parser = mode)]
     pub(super) mode: Option<u32>,
-    /// Size of the ring buffer between the kernel and the agent, bytes, rounded up to a power of two [default: 16 MiB]
+    /// Size of the buffer between the kernel and the agent, bytes, for all CPUs together; the part of each is rounded up to
+    /// a power of two [default: 16 MiB, or 512 KiB for each CPU if that is more]
     #[arg(long, value_name = "BYTES")]
     pub(super) ring_size: Option<NonZeroU32>,
     /// Keep at most N closed sockets in memory [default: 500000]

@@ -147,7 +147,7 @@ fn pinned(folder: &Path) -> Vec<String> {
     let mut found = Vec::new();
     for entry in entries.map(Result::unwrap) {
         let name = entry.file_name().to_string_lossy().into_owned();
-        if ["EVENTS", "COUNTERS", "WAKE", "OFFSETS", "socktrace"].iter().any(|ours| name.contains(ours)) {
+        if ["LANES", "COUNTERS", "WAKE", "BELL", "socktrace"].iter().any(|ours| name.contains(ours)) {
             found.push(name);
         }
         found.extend(pinned(&entry.path()));

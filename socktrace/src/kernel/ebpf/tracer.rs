@@ -41,7 +41,7 @@ pub struct Config {
 impl Default for Config {
     fn default() -> Self {
         // Some milliseconds of what one CPU can do, until we read again.
-        let each = (512 << 10) * u32::try_from(nr_cpus()).unwrap_or(1024);
+        let each = u32::try_from(nr_cpus()).map_or(u32::MAX, |cpus| cpus.saturating_mul(512 << 10));
         Self { ring_size: each.max(16 << 20), log: false, registers: true }
     }
 }
@@ -58,7 +58,7 @@ pub struct Tracer {
     absent: Vec<String>,
     logger: Option<EbpfLogger<&'static dyn log::Log>>,
     undecoded: u64,
-    /// What was drained, in the families\' fields for that.
+    /// What was drained, in the families' fields for that.
     delivered: Counters,
     /// How many records had been seen, and how many runs skipped, when the kernel was last asked for the latter.
     missed: Cell<(u64, u64)>,
