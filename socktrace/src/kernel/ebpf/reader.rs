@@ -75,7 +75,8 @@ impl Reader {
         }
         loop {
             self.wake.set(WAKE_INDEX as usize, WAKE_WANTED);
-            // The programs first write a record and then look whether to wake us; we do it the other way round.
+            // The programs first take a place, by an instruction that all see at once, and then look whether to wake us; we
+            // do it the other way round.
             fence(Ordering::SeqCst);
             if !self.lanes.is_empty() {
                 return Ok(());
