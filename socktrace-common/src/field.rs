@@ -70,6 +70,8 @@ fields! {
     SkErr = "sock", "sk_err", false;
     SkShutdown = "sock", "sk_shutdown", false;
     SkSocket = "sock", "sk_socket", false;
+    /// Linux 6.18; before, the inode is found through the socket.
+    SkIno = "sock", "sk_ino", false;
     SkCgroup = "sock", "sk_cgrp_data.cgroup", false;
     CgroupKn = "cgroup", "kn", false;
     KnId = "kernfs_node", "id", false;

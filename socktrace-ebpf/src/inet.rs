@@ -12,7 +12,7 @@ use socktrace_common::{CallRecord, Family, Field, Kind};
 use crate::emit::{self, Count};
 use crate::fields::{is_present, probe};
 use crate::maps::{KNOWN, SETS, WAYS};
-use crate::socket::{Found, MPTCP, TCP};
+use crate::socket::{self, Found, MPTCP, TCP};
 use crate::told::Call;
 use crate::words::{self, put_v4};
 use crate::{remembered, task};
@@ -218,6 +218,12 @@ fn first_send(ctx: &SockAddrContext) -> Option<u64> {
     if is_known(cookie) { None } else { Some(cookie) }
 }
 
+/// What tells the cookies of one set apart, of the first 2^45 of a machine; 0 is nobody's.
+#[inline(always)]
+fn tag(cookie: u64) -> u32 {
+    (cookie / u64::from(SETS)) as u32 + 1
+}
+
 /// Whether a datagram socket has a port that has been told of; from now on it has.
 #[inline(always)]
 fn is_known(cookie: u64) -> bool {
@@ -226,13 +232,13 @@ fn is_known(cookie: u64) -> bool {
     let own = (cookie / u64::from(SETS)) as usize % WAYS;
     // SAFETY: places of an element of the array; a race of two CPUs makes a record too many.
     unsafe {
-        let places = set.cast::<u64>();
+        let places = set.cast::<u32>();
         for place in 0..WAYS {
-            if places.add(place).read_volatile() == cookie {
+            if places.add(place).read_volatile() == tag(cookie) {
                 return true;
             }
         }
-        places.add(own).write_volatile(cookie);
+        places.add(own).write_volatile(tag(cookie));
     }
     false
 }
@@ -245,11 +251,11 @@ pub(crate) fn connected(found: &Found) {
     if found.local_port() != 0 {
         is_known(cookie);
     } else if let Some(set) = KNOWN.get_ptr_mut(cookie as u32 & (SETS - 1)) {
-        let places = set.cast::<u64>();
+        let places = set.cast::<u32>();
         for place in 0..WAYS {
             // SAFETY: a place of an element of the array.
             unsafe {
-                if places.add(place).read_volatile() == cookie {
+                if places.add(place).read_volatile() == tag(cookie) {
                     places.add(place).write_volatile(0);
                 }
             }
@@ -272,7 +278,7 @@ unsafe fn put_v6(into: &mut [u8; 16], from: *const u32) {
 #[inline(always)]
 fn of_bind(record: &mut CallRecord, sock: *mut bpf_sock, cookie: u64) {
     of_sock(record, sock, Kind::PostBind, cookie);
-    record.inode = probe::<u64>(probe(sock as u64, Field::SkSocket), Field::SocketIno) as u32;
+    record.inode = socket::inode(sock as u64);
 }
 
 #[inline(always)]

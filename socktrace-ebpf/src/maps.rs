@@ -37,13 +37,13 @@ pub(crate) static UNWANTED: Array<u32, 1, MMAPABLE> = Array::new();
 #[btf_map]
 pub(crate) static PENDING: LruHashMap<u64, Asked, 16384> = LruHashMap::new();
 
-/// Datagram sockets that are bound or have sent, by their cookies: so that only the send by which the kernel chose the
-/// port makes a record. A socket that others have pushed out makes another one, which tells nothing new. (A storage at
+/// Datagram sockets that are bound or have sent, by their cookies (`inet::tag`): so that only the send by which the kernel
+/// chose the port makes a record. A socket that others have pushed out makes another one, which tells nothing new. (A storage at
 /// the socket itself takes an allocation and three times as long.)
 #[btf_map]
-pub(crate) static KNOWN: Array<[u64; WAYS], { SETS as usize }> = Array::new();
+pub(crate) static KNOWN: Array<[u32; WAYS], { SETS as usize }> = Array::new();
 
-/// Sets of [`KNOWN`], a power of two.
-pub(crate) const SETS: u32 = 1 << 14;
+/// Sets of [`KNOWN`], a power of two; all of it stays in the processor's cache.
+pub(crate) const SETS: u32 = 1 << 13;
 /// Places in each set.
 pub(crate) const WAYS: usize = 4;

@@ -3,7 +3,7 @@
 use aya_ebpf::helpers::{bpf_probe_read_kernel, generated};
 use socktrace_common::{Field, RecordHead, UNIX_NAME_LEN};
 
-use crate::fields::{Copied, address, load, load_16, load_ptr, probe};
+use crate::fields::{Copied, address, is_present, load, load_16, load_ptr, probe};
 use crate::words::{self, put_v4};
 use crate::{emit, task};
 
@@ -241,6 +241,17 @@ impl Found {
             }
         }
     }
+}
+
+/// Number of the inode of a `struct sock`'s socket.
+#[inline(always)]
+pub(crate) fn inode(sk: u64) -> u32 {
+    let number: u64 = if is_present(Field::SkIno) {
+        probe(sk, Field::SkIno)
+    } else {
+        probe(probe(sk, Field::SkSocket), Field::SocketIno)
+    };
+    number as u32
 }
 
 /// Copy the name that a UNIX socket is bound to (`unix_sock.addr->name->sun_path`); its length, 0 for none.

@@ -129,7 +129,8 @@ impl Tracer {
         &self.hooks
     }
 
-    /// Fields that this kernel lacks, as `struct.member`; what depends on them is told as 0 or absent.
+    /// Fields that this kernel lacks, as `struct.member`; what depends on them is found in another
+    /// way, or told as 0 or absent.
     #[must_use]
     pub fn absent_fields(&self) -> &[String] {
         &self.absent
