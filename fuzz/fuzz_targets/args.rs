@@ -3,11 +3,12 @@
 
 use libfuzzer_sys::fuzz_target;
 use socktrace::listing::words::parse;
+use socktrace::render::ss::Screen;
 
-fuzz_target!(|input: (Option<u8>, &str)| {
+fuzz_target!(|input: (Option<u16>, &str)| {
     let (screen, text) = input;
     let words: Vec<String> = text.split('\n').map(str::to_owned).collect();
-    match parse(&words, screen.map(usize::from)) {
+    match parse(&words, screen.and_then(Screen::of)) {
         Ok(asked) => drop(format!("{asked:?}")),
         Err(error) => assert!(!error.to_string().is_empty()),
     }

@@ -6,6 +6,7 @@ use proptest::prelude::*;
 use socktrace::kernel::sock_diag::{InetTable, Want, decode, replay};
 use socktrace::listing::words;
 use socktrace::query::Facts;
+use socktrace::render::ss::Screen;
 use socktrace::socket::Family;
 
 const FAMILIES: [Family; 9] = [
@@ -149,8 +150,8 @@ proptest! {
     }
 
     #[test]
-    fn words_of_ss_are_read_or_refused_with_a_reason(words in prop::collection::vec(word(), 0..8), screen: Option<u8>) {
-        if let Err(error) = words::parse(&words, screen.map(usize::from)) {
+    fn words_of_ss_are_read_or_refused_with_a_reason(words in prop::collection::vec(word(), 0..8), screen: Option<u16>) {
+        if let Err(error) = words::parse(&words, screen.and_then(Screen::of)) {
             prop_assert!(!error.to_string().is_empty());
         }
     }

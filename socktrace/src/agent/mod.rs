@@ -12,6 +12,7 @@ pub mod interest;
 mod lingering;
 pub mod local;
 mod openers;
+pub mod parameters;
 pub mod question;
 pub mod request;
 pub mod rights;

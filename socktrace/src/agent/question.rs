@@ -5,6 +5,7 @@
 
 use super::client::ClientError;
 use crate::listing::Report;
+use crate::render::ss::Screen;
 use httparse::{EMPTY_HEADER, Header, Response, Status, parse_chunk_size, parse_headers};
 use std::ffi::OsString;
 use std::io::{self, BufRead as _, BufReader, Read as _, Write as _};
@@ -28,8 +29,8 @@ pub struct Question<'a> {
     pub words: &'a [OsString],
     /// Inode of the network namespace that it is asked from.
     pub netns: u32,
-    /// Width of the terminal, if there is one.
-    pub columns: Option<usize>,
+    /// The terminal, if there is one.
+    pub screen: Option<Screen>,
     /// Media type of the answer.
     pub accept: &'a str,
 }
@@ -148,8 +149,8 @@ impl Reply {
 impl Question<'_> {
     fn request(&self) -> String {
         let mut request = format!("GET /v1/sockets?netns={}", self.netns);
-        if let Some(columns) = self.columns {
-            request.push_str(&format!("&columns={columns}"));
+        if let Some(screen) = self.screen {
+            request.push_str(&format!("&columns={}", screen.columns()));
         }
         for word in self.words {
             request.push_str("&arg=");
@@ -236,7 +237,7 @@ mod tests {
         // The request must not meet a closed connection.
         agent.shutdown(std::net::Shutdown::Write).unwrap();
         let words = ["-t".into(), "sport = :1".into()];
-        let question = Question { words: &words, netns: 7, columns: Some(80), accept: "text/plain" };
+        let question = Question { words: &words, netns: 7, screen: Screen::of(80), accept: "text/plain" };
         let read = || -> Result<_, ClientError> {
             let mut reply = connection.ask(&question)?;
             let mut body = Vec::new();

@@ -1,6 +1,8 @@
 //! What a client of the event stream asks for, and how it is written in a URL.
 
+use super::parameters::{BadParameter, MAX_UTC_OFFSET, Parameter, parameters};
 use crate::render::event_line::{Column, Columns, Layout, Style};
+use crate::render::ss::Screen;
 use std::num::NonZeroU64;
 
 /// Which events a client wants, in words. The words are checked where they are given a meaning.
@@ -38,18 +40,6 @@ pub enum Format {
     },
 }
 
-/// A parameter that cannot be understood.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{key}={value}: {expected}")]
-pub struct BadParameter {
-    /// Its name.
-    pub key: String,
-    /// What it was given.
-    pub value: String,
-    /// What was possible.
-    pub expected: &'static str,
-}
-
 impl Selection {
     /// As the query part of a URL. [`from_query`](Self::from_query) reads it back.
     #[must_use]
@@ -74,40 +64,49 @@ impl Selection {
     /// also hold several values separated by commas. Parameters of [`Format`] are left to it.
     ///
     /// # Errors
-    /// A parameter that is unknown, or whose value is no number where one is due.
+    /// A parameter that is unknown, or whose value is no number where one is due, or too many of them.
     pub fn from_query(query: &str) -> Result<Self, BadParameter> {
         let mut selection = Self::default();
-        for (key, value) in form_urlencoded::parse(query.as_bytes()) {
-            let values = || value.split(',').filter(|word| !word.is_empty()).map(str::to_owned);
-            let bad = |expected| BadParameter { key: key.to_string(), value: value.to_string(), expected };
-            match &*key {
-                "kinds" => selection.kinds.extend(values()),
-                "proto" => selection.protos.extend(values()),
-                "family" => selection.families.extend(values()),
-                "comm" => selection.comms.push(value.into_owned()),
-                "filter" => selection.filter.push(value.into_owned()),
-                "pid" => {
-                    for pid in values() {
-                        selection.pids.push(pid.parse().map_err(|_| bad("expected a process id"))?);
+        for parameter in parameters(query)? {
+            match &*parameter.key {
+                "states" => selection.states = parameter.flag()?,
+                "count" => selection.count = Some(parameter.parse("expected a positive number")?),
+                key => {
+                    if !selection.takes(&parameter)? && !Format::PARAMETERS.contains(&key) {
+                        return Err(parameter.bad(format!("expected {SELECTION}, states, count")));
                     }
-                }
-                "states" => match &*value {
-                    "1" | "true" | "" => selection.states = true,
-                    "0" | "false" => selection.states = false,
-                    _ => return Err(bad("expected 1 or 0")),
-                },
-                "count" => {
-                    selection.count = Some(value.parse().map_err(|_| bad("expected a positive number"))?);
-                }
-                "columns" | "colour" | "utc_offset" | "show" => {}
-                _ => {
-                    return Err(bad("expected kinds, states, proto, family, pid, comm, filter, count"));
                 }
             }
         }
         Ok(selection)
     }
+
+    /// Takes a parameter that says which sockets; false if it is not about that.
+    ///
+    /// # Errors
+    /// As for [`from_query`](Self::from_query).
+    pub fn takes(&mut self, parameter: &Parameter<'_>) -> Result<bool, BadParameter> {
+        let value = &*parameter.value;
+        let values = || value.split(',').filter(|word| !word.is_empty()).map(str::to_owned);
+        let one = || [value.to_owned()];
+        match &*parameter.key {
+            "kinds" => parameter.extend(&mut self.kinds, values())?,
+            "proto" => parameter.extend(&mut self.protos, values())?,
+            "family" => parameter.extend(&mut self.families, values())?,
+            "comm" => parameter.extend(&mut self.comms, one())?,
+            "filter" => self.filter.extend(one()),
+            "pid" => {
+                let pid = |pid: String| pid.parse().map_err(|_| parameter.bad("expected a process id"));
+                parameter.extend(&mut self.pids, values().map(pid).collect::<Result<Vec<_>, _>>()?)?;
+            }
+            _ => return Ok(false),
+        }
+        Ok(true)
+    }
 }
+
+/// The parameters that [`Selection::takes`] takes.
+pub const SELECTION: &str = "kinds, proto, family, pid, comm, filter";
 
 impl Format {
     /// What the client of [`Selection::to_query`] adds to it, and the `Accept` header that goes with it.
@@ -128,40 +127,35 @@ impl Format {
         }
     }
 
+    /// The parameters that are read here.
+    pub const PARAMETERS: [&str; 4] = ["columns", "colour", "utc_offset", "show"];
+
     /// From the `Accept` header and the query part of a URL: JSON unless text is asked for.
     ///
     /// # Errors
-    /// A parameter that is no number, or no column.
+    /// A parameter that is no number or out of bounds, or no column.
     pub fn from_request(accept: &str, query: &str) -> Result<Self, BadParameter> {
-        if !prefers_text(accept) {
-            return Ok(Self::Json);
-        }
-        let (mut width, mut colour, mut utc_offset_s) = (None, false, 0);
+        let (mut screen, mut colour, mut utc_offset_s) = (None, false, 0);
         let mut columns = Columns::default();
-        for (key, value) in form_urlencoded::parse(query.as_bytes()) {
-            let bad = |_| BadParameter {
-                key: key.to_string(),
-                value: value.to_string(),
-                expected: "expected a number",
-            };
-            match &*key {
-                "columns" => width = Some(value.parse().map_err(bad)?),
-                "colour" => colour = value == "1",
-                "utc_offset" => utc_offset_s = value.parse().map_err(bad)?,
+        for parameter in parameters(query)? {
+            match &*parameter.key {
+                "columns" => screen = Some(parameter.number(1..=Screen::MAX)?),
+                "colour" => colour = parameter.flag()?,
+                "utc_offset" => utc_offset_s = parameter.number(-MAX_UTC_OFFSET..=MAX_UTC_OFFSET)?,
                 "show" => {
                     let column = |word| {
-                        Column::from_word(word).ok_or_else(|| BadParameter {
-                            key: key.to_string(),
-                            value: word.to_owned(),
-                            expected: "expected columns: time, event, proto, local …",
-                        })
+                        let expected = "expected columns: time, event, proto, local …";
+                        Column::from_word(word).ok_or_else(|| parameter.bad_value(word, expected))
                     };
-                    columns = value.split(',').map(column).collect::<Result<_, _>>()?;
+                    columns = parameter.value.split(',').map(column).collect::<Result<_, _>>()?;
                 }
                 _ => {}
             }
         }
-        let style = Style { layout: Layout::for_width(width), colour, columns };
+        if !prefers_text(accept) {
+            return Ok(Self::Json);
+        }
+        let style = Style { layout: Layout::for_width(screen), colour, columns };
         Ok(Self::Lines { style, utc_offset_s })
     }
 }
@@ -216,9 +210,21 @@ mod tests {
             ("pid=me", "pid=me: expected a process id"),
             ("count=0", "count=0: expected a positive number"),
             ("states=maybe", "states=maybe: expected 1 or 0"),
-            ("kind=bind", "kind=bind: expected kinds, states, proto, family, pid, comm, filter, count"),
+            ("kind=bind", "kind=bind: expected kinds, proto, family, pid, comm, filter, states, count"),
         ] {
             assert_eq!(Selection::from_query(query).unwrap_err().to_string(), expected);
+        }
+        for (query, expected) in [
+            ("columns=0", "columns=0: expected a number, 1 to 10000"),
+            ("columns=18446744073709551615", "columns=18446744073709551615: expected a number, 1 to 10000"),
+            ("utc_offset=2147483647", "utc_offset=2147483647: expected a number, -93600 to 93600"),
+            ("colour=red", "colour=red: expected 1 or 0"),
+            ("show=time,tiem", "show=tiem: expected columns: time, event, proto, local …"),
+        ] {
+            // Whatever the answer will be.
+            for accept in [TEXT, NDJSON, ""] {
+                assert_eq!(Format::from_request(accept, query).unwrap_err().to_string(), expected);
+            }
         }
     }
 
@@ -252,7 +258,9 @@ mod tests {
         }
 
         #[test]
-        fn a_format_survives_its_request(wide: bool, colour: bool, utc_offset_s: i32) {
+        fn a_format_survives_its_request(
+            wide: bool, colour: bool, utc_offset_s in -MAX_UTC_OFFSET..=MAX_UTC_OFFSET,
+        ) {
             let layout = if wide { Layout::Wide } else { Layout::Narrow };
             let columns = if wide { Columns::default() } else { [Column::Unit, Column::Time].into_iter().collect() };
             let style = Style { layout, colour, columns };

@@ -14,6 +14,7 @@ use crate::listing::options::{Action, Format, NetnsChoice};
 use crate::listing::words::{self, Asked, Question};
 use crate::listing::{self, Hints, Outcome, Places, Report, Rounds};
 use crate::query;
+use crate::render::ss::Screen;
 use std::ffi::OsString;
 use std::fs::{self, File};
 use std::io::{self, BufWriter, IsTerminal as _, Read as _, Write as _};
@@ -120,7 +121,7 @@ fn ask(agent: Connection, words: &[OsString], question: &Question) -> Result<(),
         Format::Json => selection::NDJSON,
     };
     let netns = netns::current().unwrap_or(0);
-    let mut reply = agent.ask(&question::Question { words, netns, columns: screen(), accept })?;
+    let mut reply = agent.ask(&question::Question { words, netns, screen: screen(), accept })?;
     while reply.next(output::write)? {}
     reply.into_report().map_or(Ok(()), |report| say(question, &report))
 }
@@ -188,8 +189,8 @@ fn variables() -> impl Iterator<Item = (String, String)> {
         .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
 }
 
-/// The width of the terminal, or what `COLUMNS` says it is.
-fn screen() -> Option<usize> {
-    let said = || std::env::var("COLUMNS").ok()?.parse().ok().filter(|&columns| columns > 0);
-    output::width().map(usize::from).or_else(said)
+/// The terminal, or what `COLUMNS` says of it.
+fn screen() -> Option<Screen> {
+    let said = || std::env::var("COLUMNS").ok()?.parse().ok();
+    output::width().and_then(Screen::of).or_else(said)
 }

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use crate::render::ss::{Pick, Show, Takes};
+use crate::render::ss::{Pick, Screen, Show, Takes};
 
 use super::selection::Selection;
 
@@ -95,8 +95,8 @@ pub enum Action {
 pub enum Format {
     /// The table of ss. With the width of the screen, if there is one.
     Text {
-        /// Columns of the terminal; none for a pipe.
-        screen: Option<usize>,
+        /// The terminal; none for a pipe.
+        screen: Option<Screen>,
     },
     /// One JSON object per line and socket.
     #[default]

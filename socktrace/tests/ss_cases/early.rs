@@ -8,6 +8,7 @@ use nix::sys::stat::Mode;
 use nix::unistd::mkfifo;
 use socktrace::listing::words::{self, Asked};
 use socktrace::listing::{self, Places};
+use socktrace::render::ss::Screen;
 
 use super::Folder;
 use crate::support::wait_for;
@@ -28,12 +29,14 @@ impl Write for Pieces {
 
 /// Lists TCP sockets from a table that `fill` writes while it is being read, for a terminal of that width or for
 /// something else; `fill` sees what has been printed. How many rows there are.
-fn list(name: &str, screen: Option<usize>, fill: impl FnOnce(&mut dyn Write, &Receiver<String>)) -> usize {
+fn list(name: &str, screen: Option<u16>, fill: impl FnOnce(&mut dyn Write, &Receiver<String>)) -> usize {
     let folder = Folder::new(name);
     let path = folder.0.join("tcp");
     mkfifo(&path, Mode::S_IRWXU).unwrap();
     let words = ["-tan4".to_owned()];
-    let Ok(Asked::Question(question)) = words::parse(&words, screen) else { panic!("a question") };
+    let Ok(Asked::Question(question)) = words::parse(&words, screen.and_then(Screen::of)) else {
+        panic!("a question")
+    };
     let places = Places { files: vec![("NET_TCP".to_owned(), path.clone())], ..Places::default() };
     let (sender, pieces) = channel();
     std::thread::scope(|scope| {

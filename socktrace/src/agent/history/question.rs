@@ -1,7 +1,8 @@
 //! What can be asked of history, and how that is written in a URL.
 
 use crate::agent::interest::{SelectionError, interest};
-use crate::agent::selection::{BadParameter, Format, Selection};
+use crate::agent::parameters::{BadParameter, parameters};
+use crate::agent::selection::{Format, SELECTION, Selection};
 use crate::engine::Interest;
 use crate::history::UnixNs;
 use crate::history::when::{self, WhenError};
@@ -61,26 +62,24 @@ impl Asking {
     /// # Errors
     /// A parameter that is unknown or has no such value.
     pub fn from_request(accept: &str, query: &str) -> Result<Self, BadParameter> {
-        let mut rest = form_urlencoded::Serializer::new(String::new());
+        let mut selection = Selection::default();
         let (mut since, mut until, mut numeric) = (None, None, false);
-        for (key, value) in form_urlencoded::parse(query.as_bytes()) {
-            let bad = |expected| BadParameter { key: key.to_string(), value: value.to_string(), expected };
+        for parameter in parameters(query)? {
             let time = |error| match error {
-                WhenError::NoTime => bad("expected a time like 10m, 14:05 or 2026-11-22T14:05:00Z"),
-                WhenError::Impossible => bad("there is no such time"),
+                WhenError::NoTime => parameter.bad("expected a time like 10m, 14:05 or 2026-11-22T14:05:00Z"),
+                WhenError::Impossible => parameter.bad("there is no such time"),
             };
-            match &*key {
-                "since" => since = Some(parse_time(&value).map_err(time)?),
-                "until" => until = Some(parse_time(&value).map_err(time)?),
-                "numeric" => numeric = value == "1",
-                _ => drop(rest.append_pair(&key, &value)),
+            match &*parameter.key {
+                "since" => since = Some(parse_time(&parameter.value).map_err(time)?),
+                "until" => until = Some(parse_time(&parameter.value).map_err(time)?),
+                "numeric" => numeric = parameter.flag()?,
+                key => {
+                    if !selection.takes(&parameter)? && !Format::PARAMETERS.contains(&key) {
+                        return Err(parameter.bad(format!("expected since, until, numeric, {SELECTION}")));
+                    }
+                }
             }
         }
-        let rest = rest.finish();
-        let selection = Selection::from_query(&rest).map_err(|error| match error.expected {
-            "expected a number" | "expected a process id" | "expected a positive number" => error,
-            _ => BadParameter { expected: PARAMETERS, ..error },
-        })?;
         let format = Format::from_request(accept, query)?;
         Ok(Self { selection, since, until, format, numeric })
     }
@@ -95,8 +94,6 @@ impl Asking {
         Ok(Question { interest, since, until, format, numeric })
     }
 }
-
-const PARAMETERS: &str = "expected since, until, numeric, kinds, proto, family, pid, comm, filter";
 
 /// The time that a word means, here and now.
 ///

@@ -4,15 +4,17 @@
 //! does not take it holds up nothing but that thread.
 
 use super::routes::Refusal;
+use crate::agent::parameters::{BadParameter, parameters};
 use crate::agent::question::REPORT;
 use crate::agent::request::Asker;
-use crate::agent::selection::{BadParameter, NDJSON, TEXT, prefers_text};
+use crate::agent::selection::{NDJSON, TEXT, prefers_text};
 use crate::agent::time;
 use crate::kernel::capabilities::{self, CapabilityError};
 use crate::kernel::netns::{self, NetnsError};
 use crate::listing::options::{Action, Format, NetnsChoice, Options};
 use crate::listing::words::{self, Asked, Question};
 use crate::listing::{self, Hints, Places, Report};
+use crate::render::ss::Screen;
 use crate::socket::{NetnsId, Viewer};
 use axum::body::Body;
 use axum::extract::{Extension, RawQuery, State};
@@ -51,7 +53,7 @@ const FEW: u32 = 8;
 struct Asking {
     words: Vec<String>,
     netns: Option<NetnsId>,
-    columns: Option<usize>,
+    screen: Option<Screen>,
 }
 
 /// Why a listing was not made.
@@ -131,14 +133,13 @@ fn trailers(report: &Report) -> Frame<Bytes> {
 
 impl Asking {
     fn from_query(query: &str) -> Result<Self, BadParameter> {
-        let mut asking = Self { words: Vec::new(), netns: None, columns: None };
-        for (key, value) in form_urlencoded::parse(query.as_bytes()) {
-            let bad = |expected| BadParameter { key: key.to_string(), value: value.to_string(), expected };
-            match &*key {
-                "arg" => asking.words.push(value.into_owned()),
-                "netns" => asking.netns = Some(value.parse().map_err(|_| bad("expected an inode number"))?),
-                "columns" => asking.columns = Some(value.parse().map_err(|_| bad("expected a number"))?),
-                _ => return Err(bad("expected arg, netns, columns")),
+        let mut asking = Self { words: Vec::new(), netns: None, screen: None };
+        for parameter in parameters(query)? {
+            match &*parameter.key {
+                "arg" => asking.words.push(parameter.value.into_owned()),
+                "netns" => asking.netns = Some(parameter.parse("expected an inode number")?),
+                "columns" => asking.screen = Screen::of(parameter.number(1..=Screen::MAX)?),
+                _ => return Err(parameter.bad("expected arg, netns, columns")),
             }
         }
         Ok(asking)
@@ -163,11 +164,11 @@ impl Asking {
 
     /// What the words mean, as far as an agent may do it for others.
     fn options(&self, text: bool) -> Result<Options, Refusal> {
-        let question = match words::parse(&self.words, self.columns).map_err(Refusal::bad)? {
+        let question = match words::parse(&self.words, self.screen).map_err(Refusal::bad)? {
             Asked::Question(question) => *question,
             Asked::Help | Asked::Version => return Err(Refusal::bad("ask ss itself for that")),
         };
-        let Question { mut options, filter_file, direct: _, agent: _, every: _ } = question;
+        let Question { mut options, filter_file, direct: _, agent: _, every } = question;
         if !text {
             options.format = Format::Json;
         }
@@ -176,6 +177,7 @@ impl Asking {
             (Action::Kill { .. }, ..) => "an agent closes no sockets",
             (Action::Dump(_), ..) => "an agent writes no files",
             (Action::Events, ..) => "an agent tells of closed sockets by /v1/events",
+            _ if every.is_some() => "an agent answers once: ask again",
             (_, Some(_), _) => "an agent reads no filter files",
             (_, _, NetnsChoice::One(name)) if name.contains('/') => {
                 "an agent opens no files: name the namespace"
@@ -276,10 +278,13 @@ mod tests {
     fn what_is_asked() {
         let asking = Asking::from_query("arg=-tln&arg=sport+%3D+%3A22&netns=7&columns=80").unwrap();
         let words = ["-tln", "sport = :22"].map(str::to_owned).to_vec();
-        assert_eq!(asking, Asking { words, netns: Some(7), columns: Some(80) });
+        assert_eq!(asking, Asking { words, netns: Some(7), screen: Screen::of(80) });
         for (query, expected) in [
             ("netns=here", "netns=here: expected an inode number"),
-            ("columns=-1", "columns=-1: expected a number"),
+            ("columns=-1", "columns=-1: expected a number, 1 to 10000"),
+            ("columns=18446744073709551615", "columns=18446744073709551615: expected a number, 1 to 10000"),
+            ("columns=300000000", "columns=300000000: expected a number, 1 to 10000"),
+            ("netns=4294967296", "netns=4294967296: expected an inode number"),
             ("args=-t", "args=-t: expected arg, netns, columns"),
         ] {
             assert_eq!(Asking::from_query(query).unwrap_err().to_string(), expected);
@@ -291,6 +296,7 @@ mod tests {
         for (query, status) in [
             ("arg=-t&arg=-K", 403),
             ("arg=-E", 403),
+            ("arg=-t&arg=-c&arg=1", 403),
             ("arg=-D&arg=/tmp/x", 403),
             ("arg=-F&arg=/etc/shadow", 403),
             ("arg=-N&arg=/proc/1/ns/net", 403),

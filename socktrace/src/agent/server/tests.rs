@@ -114,7 +114,7 @@ async fn the_table_is_answered_in_pieces() {
 async fn ask(path: &Path, words: &[OsString], netns: u32) -> Result<(String, Option<Report>), ClientError> {
     let (path, words) = (path.to_owned(), words.to_vec());
     let ask = move || {
-        let question = Question { words: &words, netns, columns: None, accept: TEXT };
+        let question = Question { words: &words, netns, screen: None, accept: TEXT };
         let mut reply = Connection::open(&path)?.ask(&question)?;
         let mut text = Vec::new();
         while reply.next(|bytes| {

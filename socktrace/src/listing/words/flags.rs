@@ -133,7 +133,8 @@ pub(super) static FLAGS: [Flag; 58] = [
             })
         };
         d.columns = list.split(',').map(column).collect::<Result<_, _>>()?;
-        Ok(())
+        // Each is written for every row.
+        at_most(MAX_COLUMNS, d.columns.len(), "--columns: at most 64 columns can be shown")
     })),
     ours(value("", "sort", |d, word| {
         d.order = Order::By(key("--sort", word)?);
@@ -158,6 +159,15 @@ pub(super) static FLAGS: [Flag; 58] = [
     })),
     ours(value("c", "continuous", seconds)),
 ];
+
+/// Columns that can be chosen, repeated ones included.
+const MAX_COLUMNS: usize = 64;
+/// BPF maps that can be named: each takes a descriptor.
+const MAX_MAPS: usize = 64;
+
+fn at_most(most: usize, count: usize, otherwise: &'static str) -> Result<(), UsageError> {
+    if count <= most { Ok(()) } else { Err(UsageError::Clash(otherwise)) }
+}
 
 fn users(draft: &mut Draft) -> &mut Users {
     draft.show.users.get_or_insert_default()
@@ -273,7 +283,7 @@ fn bpf_map_id(draft: &mut Draft, word: &str) -> Result<(), UsageError> {
         BpfMaps::All => Err(UsageError::Clash("--bpf-maps and --bpf-map-id exclude each other")),
         BpfMaps::Ids(ids) => {
             ids.push(id);
-            Ok(())
+            at_most(MAX_MAPS, ids.len(), "--bpf-map-id: at most 64 maps can be shown")
         }
         none @ BpfMaps::None => {
             *none = BpfMaps::Ids(vec![id]);

@@ -12,7 +12,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::query::{self, ParseError};
-use crate::render::ss::{Pick, Show, Takes};
+use crate::render::ss::{Pick, Screen, Show, Takes};
 
 use super::options::{Action, BpfMaps, Format, Key, NetnsChoice, Options, Order};
 use super::selection::Choice;
@@ -93,7 +93,7 @@ pub enum UsageError {
 /// # Errors
 ///
 /// What cannot be understood.
-pub fn parse(words: &[String], screen: Option<usize>) -> Result<Asked, UsageError> {
+pub fn parse(words: &[String], screen: Option<Screen>) -> Result<Asked, UsageError> {
     let mut draft = Draft { header: true, ..Draft::default() };
     draft.show.queues = true;
     let rest = scan::scan(words, &mut draft)?;
@@ -131,7 +131,7 @@ struct Draft {
 }
 
 impl Draft {
-    fn finish(mut self, rest: &[String], screen: Option<usize>) -> Result<Question, UsageError> {
+    fn finish(mut self, rest: &[String], screen: Option<Screen>) -> Result<Question, UsageError> {
         let states =
             query::parse_states(rest).map_err(|error| UsageError::State { error, words: rest.to_vec() })?;
         if let Some(states) = states.states {

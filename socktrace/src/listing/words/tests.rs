@@ -28,6 +28,8 @@ fn columns_are_chosen_by_their_words() {
         ("--columns state,lcal", "--columns: \"lcal\" is not netns, netid, state, recvq, "),
         ("--columns state,", "--columns: \"\" is not netns, "),
         ("--columns state --json", "--columns is for tables; --json tells every field"),
+        (&format!("--columns state{}", ",state".repeat(64)), "--columns: at most 64 columns can be shown"),
+        (&"--bpf-map-id 1 ".repeat(65), "--bpf-map-id: at most 64 maps can be shown"),
     ] {
         let error = try_parse(line).unwrap_err().to_string();
         assert!(error.starts_with(expected), "{line}: {error}");

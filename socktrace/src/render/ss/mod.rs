@@ -13,6 +13,7 @@ mod inet;
 mod layout;
 mod netlink;
 mod packet;
+mod screen;
 mod sctp;
 pub(in crate::render) mod storage;
 mod table;
@@ -26,6 +27,7 @@ mod users;
 mod xdp;
 
 pub use chosen::{Pick, Takes};
+pub use screen::{BadScreen, Screen};
 pub use table::Table;
 
 use crate::socket::{Holder, Opener, Socket, State, UnixName};

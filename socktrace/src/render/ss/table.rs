@@ -6,7 +6,7 @@ use crate::render::names::Names;
 use crate::socket::Proto;
 
 use super::columns::{Align, COLUMNS, Column};
-use super::{Cell, Pick, Row, Show, chosen, layout};
+use super::{Cell, Pick, Row, Screen, Show, chosen, layout};
 
 /// Rows on their way to a writer.
 ///
@@ -93,17 +93,17 @@ impl Table {
 
     /// Writes the rows so far and forgets them; widths are kept, so that a later batch is never narrower.
     ///
-    /// `screen` is the number of columns of the terminal: the columns are then spread over its width. Without one
+    /// With a `screen` the columns are spread over its width. Without one
     /// (a pipe, a file) they are as narrow as their longest cell. Rows end without trailing blanks.
     ///
     /// # Errors
     ///
     /// Those of the writer.
-    pub fn write(&mut self, out: &mut impl Write, screen: Option<usize>) -> io::Result<()> {
+    pub fn write(&mut self, out: &mut impl Write, screen: Option<Screen>) -> io::Result<()> {
         const CHUNK: usize = 64 * 1024;
         let widths = match screen {
             None => layout::compact(&self.columns, &self.widest),
-            Some(screen) => layout::spread(&self.columns, &self.widest, screen),
+            Some(screen) => layout::spread(&self.columns, &self.widest, screen.columns().into()),
         };
         let mut buffer = Vec::with_capacity(CHUNK + CHUNK / 4);
         let mut text = self.text.as_slice();

@@ -74,7 +74,7 @@ fn table_of(
     rows: &[Row<'_>],
     show: Show,
     names: &mut dyn Names,
-    screen: Option<usize>,
+    screen: Option<u16>,
     header: bool,
 ) -> String {
     let mut table = Table::new(show);
@@ -85,7 +85,7 @@ fn table_of(
         table.push(*row, names);
     }
     let mut out = Vec::new();
-    table.write(&mut out, screen).unwrap();
+    table.write(&mut out, screen.and_then(Screen::of)).unwrap();
     String::from_utf8(out).unwrap()
 }
 
