@@ -15,6 +15,7 @@ mod kinds;
 mod owners;
 mod privileges;
 mod refused;
+mod shown;
 mod ss_cases;
 mod ss_ghost;
 mod ss_parity;

@@ -23,6 +23,21 @@ pub fn push_text(out: &mut Vec<u8>, text: &[u8]) {
     }
 }
 
+/// Appends text that stands between double quotes, so that it can be read back byte for byte: as [`push_text`], with
+/// `\"` for a quote and `\\` for a backslash.
+pub fn push_quoted(out: &mut Vec<u8>, text: &[u8]) {
+    // Cutting at an ASCII byte never cuts a character of UTF-8.
+    for part in text.split_inclusive(|byte| matches!(byte, b'"' | b'\\')) {
+        match part.split_last() {
+            Some((last @ (b'"' | b'\\'), before)) => {
+                push_text(out, before);
+                out.extend_from_slice(&[b'\\', *last]);
+            }
+            Some(_) | None => push_text(out, part),
+        }
+    }
+}
+
 /// As [`push_text`], into a new string.
 #[must_use]
 pub fn text(bytes: &[u8]) -> String {
@@ -108,6 +123,43 @@ mod tests {
         check(b"", "");
     }
 
+    /// The text up to the closing quote, and what follows it: what docs/ss-compat.md says that readers do.
+    fn unquoted(mut text: &[u8]) -> (Vec<u8>, &[u8]) {
+        let mut out = Vec::new();
+        loop {
+            match *text {
+                [b'"', ref rest @ ..] => return (out, rest),
+                [b'\\', byte @ (b'"' | b'\\'), ref rest @ ..] => {
+                    out.push(byte);
+                    text = rest;
+                }
+                [b'\\', a, b, c, ref rest @ ..] => {
+                    out.push(((a - b'0') << 6) + ((b - b'0') << 3) + (c - b'0'));
+                    text = rest;
+                }
+                [byte, ref rest @ ..] => {
+                    out.push(byte);
+                    text = rest;
+                }
+                [] => panic!("no closing quote"),
+            }
+        }
+    }
+
+    #[test]
+    fn a_name_cannot_end_its_quotes() {
+        let quoted = |text: &[u8]| {
+            let mut out = Vec::new();
+            push_quoted(&mut out, text);
+            String::from_utf8(out).unwrap()
+        };
+        assert_eq!(quoted(b"x\",pid=1,fd=9)"), "x\\\",pid=1,fd=9)");
+        assert_eq!(quoted(b"a\\b"), "a\\\\b");
+        assert_eq!(quoted(b"a\\012"), "a\\\\012");
+        assert_eq!(quoted(b"a\n"), "a\\012");
+        assert_eq!(quoted("Grüße \"".as_bytes()), "Grüße \\\"");
+    }
+
     #[test]
     fn strings_of_json() {
         fn check(input: &[u8], expected: &str) {
@@ -126,6 +178,17 @@ mod tests {
         #[test]
         fn nothing_hostile_passes(bytes: Vec<u8>) {
             assert!(!text(&bytes).chars().any(is_hostile));
+        }
+
+        #[test]
+        fn what_stands_between_quotes_reads_back(bytes: Vec<u8>, name in "[\"\\\\,=()a0-7\u{1}]{0,15}") {
+            for text in [&bytes[..], name.as_bytes()] {
+                let mut out = Vec::new();
+                push_quoted(&mut out, text);
+                assert!(!String::from_utf8(out.clone()).unwrap().chars().any(is_hostile));
+                out.push(b'"');
+                assert_eq!(unquoted(&out), (text.to_vec(), &b""[..]));
+            }
         }
 
         #[test]

@@ -7,7 +7,7 @@ pub use columns::{Column, Columns};
 
 use super::clock::Clock;
 use super::errno::errno_name;
-use super::escape::push_text;
+use super::escape::{push_quoted, push_text};
 use super::event_json::is_wildcard;
 use super::units::push_ip;
 use crate::socket::{BootNs, Closing, Endpoint, Event, EventKind, Subject};
@@ -274,6 +274,15 @@ impl<'a> Line<'a> {
         let before = self.out.len();
         push_text(self.out, text);
         self.count(self.out.len() - before);
+    }
+
+    /// As [`escaped`](Self::escaped), between quotes.
+    pub(super) fn quoted(&mut self, text: &[u8]) {
+        self.text(b"\"");
+        let before = self.out.len();
+        push_quoted(self.out, text);
+        self.count(self.out.len() - before);
+        self.text(b"\"");
     }
 
     /// A text of somebody else's, if it is known.

@@ -110,9 +110,9 @@ fn socket(subject: &Subject, columns: &Columns, names: &mut dyn Names, line: &mu
     line.column(columns.process);
     match &subject.owner {
         Owner::Exact(process) | Owner::Holder(process) => {
-            line.text(b"users:((\"");
-            line.escaped(process.comm.as_bytes());
-            line.print(format_args!("\",pid={}))", process.pid));
+            line.text(b"users:((");
+            line.quoted(process.comm.as_bytes());
+            line.print(format_args!(",pid={}))", process.pid));
         }
         Owner::Unknown => line.text(b"-"),
     }
@@ -241,7 +241,7 @@ mod tests {
             Layout::Wide,
             &mut NoNames,
             &event(listener.clone(), Proto::Tcp, inet(22), any, Some(b"\x1b[2J\"")),
-            "2026-11-22 15:05:01.123 -        tcp  192.0.2.1:22          *                     users:((\"\\033[2J\"\",pid=812))",
+            "2026-11-22 15:05:01.123 -        tcp  192.0.2.1:22          *                     users:((\"\\033[2J\\\"\",pid=812))",
         );
         let unix = Endpoint::Unix { name: UnixName::from_bytes(b"/run/x.sock"), inode: 5 };
         check(

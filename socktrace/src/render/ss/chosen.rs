@@ -1,6 +1,6 @@
 //! The columns of `--columns`: ss's own, with address and port as one, and what ss has no column for.
 
-use crate::render::escape::push_text;
+use crate::render::escape::{push_quoted, push_text};
 use crate::render::names::Named;
 use crate::render::units::{push_hex, push_i64, push_u32, push_u64};
 use crate::socket::{Cgroup, Opener, Owner};
@@ -131,7 +131,7 @@ fn opener(out: &mut Vec<u8>, cell: &mut Cell<'_>) {
         Owner::Unknown => return,
     };
     push(out, "(\"");
-    push_text(out, process.comm.as_bytes());
+    push_quoted(out, process.comm.as_bytes());
     push(out, "\",pid=");
     push_u32(out, process.pid);
     push(out, ")");

@@ -226,7 +226,7 @@ fn who_holds_it() {
     let plain = Users::default();
     assert_eq!(
         text(&users, plain),
-        "127.0.0.1:ssh 127.0.0.1:4 users:((\"my sshd\",pid=1234,fd=3),(\"a\\033[m\"b\",pid=77,fd=10))\n"
+        "127.0.0.1:ssh 127.0.0.1:4 users:((\"my sshd\",pid=1234,fd=3),(\"a\\033[m\\\"b\",pid=77,fd=10))\n"
     );
     assert_eq!(text(&[], plain), "127.0.0.1:ssh 127.0.0.1:4\n");
     assert_eq!(

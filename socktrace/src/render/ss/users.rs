@@ -1,6 +1,6 @@
 //! The Process cell: ` users:(("sshd",pid=812,fd=3),…)`.
 
-use crate::render::escape::push_text;
+use crate::render::escape::{push_quoted, push_text};
 use crate::render::names::{Named, Names};
 use crate::render::units::push_u32;
 use crate::socket::{Endpoint, Holder, Proto};
@@ -46,7 +46,7 @@ pub(super) fn push_users(out: &mut Vec<u8>, names: &mut dyn Names, style: Users,
 fn push_user(out: &mut Vec<u8>, names: &mut dyn Names, style: Users, user: &Holder) {
     let pid = user.process.pid;
     push(out, "(\"");
-    push_text(out, user.process.comm.as_bytes());
+    push_quoted(out, user.process.comm.as_bytes());
     push(out, "\",pid=");
     push_u32(out, pid);
     if style.threads {

@@ -1,0 +1,19 @@
+//! What is shown of processes, and to whom.
+
+mod closing;
+mod names;
+
+use crate::support::run::{Said, socktrace};
+
+/// Runs `socktrace ss` with these words, which are separated by blanks, as that user and the group of the same number.
+fn ss_as(uid: u32, words: &str) -> Said {
+    use std::os::unix::process::CommandExt as _;
+    let mut command = socktrace(&["ss"]);
+    command.args(words.split(' ')).uid(uid).gid(uid);
+    let output = command.output().unwrap();
+    Said {
+        code: output.status.code(),
+        stdout: String::from_utf8(output.stdout).unwrap(),
+        stderr: String::from_utf8(output.stderr).unwrap(),
+    }
+}
