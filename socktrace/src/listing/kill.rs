@@ -36,7 +36,7 @@ pub(super) struct Killer {
     /// Inodes of the connections of our own session.
     session: FxHashSet<u32>,
     outcome: Outcome,
-    /// A refusal that every other socket would meet too.
+    /// The kernel refused for a reason that holds for every other socket too: they are counted, not tried.
     hopeless: bool,
 }
 
@@ -61,6 +61,10 @@ impl Killer {
             self.outcome.closed += 1;
             return true;
         }
+        if self.hopeless {
+            self.outcome.refused += 1;
+            return false;
+        }
         match self.diag.destroy(&id) {
             Ok(Destroyed::Closed) => {
                 self.outcome.closed += 1;
@@ -76,11 +80,6 @@ impl Killer {
                 false
             }
         }
-    }
-
-    /// Whether it makes sense to try the next one.
-    pub(super) const fn goes_on(&self) -> bool {
-        !self.hopeless
     }
 
     fn refuse(&mut self, reason: String) {

@@ -56,10 +56,7 @@ pub(super) fn list(
         return Ok(report);
     }
 
-    let by_process = plan.filter.needs().processes;
-    let users = by_process || options.needs_users();
-    let threads = options.show.users.is_some_and(|users| users.threads);
-    let search = (users && !threads && !places.recorded).then(Search::begin);
+    let holders = Holders::of(options, places, &plan);
     let mut held = Held::default();
     match options.netns {
         NetnsChoice::Own | NetnsChoice::One(_) => {
@@ -73,20 +70,7 @@ pub(super) fn list(
             }
         }
     }
-    if users {
-        held.find_users(places, threads, search);
-        held.hide_from(hints.viewer, &places.proc);
-        report.denied = held.walk.denied;
-    }
-    if by_process {
-        held.keep(|socket, users, denied| {
-            let processes = match users {
-                [] if denied > 0 => Processes::Unknown,
-                users => Processes::Holders(users),
-            };
-            plans.get(&socket.netns).is_some_and(|plan| plan.passes(socket, processes))
-        });
-    }
+    holders.find(places, hints, &plans, &mut held, &mut report);
     if let Order::By(key) = options.order {
         held.sort(key, &mut names, hints);
     }
@@ -124,6 +108,69 @@ fn streams(options: &Options, plan: &Plan<'_>) -> bool {
         && options.count_by.is_none()
         && options.top.is_none()
         && options.netns != NetnsChoice::All
+}
+
+/// Everything that passes in the calling thread's namespace, with its holders if they are asked for.
+pub(super) fn hold_here(
+    options: &Options,
+    places: &Places,
+    plan: Plan<'_>,
+    hints: Hints<'_>,
+    report: &mut Report,
+) -> Result<Held, Error> {
+    let own = netns::current().unwrap_or(0);
+    let holders = Holders::of(options, places, &plan);
+    let mut held = Held::default();
+    hold(options, places, &plan, own, &mut held, report)?;
+    let plans = FxHashMap::from_iter([(own, plan)]);
+    holders.find(places, hints, &plans, &mut held, report);
+    Ok(held)
+}
+
+/// What is asked of holders.
+struct Holders {
+    /// The filter asks about them.
+    by_process: bool,
+    /// They are wanted at all.
+    wanted: bool,
+    threads: bool,
+    /// Under way while the kernel is asked for sockets.
+    search: Option<Search>,
+}
+
+impl Holders {
+    fn of(options: &Options, places: &Places, plan: &Plan<'_>) -> Self {
+        let by_process = plan.filter.needs().processes;
+        let wanted = by_process || options.needs_users();
+        let threads = options.show.users.is_some_and(|users| users.threads);
+        let search = (wanted && !threads && !places.recorded).then(Search::begin);
+        Self { by_process, wanted, threads, search }
+    }
+
+    /// Finds them, and lets go of the sockets whose holders do not pass.
+    fn find(
+        self,
+        places: &Places,
+        hints: Hints<'_>,
+        plans: &FxHashMap<NetnsId, Plan<'_>>,
+        held: &mut Held,
+        report: &mut Report,
+    ) {
+        if self.wanted {
+            held.find_users(places, self.threads, self.search);
+            held.hide_from(hints.viewer, &places.proc);
+            report.denied = held.walk.denied;
+        }
+        if self.by_process {
+            held.keep(|socket, users, denied| {
+                let processes = match users {
+                    [] if denied > 0 => Processes::Unknown,
+                    users => Processes::Holders(users),
+                };
+                plans.get(&socket.netns).is_some_and(|plan| plan.passes(socket, processes))
+            });
+        }
+    }
 }
 
 /// Holds what a namespace has.

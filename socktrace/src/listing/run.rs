@@ -8,13 +8,11 @@ use serde::{Deserialize, Serialize};
 
 use crate::kernel::netns::Netns;
 use crate::kernel::selinux;
-use crate::query::Processes;
-use crate::render::ss::Row;
 
 use super::answer::Answer;
 use super::error::Error;
 use super::hints::Hints;
-use super::list::{dump_all, list};
+use super::list::{hold_here, list};
 use super::names::Directory;
 use super::options::{Action, Format, NetnsChoice, Options};
 use super::plan::Plan;
@@ -144,15 +142,12 @@ fn kill(
 ) -> Result<Report, Error> {
     let mut names = Directory::new(places.proc.clone(), &places.port_range());
     let plan = Plan::new(options, &names, hints)?;
+    let mut report = Report { mixed: plan.filter.mixes_and_or(), ..Report::default() };
+    // Before anything is closed: what is closed has no holder any more.
+    let held = hold_here(options, places, plan, hints, &mut report)?;
     let mut answer = Answer::new(options, &mut names, hints, None, out);
     let mut killer = kill::Killer::new(places, dry_run, force)?;
-    let mut report = Report { mixed: plan.filter.mixes_and_or(), ..Report::default() };
-    dump_all(&plan.request(places), &mut report, |socket| {
-        if plan.passes(&socket, Processes::Unknown) && killer.close(&socket) {
-            answer.row(&Row::of(&socket))?;
-        }
-        Ok(killer.goes_on())
-    })?;
+    held.each(|row| if killer.close(row.socket) { answer.row(row) } else { Ok(()) })?;
     report.rows = answer.finish()?;
     report.kill = Some(killer.outcome());
     Ok(report)
