@@ -218,3 +218,25 @@ fn it_ends_cleanly_however_it_is_ended() {
     let mut events = Running::start(&["events", "--direct", "--for", "0.1", "--json"]);
     assert_eq!(events.ends().code(), Some(0));
 }
+
+#[test]
+fn times_are_of_the_zone_that_tz_names() {
+    if !may_trace("times_are_of_the_zone_that_tz_names") {
+        return;
+    }
+    let mut actor = Actor::alone("zoned");
+    let day = 24 * 3600;
+    for zone in [":Asia/Tokyo", "Asia/Tokyo", "JST-9"] {
+        let mut command = socktrace(&["events", "--direct", "--pid", &actor.pid().to_string()]);
+        let events = Running::spawn(command.env("TZ", zone).current_dir("/"));
+        events.says("socktrace: tracing");
+        actor.does("udp-bind 127.0.0.1");
+        actor.does("udp-close");
+        let line = std::iter::from_fn(|| events.line()).find(|line| line.contains(" bind ")).unwrap();
+        let parts: Vec<i64> = line[..8].split(':').map(|part| part.parse().unwrap()).collect();
+        let shown = parts[0] * 3600 + parts[1] * 60 + parts[2];
+        let now = jiff::Timestamp::now().as_second() + 9 * 3600;
+        let late = (now - shown).rem_euclid(day);
+        assert!(late < 600, "{zone}: {line} is {late} s ago");
+    }
+}

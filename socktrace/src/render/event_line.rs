@@ -189,9 +189,9 @@ fn details(event: &Event, layout: Layout, line: &mut Line<'_>) {
                 line.field(format_args!("after {}", Micros(*us)));
             }
         }
-        EventKind::Close { duration_us, closing, .. } => {
+        EventKind::Close { duration_us, closing, found } => {
             if let Some(us) = duration_us {
-                line.field(format_args!("{}", Micros(*us)));
+                line.field(format_args!("{}", Lifetime { us: *us, is_bound: *found }));
             }
             if let Some(closing) = closing {
                 totals(closing, layout, line);
@@ -361,6 +361,19 @@ impl std::fmt::Display for Micros {
             60_000_000..3_600_000_000 => write!(f, "{}m{:02}s", seconds / 60, seconds % 60),
             3_600_000_000.. => write!(f, "{}h{:02}m", seconds / 3600, seconds / 60 % 60),
         }
+    }
+}
+
+/// How long a socket was open. Where its end was found by a pass over the kernel's tables, the time of the pass is an upper
+/// bound.
+pub(super) struct Lifetime {
+    pub(super) us: u64,
+    pub(super) is_bound: bool,
+}
+
+impl std::fmt::Display for Lifetime {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}{}", if self.is_bound { "≤" } else { "" }, Micros(self.us))
     }
 }
 

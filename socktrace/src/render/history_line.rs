@@ -3,7 +3,7 @@
 
 use super::clock::Clock;
 use super::event_json::is_wildcard;
-use super::event_line::{Layout, Line, Micros, Style, endpoint, error, totals};
+use super::event_line::{Layout, Lifetime, Line, Style, endpoint, error, totals};
 use super::names::{Named, Names};
 use crate::socket::{Closing, Endpoint, Event, EventKind, Owner, Proto, Subject};
 
@@ -46,8 +46,16 @@ pub fn header(style: Style, out: &mut Vec<u8>) {
     line.end();
 }
 
-/// Appends the line of a `close` or `connect_failed`, and a newline.
-pub fn line(event: &Event, clock: &Clock, style: Style, names: &mut dyn Names, out: &mut Vec<u8>) {
+/// Appends the line of a `close` or `connect_failed`, and a newline. `missed`: a dump found the end, so that the lifetime is
+/// an upper bound.
+pub fn line(
+    event: &Event,
+    missed: bool,
+    clock: &Clock,
+    style: Style,
+    names: &mut dyn Names,
+    out: &mut Vec<u8>,
+) {
     let columns = columns(style.layout);
     let mut line = Line::new(out);
     let (lifetime, totals, errno) = end(&event.kind);
@@ -58,7 +66,10 @@ pub fn line(event: &Event, clock: &Clock, style: Style, names: &mut dyn Names, o
     });
     line.column(columns.lifetime);
     match lifetime {
-        Some(us) => line.print(format_args!("{}", Micros(us))),
+        Some(us) => {
+            let is_bound = missed || matches!(event.kind, EventKind::Close { found: true, .. });
+            line.print(format_args!("{}", Lifetime { us, is_bound }));
+        }
         None => line.text(b"-"),
     }
     line.column(columns.proto);
@@ -197,7 +208,7 @@ mod tests {
     #[track_caller]
     fn check(layout: Layout, names: &mut dyn Names, event: &Event, expected: &str) {
         let mut out = Vec::new();
-        line(event, &CLOCK, style(layout), names, &mut out);
+        line(event, false, &CLOCK, style(layout), names, &mut out);
         assert_eq!(String::from_utf8(out).unwrap(), format!("{expected}\n"));
     }
 
@@ -247,8 +258,22 @@ mod tests {
         check(
             Layout::Wide,
             &mut NoNames,
-            &event(listener, Proto::UnixStream, unix, Endpoint::None, None),
+            &event(listener, Proto::UnixStream, unix.clone(), Endpoint::None, None),
             "2026-11-22 15:05:01.123 -        unix /run/x.sock           -                     -",
         );
+        let found = EventKind::Close { found: true, duration_us: Some(128_900), closing: None };
+        check(
+            Layout::Wide,
+            &mut NoNames,
+            &event(found, Proto::UnixStream, unix, Endpoint::None, None),
+            "2026-11-22 15:05:01.123 ≤128.9ms unix /run/x.sock           -                     -",
+        );
+    }
+
+    #[test]
+    fn an_end_whose_event_was_lost_has_a_bound() {
+        let mut out = Vec::new();
+        line(&closed(), true, &CLOCK, style(Layout::Narrow), &mut NoNames, &mut out);
+        assert!(String::from_utf8(out).unwrap().starts_with("11-22 15:05:01 ≤19.1ms tcp  192.0.2.1:40000"));
     }
 }

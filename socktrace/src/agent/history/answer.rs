@@ -167,7 +167,7 @@ impl Lines {
             Format::Json => event_json::encode_ended(event, missed, &self.clock, &mut self.line),
             Format::Lines { style, .. } => {
                 let names = &mut *self.names;
-                history_line::line(event, &self.clock, style, names, &mut self.line);
+                history_line::line(event, missed, &self.clock, style, names, &mut self.line);
             }
         }
         out.write_all(&self.line)

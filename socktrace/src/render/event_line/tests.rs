@@ -112,7 +112,9 @@ fn an_unfinished_close_says_what_it_knows() {
         reset: None,
         ..closing()
     };
+    let found = EventKind::Close { found: true, duration_us: Some(128_900), closing: None };
     for (event, expected) in [
+        (event(found, closed()), "curl            ≤128.9ms"),
         (close(None, None), "curl"),
         (close(Some(999), None), "curl            999us"),
         (close(None, Some(Box::new(quiet))), "curl            sent 512B/5 received 12.3kB/6"),
