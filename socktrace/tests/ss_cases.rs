@@ -1,7 +1,9 @@
 //! What `socktrace ss` does beyond printing ss's bytes: recorded files, closing, watching, errors, JSON.
 
 mod arranged;
+mod devices;
 mod early;
+mod elsewhere;
 mod recorded;
 
 use std::collections::BTreeSet;
@@ -121,6 +123,26 @@ fn destroyed_sockets_are_told_at_once() {
         // Its Recv-Q may count the peer's FIN.
         assert!(line.starts_with("UNCONN "), "{line}");
         assert!(line.ends_with(&format!("      0      127.0.0.1:{port} 127.0.0.1:8080")), "{line}");
+    });
+}
+
+#[test]
+fn a_queue_of_minus_one_is_no_number_of_bytes() {
+    in_own_netns(|| {
+        let running = Running::start(&["ss", "--direct", "-EuaneH", "--json", "sport", "=", ":8080"]);
+        crate::support::wait_for("the watch", || {
+            let sockets = ss("-Hf netlink -ap src netlink:tcpdiag").stdout;
+            sockets.contains(&format!("socktrace/{}", running.pid())).then_some(())
+        });
+        drop(std::net::UdpSocket::bind("127.0.0.1:8080").unwrap());
+        let line = running.line().expect("an event");
+        let event: Value = serde_json::from_str(&line).unwrap();
+        assert_eq!(event["netid"], "udp", "{line}");
+        for queue in ["recv_q", "send_q"] {
+            let bytes = event.get(queue).and_then(Value::as_u64);
+            assert!(bytes.is_none_or(|bytes| bytes < 1 << 31), "{line}");
+        }
+        assert!(event.get("send_q").is_none(), "as ss shows it: -1: {line}");
     });
 }
 

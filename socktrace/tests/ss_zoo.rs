@@ -9,10 +9,10 @@ use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 use std::os::linux::net::SocketAddrExt;
 use std::os::unix::net::{SocketAddr as UnixAddr, UnixDatagram, UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use crate::ss_ghost::Ghost;
+use crate::support::ip;
 pub(crate) use plain::socket;
 use plain::{bind, bind_packet, call, connect, listen, md5_key, set, set_int, socket_pair};
 
@@ -329,10 +329,4 @@ impl Zoo {
     pub(crate) fn folder(&self) -> &Path {
         &self.folder
     }
-}
-
-/// Runs `ip` with these words.
-fn ip(words: &str) {
-    let output = Command::new("ip").args(words.split(' ')).output().expect("ip of iproute2");
-    assert!(output.status.success(), "ip {words}: {}", String::from_utf8_lossy(&output.stderr));
 }

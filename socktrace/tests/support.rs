@@ -6,12 +6,14 @@ pub(crate) mod run;
 mod sharing;
 mod uring;
 
+use std::fs::File;
 use std::io::Write;
 use std::ops::ControlFlow;
 use std::os::fd::AsRawFd;
+use std::process::Command;
 use std::time::{Duration, Instant};
 
-use nix::sched::{CloneFlags, unshare};
+use nix::sched::{CloneFlags, setns, unshare};
 use socktrace::kernel::netlink::{Netlink, Protocol, Request};
 use socktrace::socket::Cookie;
 
@@ -25,6 +27,24 @@ pub(crate) fn in_own_netns<T: Send>(test: impl FnOnce() -> T + Send) -> T {
         });
         thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
     })
+}
+
+/// Does something on a thread that is in the namespace of the test's process.
+pub(crate) fn on_host<T: Send>(does: impl FnOnce() -> T + Send) -> T {
+    let host = File::open(format!("/proc/{}/ns/net", std::process::id())).expect("our own");
+    std::thread::scope(|scope| {
+        let thread = scope.spawn(|| {
+            setns(&host, CloneFlags::CLONE_NEWNET).expect("root");
+            does()
+        });
+        thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+    })
+}
+
+/// `ip` of iproute2, in the calling thread's namespace.
+pub(crate) fn ip(words: &str) {
+    let output = Command::new("ip").args(words.split(' ')).output().expect("ip of iproute2");
+    assert!(output.status.success(), "ip {words}: {}", String::from_utf8_lossy(&output.stderr));
 }
 
 /// `ip link set lo up`.

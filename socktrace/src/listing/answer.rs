@@ -125,6 +125,11 @@ impl<'a, W: Write> Answer<'a, W> {
         }
     }
 
+    /// Whether there has been no row yet.
+    pub(super) const fn is_empty(&self) -> bool {
+        self.rows == 0
+    }
+
     /// How many rows may be kept back from [`rows`](Self::rows).
     pub(super) const fn batch(&self) -> usize {
         match self.format {

@@ -62,14 +62,13 @@ impl Held {
         names: &mut Directory,
         out: &mut impl Write,
     ) -> Result<usize, Error> {
-        let mut counts: FxHashMap<Vec<u8>, u64> = FxHashMap::default();
+        let mut counts: FxHashMap<Group, u64> = FxHashMap::default();
         self.each(|row| {
-            let mut name = Vec::new();
-            push_name(&mut name, key, row, names);
-            *counts.entry(name).or_default() += 1;
+            *counts.entry(group(key, row, names)).or_default() += 1;
             Ok(())
         })?;
-        let mut counts: Vec<_> = counts.into_iter().collect();
+        let mut counts: Vec<_> =
+            counts.into_iter().map(|(Group { name, .. }, count)| (name, count)).collect();
         counts.sort_unstable_by(|(a_name, a), (b_name, b)| b.cmp(a).then_with(|| a_name.cmp(b_name)));
         counts.truncate(options.top.unwrap_or(usize::MAX));
         let mut text = Vec::new();
@@ -105,7 +104,7 @@ fn rank(key: Key, row: &Row<'_>, names: &mut Directory) -> Rank {
         Rank::Largest(std::cmp::Reverse(value))
     };
     let end = |end: &Endpoint, names: &mut Directory| match end {
-        Endpoint::Inet { addr, port } => Rank::End(*addr, *port),
+        Endpoint::Inet { addr, port } => Rank::End(addr.to_canonical(), *port),
         _ => {
             let mut name = Vec::new();
             push_end(&mut name, end, true, names);
@@ -113,8 +112,9 @@ fn rank(key: Key, row: &Row<'_>, names: &mut Directory) -> Rank {
         }
     };
     match key {
-        Key::RecvQ => Rank::Largest(std::cmp::Reverse(Some(socket.recv_q.into()))),
-        Key::SendQ => Rank::Largest(std::cmp::Reverse(Some(socket.send_q.into()))),
+        // Signed, as they are shown.
+        Key::RecvQ => Rank::Largest(std::cmp::Reverse(u64::try_from(socket.recv_q.cast_signed()).ok())),
+        Key::SendQ => Rank::Largest(std::cmp::Reverse(u64::try_from(socket.send_q.cast_signed()).ok())),
         Key::Rtt => info(tcp::RTT),
         Key::Retrans => info(tcp::TOTAL_RETRANS),
         Key::BytesSent => info(tcp::BYTES_SENT),
@@ -132,6 +132,38 @@ fn rank(key: Key, row: &Row<'_>, names: &mut Directory) -> Rank {
             Rank::Text(name)
         }
     }
+}
+
+/// A group of rows: what makes two of the same name two, and its name.
+#[derive(PartialEq, Eq, Hash)]
+struct Group {
+    id: u32,
+    name: Vec<u8>,
+}
+
+fn group(key: Key, row: &Row<'_>, names: &mut Directory) -> Group {
+    let id = match key {
+        // Two users, or namespaces, may be called alike.
+        Key::User => row.socket.uid.unwrap_or(0),
+        Key::Netns => row.socket.netns,
+        Key::State
+        | Key::Local
+        | Key::LocalPort
+        | Key::Peer
+        | Key::PeerPort
+        | Key::RecvQ
+        | Key::SendQ
+        | Key::Process
+        | Key::Netid
+        | Key::Rtt
+        | Key::Retrans
+        | Key::BytesSent
+        | Key::BytesReceived
+        | Key::Age => 0,
+    };
+    let mut name = Vec::new();
+    push_name(&mut name, key, row, names);
+    Group { id, name }
 }
 
 /// What a group of rows is called.
@@ -173,6 +205,8 @@ fn push_name(out: &mut Vec<u8>, key: Key, row: &Row<'_>, names: &mut Directory) 
 fn push_end(out: &mut Vec<u8>, end: &Endpoint, port: bool, names: &mut Directory) {
     match end {
         Endpoint::Inet { addr, port: number } => {
+            // A v4-mapped address is the IPv4 address, as in filters.
+            let addr = &addr.to_canonical();
             let bracket = port && addr.is_ipv6();
             out.extend_from_slice(if bracket { b"[" } else { b"" });
             push_ip(out, *addr);

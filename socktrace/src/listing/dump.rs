@@ -187,12 +187,8 @@ impl Dump<'_> {
     }
 
     fn proc_file(&self, table: ProcTable) -> Option<PathBuf> {
-        let places = self.request.places;
         let name = table.file_name()?;
-        let elsewhere = places.elsewhere(&format!("NET_{}", name.to_uppercase()));
-        // `/proc/net` is the namespace of the process, not of this thread.
-        let folder = if places.recorded { places.proc.join("net") } else { "/proc/thread-self/net".into() };
-        Some(elsewhere.unwrap_or_else(|| folder.join(name)))
+        Some(self.request.places.proc_net(&name.to_uppercase(), name))
     }
 
     /// From a file. As in ss only families and the filter count: a recorded dump was made with its states.

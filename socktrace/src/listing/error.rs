@@ -65,6 +65,12 @@ impl Error {
         matches!(self, Self::Output(error) if error.kind() == io::ErrorKind::BrokenPipe)
     }
 
+    /// Whether it is a damaged file: what was read of it before is shown all the same.
+    #[must_use]
+    pub const fn is_damage(&self) -> bool {
+        matches!(self, Self::Recorded { .. } | Self::Procfs(ProcNetError::Line { .. }))
+    }
+
     /// Whether the words were wrong, not the world.
     #[must_use]
     pub const fn is_usage(&self) -> bool {

@@ -42,7 +42,7 @@ pub(super) fn list(
             answer.align_each_family();
         }
         let mut batch = Vec::with_capacity(answer.batch());
-        dump_all(&plan.request(places), &mut report, |socket| {
+        let dumped = dump_all(&plan.request(places), &mut report, |socket| {
             if plan.passes(&socket, Processes::Unknown) {
                 batch.push(socket);
                 if batch.len() == answer.batch() {
@@ -50,17 +50,18 @@ pub(super) fn list(
                 }
             }
             Ok(true)
-        })?;
+        });
+        let damage = damage(dumped)?;
         answer.rows(&mut batch)?;
-        report.rows = answer.finish()?;
-        return Ok(report);
+        return end(answer, report, damage);
     }
 
     let holders = Holders::of(options, places, &plan);
     let mut held = Held::default();
+    let mut damage = None;
     match options.netns {
         NetnsChoice::Own | NetnsChoice::One(_) => {
-            hold(options, places, &plan, own, &mut held, &mut report)?;
+            damage = self::damage(hold(options, places, &plan, own, &mut held, &mut report))?;
             plans.insert(own, plan);
         }
         NetnsChoice::All => {
@@ -76,7 +77,7 @@ pub(super) fn list(
     }
     if let Some(key) = options.count_by {
         report.rows = held.count(key, options, &mut names, out)?;
-        return Ok(report);
+        return damage.map_or(Ok(report), Err);
     }
     held.sockets.truncate(options.top.unwrap_or(usize::MAX));
     if options.show.resolve {
@@ -90,8 +91,27 @@ pub(super) fn list(
         report.unowned += usize::from(row.users.is_empty());
         answer.row(row)
     })?;
-    report.rows = answer.finish()?;
-    Ok(report)
+    end(answer, report, damage)
+}
+
+/// What is to be said of a file that is damaged, once the rows that it has are shown.
+fn damage(dumped: Result<(), Error>) -> Result<Option<Error>, Error> {
+    match dumped {
+        Err(error) if error.is_damage() => Ok(Some(error)),
+        dumped => dumped.map(|()| None),
+    }
+}
+
+/// Writes what is left.
+fn end<W: Write>(answer: Answer<'_, W>, mut report: Report, damage: Option<Error>) -> Result<Report, Error> {
+    match damage {
+        // A heading without rows would look like an answer.
+        Some(error) if answer.is_empty() => Err(error),
+        damage => {
+            report.rows = answer.finish()?;
+            damage.map_or(Ok(report), Err)
+        }
+    }
 }
 
 /// Whether rows can be written as they come.

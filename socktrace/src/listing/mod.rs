@@ -28,4 +28,3 @@ pub use kill::Outcome;
 pub use places::Places;
 pub use rounds::Rounds;
 pub use run::{Report, run, run_round, run_with};
-pub use summary::Summary;

@@ -53,10 +53,12 @@ impl Places {
         *self == Self::default()
     }
 
-    /// A file of `net/`.
+    /// A file of `net/`, of the calling thread's namespace. `variable` is what follows `PROC_NET_`.
     #[must_use]
     pub fn proc_net(&self, variable: &str, name: &str) -> PathBuf {
-        self.elsewhere(&format!("NET_{variable}")).unwrap_or_else(|| self.proc.join("net").join(name))
+        // `/proc/net` is the namespace of the process, not of this thread.
+        let net = if self.recorded { "net" } else { "thread-self/net" };
+        self.elsewhere(&format!("NET_{variable}")).unwrap_or_else(|| self.proc.join(net).join(name))
     }
 
     /// The range of local ports.
@@ -94,5 +96,10 @@ mod tests {
         assert_eq!(places.port_range(), PathBuf::from("/tmp/range"));
         assert_eq!(places.tcpdiag, Some(PathBuf::from("/tmp/dump")));
         assert!(Places::from_variables([]).are_usual());
+        assert_eq!(
+            Places::default().proc_net("SNMP", "snmp"),
+            PathBuf::from("/proc/thread-self/net/snmp"),
+            "the namespace is the thread's"
+        );
     }
 }

@@ -70,7 +70,8 @@ impl Rounds {
 }
 
 fn changed(before: &Before, now: &Before) -> Option<Delta> {
-    let difference = |a: u32, b: u32| i64::from(b) - i64::from(a);
+    // Signed, as the kernel counts.
+    let difference = |a: u32, b: u32| i64::from(b.cast_signed()) - i64::from(a.cast_signed());
     let grown = |a: Option<u64>, b: Option<u64>| a.zip(b).map_or(0, |(a, b)| b.saturating_sub(a));
     let delta = Delta::Changed {
         was: (before.state != now.state).then_some(before.state),

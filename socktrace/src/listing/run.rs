@@ -14,11 +14,10 @@ use super::error::Error;
 use super::hints::Hints;
 use super::list::{hold_here, list};
 use super::names::Directory;
-use super::options::{Action, Format, NetnsChoice, Options};
+use super::options::{Action, NetnsChoice, Options};
 use super::plan::Plan;
 use super::rounds::Rounds;
-use super::summary::Summary;
-use super::{Places, events, kill, record};
+use super::{Places, events, kill, record, summary};
 
 /// What is to be said beside the answer.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -107,12 +106,7 @@ fn run_here(
     out: &mut impl Write,
 ) -> Result<Report, Error> {
     if options.summary {
-        let summary = Summary::read(places)?;
-        match options.format {
-            Format::Text { .. } => summary.write_text(out),
-            Format::Json => summary.write_json(out),
-        }
-        .map_err(Error::Output)?;
+        summary::write(options, places, &mut Report::default(), out)?;
     }
     match &options.action {
         Action::Nothing => out.flush().map(|()| Report::default()).map_err(Error::Output),

@@ -5,39 +5,81 @@
 use std::fs;
 use std::io::{self, Write};
 
+use crate::kernel::netns;
+use crate::render::escape;
+use crate::socket::NetnsId;
+
 use super::Places;
 use super::error::Error;
+use super::namespaces::{self, Label};
+use super::options::{Format, NetnsChoice, Options};
+use super::run::Report;
 
 /// Counts as procfs has them; a line that is not there counts 0.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Summary {
+struct Summary {
     /// Sockets of every kind.
-    pub sockets: i64,
+    sockets: i64,
     /// TCP sockets in memory, TIME-WAIT not counted.
-    pub tcp_allocated: i64,
+    tcp_allocated: i64,
     /// Established ones.
-    pub tcp_established: i64,
+    tcp_established: i64,
     /// Those that no process holds.
-    pub tcp_orphaned: i64,
+    tcp_orphaned: i64,
     /// Those in TIME-WAIT.
-    pub tcp_timewait: i64,
+    tcp_timewait: i64,
     /// By transport: IPv4, IPv6.
-    pub raw: [i64; 2],
-    /// Likewise.
-    pub udp: [i64; 2],
-    /// Likewise; those that can be found by their address.
-    pub tcp: [i64; 2],
+    raw: [i64; 2],
+    /// By transport.
+    udp: [i64; 2],
+    /// Those that can be found by their address.
+    tcp: [i64; 2],
     /// Datagrams being put together.
-    pub fragments: [i64; 2],
+    fragments: [i64; 2],
+}
+
+/// Writes the summary of the calling thread's namespace, or one of each where all were asked for: each begins with what
+/// its namespace is called.
+pub(super) fn write(
+    options: &Options,
+    places: &Places,
+    report: &mut Report,
+    out: &mut impl Write,
+) -> Result<(), Error> {
+    let mut one = |summary: Summary, of: Option<(NetnsId, Label)>| {
+        match options.format {
+            Format::Text { .. } => {
+                let heading = of.map_or(Ok(()), |(_, label)| {
+                    writeln!(out, "Netns: {}", escape::text(label.text.as_bytes()))
+                });
+                heading.and_then(|()| summary.write_text(out))
+            }
+            Format::Json => summary.write_json(of.as_ref().map(|(id, label)| (*id, label)), out),
+        }
+        .map_err(Error::Output)
+    };
+    match options.netns {
+        NetnsChoice::Own | NetnsChoice::One(_) => one(Summary::read(places)?, None),
+        NetnsChoice::All => {
+            let own = netns::current().unwrap_or(0);
+            for netns in namespaces::all(report) {
+                match netns.run(|| Summary::read(places)) {
+                    Ok(summary) => {
+                        let label = namespaces::label(&netns, own, &places.proc);
+                        one(summary?, Some((netns.id, label)))?;
+                    }
+                    Err(error) if error.is_gone() => {}
+                    Err(error) => return Err(error.into()),
+                }
+            }
+            Ok(())
+        }
+    }
 }
 
 impl Summary {
-    /// Reads it.
-    ///
-    /// # Errors
-    ///
-    /// `net/sockstat` cannot be read; the other two files may be missing.
-    pub fn read(places: &Places) -> Result<Self, Error> {
+    /// Reads it. `net/sockstat` must be there, the other two files may be missing.
+    fn read(places: &Places) -> Result<Self, Error> {
         let path = places.proc_net("SOCKSTAT", "sockstat");
         let v4 = fs::read_to_string(&path).map_err(|source| Error::File { action: "read", path, source })?;
         let text = |variable, name| fs::read_to_string(places.proc_net(variable, name)).unwrap_or_default();
@@ -70,11 +112,7 @@ impl Summary {
     }
 
     /// As ss prints it.
-    ///
-    /// # Errors
-    ///
-    /// Those of the writer.
-    pub fn write_text(&self, out: &mut impl Write) -> io::Result<()> {
+    fn write_text(&self, out: &mut impl Write) -> io::Result<()> {
         writeln!(out, "Total: {}", self.sockets)?;
         writeln!(
             out,
@@ -100,14 +138,10 @@ impl Summary {
         writeln!(out)
     }
 
-    /// As one JSON object.
-    ///
-    /// # Errors
-    ///
-    /// Those of the writer.
-    pub fn write_json(&self, out: &mut impl Write) -> io::Result<()> {
+    /// As one JSON object, with its namespace where there may be several.
+    fn write_json(&self, of: Option<(NetnsId, &Label)>, out: &mut impl Write) -> io::Result<()> {
         let pair = |[v4, v6]: [i64; 2]| serde_json::json!({ "total": v4 + v6, "inet": v4, "inet6": v6 });
-        let object = serde_json::json!({
+        let mut object = serde_json::json!({
             "sockets": self.sockets,
             "tcp_states": {
                 "total": self.tcp_allocated + self.tcp_timewait,
@@ -121,6 +155,15 @@ impl Summary {
             "tcp": pair(self.tcp),
             "fragments": pair(self.fragments),
         });
+        if let Some((netns, label)) = of {
+            object["netns"] = netns.into();
+            if let Some(name) = &label.name {
+                object["netns_name"] = name.as_str().into();
+            }
+            if let Some(pid) = label.pid {
+                object["netns_pid"] = pid.into();
+            }
+        }
         writeln!(out, "{object}")
     }
 }

@@ -121,8 +121,8 @@ impl<'a> Facts<'a> {
             cookie: socket.cookie,
             netns: socket.netns,
             uid: socket.uid,
-            recv_q: Some(socket.recv_q),
-            send_q: Some(socket.send_q),
+            recv_q: counted(socket.recv_q),
+            send_q: counted(socket.send_q),
             processes: Processes::Unknown,
             rtt_us: rtt_us.filter(|&rtt| rtt != 0),
             retrans,
@@ -181,6 +181,11 @@ impl<'a> Facts<'a> {
             port_range: DEFAULT_PORT_RANGE,
         }
     }
+}
+
+/// A queue's bytes. The kernel says -1 for a UDP socket that is being destroyed, which is no number of bytes.
+fn counted(bytes: u32) -> Option<u32> {
+    (bytes.cast_signed() >= 0).then_some(bytes)
 }
 
 /// Whether it is no mini-socket: those have no cgroup. A TIME-WAIT one may say FIN-WAIT-2; its timer tells.

@@ -50,6 +50,27 @@ fn rows_in_another_order_and_counted() {
 }
 
 #[test]
+fn a_mapped_peer_and_the_same_peer_are_counted_as_one() {
+    in_own_netns(|| {
+        let dual = TcpListener::bind("[::]:8080").unwrap();
+        let four = TcpListener::bind("127.0.0.1:8081").unwrap();
+        let clients: Vec<_> = [("127.0.0.1", 8080), ("127.0.0.1", 8081), ("::1", 8080)]
+            .map(|to| TcpStream::connect(to).unwrap())
+            .into();
+        let _accepted = [dual.accept().unwrap(), four.accept().unwrap(), dual.accept().unwrap()];
+        // Two clients, what was accepted of them, one of which has its addresses mapped.
+        assert!(ss("-Htn").stdout.contains("[::ffff:127.0.0.1]"));
+        assert_eq!(ss("-Htn --count-by peer").stdout, "      4 127.0.0.1\n      2 ::1\n");
+        let local = ss("-Htn --count-by local sport = :8080").stdout;
+        assert_eq!(local, "      1 127.0.0.1:8080\n      1 [::1]:8080\n");
+        let sorted = ss("-Htn --sort peer").stdout;
+        let versions: Vec<bool> = sorted.lines().map(|line| line.contains("[::1]")).collect();
+        assert_eq!(versions, [false, false, false, false, true, true], "{sorted}");
+        drop(clients);
+    });
+}
+
+#[test]
 fn every_namespace_and_what_it_is_called() {
     let _here = TcpListener::bind("127.0.0.1:0").unwrap();
     in_own_netns(|| {

@@ -50,9 +50,7 @@ impl Directory {
         match of {
             Named::Service { proto, port } => self.service_name(proto, port).map(Into::into),
             Named::Host(addr) => resolver::name_of(addr).map(|name| name.into_bytes().into()),
-            Named::Interface(index) => {
-                nix::net::if_::if_indextoname(index).ok().map(|name| name.to_bytes().into())
-            }
+            Named::Interface(index) => interface(index),
             Named::IpProtocol(number) => self.protocols().name(number).map(Into::into),
             Named::NetlinkProtocol(number) => {
                 let names = self.netlink.get_or_init(files::netlink_protocols);
@@ -83,6 +81,13 @@ impl Directory {
             _ => services.name(port, "tcp"),
         }
     }
+}
+
+/// The name of an interface of this thread's namespace.
+fn interface(index: u32) -> Option<Box<[u8]>> {
+    let name = nix::net::if_::if_indextoname(index).ok()?;
+    // What nix returns for an index that nobody has.
+    (!name.is_empty()).then(|| name.to_bytes().into())
 }
 
 /// The name of the process in that directory.

@@ -26,8 +26,8 @@ pub fn encode(out: &mut Vec<u8>, row: &Row<'_>, show: &Show, names: &mut dyn Nam
     object.word("netid", socket.proto.netid());
     object.word("family", socket.family.name());
     object.word("state", socket.state.word());
-    object.number("recv_q", socket.recv_q);
-    object.number("send_q", socket.send_q);
+    object.maybe_number("recv_q", counted(socket.recv_q));
+    object.maybe_number("send_q", counted(socket.send_q));
     endpoints(&mut object, socket, row, names);
     if socket.ifindex != 0 {
         interface(&mut object, names, socket.ifindex);
@@ -69,6 +69,12 @@ pub fn encode(out: &mut Vec<u8>, row: &Row<'_>, show: &Show, names: &mut dyn Nam
     }
     object.close();
     out.push(b'\n');
+}
+
+/// A count that the kernel keeps signed and sends as it is: below 0 it counts nothing (-1 for the queue of a UDP socket
+/// that is being destroyed).
+pub(super) fn counted(value: u32) -> Option<u32> {
+    (value.cast_signed() >= 0).then_some(value)
 }
 
 fn push_delta(object: &mut Object<'_>, delta: Delta) {
@@ -168,7 +174,8 @@ fn unix_name(object: &mut Object<'_>, key: &'static str, name: &UnixName) {
 }
 
 fn interface(object: &mut Object<'_>, names: &mut dyn Names, ifindex: u32) {
-    object.number("ifindex", ifindex);
+    // A packet socket whose device has gone has -1.
+    object.maybe_number("ifindex", counted(ifindex));
     if let Some(name) = names.name(Named::Interface(ifindex)) {
         object.text("interface", name);
     }
@@ -225,7 +232,8 @@ fn details(object: &mut Object<'_>, socket: &Socket, detail: &Detail, show: &Sho
     {
         object.object("skmem", |object| {
             for (key, value) in MEMORY.iter().zip(skmem) {
-                object.number(key, *value);
+                // Drops alone are counted without a sign.
+                object.maybe_number(key, if *key == "drops" { Some(*value) } else { counted(*value) });
             }
         });
     }

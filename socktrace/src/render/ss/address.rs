@@ -119,7 +119,8 @@ fn unix_name(out: &mut Vec<u8>, name: &UnixName) {
     push_text(out, name.as_bytes());
 }
 
-fn interface(out: &mut Vec<u8>, names: &mut dyn Names, ifindex: u32) {
+/// Its name, or `if4` for one that has none.
+pub(super) fn interface(out: &mut Vec<u8>, names: &mut dyn Names, ifindex: u32) {
     match names.name(Named::Interface(ifindex)) {
         Some(name) => push_text(out, name),
         None => {

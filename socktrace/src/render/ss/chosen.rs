@@ -2,11 +2,11 @@
 
 use crate::render::escape::{push_quoted, push_text};
 use crate::render::names::Named;
-use crate::render::units::{push_hex, push_i64, push_u32, push_u64};
+use crate::render::units::{push_hex, push_i64, push_u32};
 use crate::socket::{Cgroup, Opener, Owner};
 
 use super::columns::{self, Align, Column};
-use super::{Cell, push, users};
+use super::{Cell, address, push, users};
 
 /// A column that can be chosen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -154,10 +154,7 @@ fn user(out: &mut Vec<u8>, cell: &mut Cell<'_>) {
 
 fn interface(out: &mut Vec<u8>, cell: &mut Cell<'_>) {
     let index @ 1.. = cell.socket().ifindex else { return };
-    match cell.names.name(Named::Interface(index)) {
-        Some(name) => push_text(out, name),
-        None => push_u64(out, index.into()),
-    }
+    address::interface(out, cell.names, index);
 }
 
 fn of_cgroup(out: &mut Vec<u8>, cell: &mut Cell<'_>, part: impl Fn(&Cgroup) -> Option<&[u8]>) {

@@ -1,0 +1,65 @@
+//! Devices by name, by index, and when they have gone.
+
+use super::*;
+use crate::ss_parity::oracle;
+use crate::ss_zoo::socket;
+use crate::support::ip;
+use nix::sys::socket::{setsockopt, sockopt};
+use std::os::fd::{AsRawFd as _, OwnedFd};
+
+/// A TCP listener that is bound to a device.
+pub(super) fn bound_to(device: &str, port: u16) -> TcpListener {
+    let listener = TcpListener::bind(("0.0.0.0", port)).unwrap();
+    setsockopt(&listener, sockopt::BindToDevice, &device.into()).unwrap();
+    listener
+}
+
+/// A packet socket of all ethertypes on a device.
+fn packets_of(device: &str) -> OwnedFd {
+    const ALL: u16 = 3u16.to_be();
+    let ours = socket(libc::AF_PACKET, libc::SOCK_RAW, ALL.into());
+    let index = nix::net::if_::if_nametoindex(device).unwrap() as i32;
+    // SAFETY: all bytes zero is a valid value of this plain C struct.
+    let mut address: libc::sockaddr_ll = unsafe { std::mem::zeroed() };
+    address.sll_family = libc::AF_PACKET as u16;
+    address.sll_protocol = ALL;
+    address.sll_ifindex = index;
+    let length = size_of_val(&address) as u32;
+    // SAFETY: the address is of that length and lives during the call.
+    let done = unsafe { libc::bind(ours.as_raw_fd(), (&raw const address).cast(), length) };
+    assert_eq!(done, 0, "{}", std::io::Error::last_os_error());
+    ours
+}
+
+#[test]
+fn a_device_that_has_gone_is_shown_by_its_index_and_not_as_an_empty_name() {
+    let theirs = oracle();
+    in_own_netns(|| {
+        ip("link add gone0 type veth peer name gone1");
+        let index = nix::net::if_::if_nametoindex("gone0").unwrap();
+        let _listener = bound_to("gone0", 7102);
+        let _packets = packets_of("gone0");
+        let bytes_of_ss = |words: &str| {
+            let output = Command::new(&theirs).args(words.split(' ')).output().unwrap();
+            let text = String::from_utf8(output.stdout).unwrap();
+            text.lines().map(|line| format!("{}\n", line.trim_end())).collect::<String>()
+        };
+        let before = ss("-Htln --json").stdout;
+        assert!(before.contains(r#""interface":"gone0""#), "{before}");
+        ip("link del gone0");
+        for words in ["-tuln", "-Htln", "-H0an", "-an0"] {
+            assert_eq!(ss(words).stdout, bytes_of_ss(words), "{words}");
+        }
+        assert_eq!(
+            ss("-Htln --columns local,interface").stdout,
+            format!("0.0.0.0%if{index}:7102 if{index}\n")
+        );
+        let said = ss("-tln0a --json").stdout;
+        let rows: Vec<Value> = said.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        assert_eq!(rows.len(), 2, "{said}");
+        assert!(rows.iter().all(|row| row.get("interface").is_none()), "{said}");
+        // The kernel gives a packet socket the index -1 then, which is none.
+        let indexes: Vec<_> = rows.iter().map(|row| row.get("ifindex").and_then(Value::as_u64)).collect();
+        assert_eq!(indexes, [None, Some(index.into())], "{said}");
+    });
+}
