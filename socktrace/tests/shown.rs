@@ -1,15 +1,20 @@
 //! What is shown of processes, and to whom.
 
 mod closing;
+mod hidden;
 mod names;
 
 use crate::support::run::{Said, socktrace};
+use std::os::unix::process::CommandExt as _;
+use std::process::Command;
 
 /// Runs `socktrace ss` with these words, which are separated by blanks, as that user and the group of the same number.
 fn ss_as(uid: u32, words: &str) -> Said {
-    use std::os::unix::process::CommandExt as _;
     let mut command = socktrace(&["ss"]);
-    command.args(words.split(' ')).uid(uid).gid(uid);
+    said_as(command.args(words.split(' ')).uid(uid).gid(uid))
+}
+
+fn said_as(command: &mut Command) -> Said {
     let output = command.output().unwrap();
     Said {
         code: output.status.code(),

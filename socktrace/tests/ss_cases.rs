@@ -153,7 +153,7 @@ fn who_may_little_may_list() {
         let said = said(socktrace(&["ss", "-Htlnp"]).uid(65534).gid(65534));
         assert_eq!(said.stdout, "LISTEN 0      128    127.0.0.1:8080 0.0.0.0:*\n");
         assert!(
-            said.stderr.starts_with("socktrace: 1 of 1 sockets have no shown process: "),
+            said.stderr.starts_with("socktrace: process unknown for 1 of 1 sockets: "),
             "{}",
             said.stderr
         );

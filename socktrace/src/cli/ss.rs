@@ -138,15 +138,32 @@ fn say(question: &Question, report: &Report) -> Result<(), Error> {
     {
         output::say(format_args!("socktrace: this kernel cannot list {table} sockets"));
     }
-    if question.options.show.users.is_some() && report.unowned > 0 && report.denied > 0 {
+    if question.options.show.users.is_some() && report.unowned > 0 {
+        let (unowned, rows, why) = (report.unowned, report.rows, why_unknown(report));
+        output::say(format_args!("socktrace: process unknown for {unowned} of {rows} sockets: {why}"));
+    }
+    if report.undecided > 0 {
+        let (undecided, why) = (report.undecided, why_unknown(report));
         output::say(format_args!(
-            "socktrace: {} of {} sockets have no shown process: {} processes may not be looked into (try: sudo)",
-            report.unowned, report.rows, report.denied
+            "socktrace: {undecided} sockets not shown, as the filter asks for their process, which is unknown: {why}"
         ));
     }
     match &report.kill {
         Some(outcome) => say_killed(outcome),
         None => Ok(()),
+    }
+}
+
+/// Why processes are unknown, and what would help.
+fn why_unknown(report: &Report) -> String {
+    match (report.denied, report.hidden.as_deref()) {
+        (1.., _) => format!("no permission to inspect {} processes (try: sudo)", report.denied),
+        (0, Some("hidepid")) => {
+            "/proc is mounted with hidepid, which hides other users' processes (try: sudo)".into()
+        }
+        (0, Some("pid_namespace")) => "processes outside this pid namespace cannot be seen from here".into(),
+        (0, Some("no_procfs")) => "/proc is not mounted".into(),
+        (0, Some(_) | None) => "no permission to inspect processes of other users (try: sudo)".into(),
     }
 }
 

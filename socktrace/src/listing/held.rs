@@ -8,7 +8,8 @@ use std::path::Path;
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
-use crate::kernel::owners::{self, Search, Walk};
+use crate::kernel::owners::{self, Search, Unseen, Walk};
+use crate::query::Processes;
 use crate::render::ss::{Row, UnixPeer};
 use crate::socket::{Endpoint, Holder, NetnsId, Socket, UnixName, Viewer};
 
@@ -27,6 +28,8 @@ pub(super) struct Held {
     pub(super) labels: FxHashMap<NetnsId, Label>,
     /// Processes that are not to be shown.
     hidden: FxHashSet<u32>,
+    /// Whether every process was looked into, and may be shown: who has no holder then has none.
+    sees_all: bool,
 }
 
 impl Held {
@@ -50,7 +53,8 @@ impl Held {
             Some(search) => search.find(&inodes),
             None => owners::walk(&places.proc, threads, |inode| inodes.contains(&inode)),
         };
-        self.walk = walk.unwrap_or_default();
+        self.walk = walk.unwrap_or(Walk { unseen: Some(Unseen::NoProcfs), ..Walk::default() });
+        self.sees_all = self.walk.is_complete();
     }
 
     /// Forgets the holders that a user may not see: processes that are not theirs, as far as procfs tells (a process
@@ -59,6 +63,7 @@ impl Held {
         if !viewer.is_limited() {
             return;
         }
+        self.sees_all = false;
         let inodes: Vec<u32> =
             self.sockets.iter().flat_map(|socket| [socket.inode, peer_inode(socket)]).collect();
         let mut seen = FxHashSet::default();
@@ -76,15 +81,24 @@ impl Held {
         self.walk.denied += self.hidden.len();
     }
 
-    /// Keeps the sockets that pass, given who holds them and how many processes could not be looked into.
-    pub(super) fn keep(&mut self, mut passes: impl FnMut(&Socket, &[Holder], usize) -> bool) {
+    /// Keeps the sockets that pass, given who holds them.
+    pub(super) fn keep(&mut self, mut passes: impl FnMut(&Socket, Processes<'_>) -> bool) {
         let mut sockets = std::mem::take(&mut self.sockets);
         let mut users = Vec::new();
         sockets.retain(|socket| {
             self.users_of(socket.inode, &mut users);
-            passes(socket, &users, self.walk.denied)
+            passes(socket, self.processes(socket, &users))
         });
         self.sockets = sockets;
+    }
+
+    /// What is known of the processes that hold a socket, given those that can be seen: unknown if there is none, and
+    /// some process cannot be seen. Those that can be seen count for all. Without an inode nobody can hold it.
+    pub(super) fn processes<'a>(&self, socket: &Socket, users: &'a [Holder]) -> Processes<'a> {
+        match users {
+            [] if socket.inode != 0 && !self.sees_all => Processes::Unknown,
+            users => Processes::Holders(users),
+        }
     }
 
     /// Hands on each socket with what is known of it.

@@ -71,6 +71,7 @@ pub(super) fn list(
             }
         }
     }
+    let asked = holders.wanted;
     holders.find(places, hints, &plans, &mut held, &mut report);
     if let Order::By(key) = options.order {
         held.sort(key, &mut names, hints);
@@ -88,7 +89,8 @@ pub(super) fn list(
     }
     let mut answer = Answer::new(options, &mut names, hints, rounds, out);
     held.each(|row| {
-        report.unowned += usize::from(row.users.is_empty());
+        let processes = held.processes(row.socket, row.users);
+        report.unowned += usize::from(asked && matches!(processes, Processes::Unknown));
         answer.row(row)
     })?;
     end(answer, report, damage)
@@ -180,14 +182,17 @@ impl Holders {
             held.find_users(places, self.threads, self.search);
             held.hide_from(hints.viewer, &places.proc);
             report.denied = held.walk.denied;
+            report.hidden = match held.walk.unseen {
+                Some(unseen) => Some(unseen.word().into()),
+                None => hints.viewer.is_limited().then(|| "not_yours".into()),
+            };
         }
         if self.by_process {
-            held.keep(|socket, users, denied| {
-                let processes = match users {
-                    [] if denied > 0 => Processes::Unknown,
-                    users => Processes::Holders(users),
-                };
-                plans.get(&socket.netns).is_some_and(|plan| plan.passes(socket, processes))
+            held.keep(|socket, processes| {
+                let Some(plan) = plans.get(&socket.netns) else { return false };
+                let is_unknown = matches!(processes, Processes::Unknown);
+                report.undecided += usize::from(is_unknown && plan.is_undecided(socket));
+                plan.passes(socket, processes)
             });
         }
     }

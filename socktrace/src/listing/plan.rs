@@ -23,6 +23,8 @@ use super::selection::{FamilySet, Selection, Table};
 /// What is asked.
 pub(super) struct Plan<'a> {
     pub(super) filter: Filter,
+    /// What it is known not to pass, where it asks about processes, which may be unknown.
+    opposite: Option<Filter>,
     selection: Selection,
     want: Want,
     bytecode: Vec<Vec<u8>>,
@@ -42,6 +44,7 @@ impl<'a> Plan<'a> {
     pub(super) fn new(options: &Options, names: &Directory, hints: Hints<'a>) -> Result<Self, Error> {
         let filter = read_filter(options, names)?;
         let selection = narrowed(&options.selection, &filter)?;
+        let opposite = filter.needs().processes.then(|| filter.opposite());
         let port_range = names.port_range();
         let bytecode = bytecode(&filter, port_range);
         let candidates = candidates(&hints, &filter, &selection);
@@ -56,6 +59,7 @@ impl<'a> Plan<'a> {
             (options.bpf_maps != BpfMaps::None).then(|| maps.iter().map(AsRawFd::as_raw_fd).collect());
         Ok(Self {
             filter,
+            opposite,
             selection,
             want,
             bytecode,
@@ -82,9 +86,19 @@ impl<'a> Plan<'a> {
 
     /// Whether the filter lets it pass, given who holds it.
     pub(super) fn passes(&self, socket: &Socket, processes: Processes<'_>) -> bool {
-        if self.filter.is_empty() {
-            return true;
-        }
+        self.filter.is_empty() || self.is_among(&self.filter, socket, processes)
+    }
+
+    /// Whether the filter can say neither yes nor no, since nobody knows who holds it.
+    pub(super) fn is_undecided(&self, socket: &Socket) -> bool {
+        let Some(opposite) = self.opposite.as_ref().filter(|it| it.is_about(socket.family)) else {
+            return false;
+        };
+        let unknown = Processes::Unknown;
+        !self.is_among(&self.filter, socket, unknown) && !self.is_among(opposite, socket, unknown)
+    }
+
+    fn is_among(&self, filter: &Filter, socket: &Socket, processes: Processes<'_>) -> bool {
         let opened =
             if self.now == 0 { None } else { self.hints.opener(socket).and_then(|opener| opener.opened) };
         let age_us = opened.map(|opened| self.now.saturating_sub(opened) / 1000);
@@ -97,7 +111,7 @@ impl<'a> Plan<'a> {
         if let Some(cgroup) = &cgroup {
             facts.cgroup = InCgroup::Known(cgroup);
         }
-        self.filter.matches(&facts)
+        filter.matches(&facts)
     }
 }
 

@@ -25,10 +25,15 @@ use super::{Places, events, kill, record, summary};
 pub struct Report {
     /// How many rows there are.
     pub rows: usize,
-    /// Rows without a shown owner although owners were asked for.
+    /// Rows of which nobody knows who holds them although holders were asked for.
     pub unowned: usize,
+    /// Sockets that are no rows because the filter asks who holds them, and nobody knows.
+    pub undecided: usize,
     /// Processes that could not be looked into.
     pub denied: usize,
+    /// Why there may be more of them, which cannot be seen at all: `hidepid`, `pid_namespace`, `no_procfs`, or
+    /// `not_yours` where an agent shows a user what is theirs.
+    pub hidden: Option<Cow<'static, str>>,
     /// Kinds of sockets that this kernel cannot list.
     pub missing: Vec<Cow<'static, str>>,
     /// The filter mixes `and` and `or` without parentheses.

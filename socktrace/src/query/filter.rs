@@ -92,10 +92,25 @@ impl Filter {
     /// Whether the socket passes. Allocates nothing.
     #[must_use]
     pub fn matches(&self, facts: &Facts<'_>) -> bool {
-        if self.narrow.is_some_and(|family| family != facts.family) {
+        if !self.is_about(facts.family) {
             return false;
         }
         run(self.start, &self.program, |literal| literal.check.answer(facts) == Some(literal.want))
+    }
+
+    /// The filter that passes what this one is known not to pass. What turns on something unknown passes neither.
+    #[must_use]
+    pub fn opposite(&self) -> Self {
+        match &self.expr {
+            Some(expr) => Self { narrow: self.narrow, ..Self::from_expr(expr.clone().negate()) },
+            None => Self::from_expr(Expr::Or(Vec::new())),
+        }
+    }
+
+    /// Whether a socket of that family can pass: not if a prefix narrows the filter to another.
+    #[must_use]
+    pub fn is_about(&self, family: Family) -> bool {
+        self.narrow.is_none_or(|narrow| narrow == family)
     }
 
     /// The expression, none if the filter is empty.

@@ -85,7 +85,8 @@ fn an_ordinary_user_is_shown_through_the_agent_what_ss_would_show() {
                 let said = run(&[&["ss"], source, &words].concat(), USER, USER);
                 let rows: Vec<String> = said.stdout.lines().map(steady).collect();
                 // The agent knows which processes would have been of interest; without it, all count.
-                let (warning, _processes) = said.stderr.rsplit_once(" process: ").unwrap_or_default();
+                let (warning, _processes) =
+                    said.stderr.rsplit_once(": no permission to ").unwrap_or_default();
                 (said.code, rows.join("\n"), warning.to_owned())
             };
             let both = || (said(&["--agent", agent.path()]), said(&["--direct"]));
@@ -103,7 +104,7 @@ fn an_ordinary_user_is_shown_through_the_agent_what_ss_would_show() {
         let said = run(&["ss", "--agent", agent.path(), "-Htlnp"], USER, USER);
         let theirs: Vec<&str> = said.stdout.lines().filter(|line| line.contains("users:")).collect();
         assert!(theirs.len() == 1 && theirs[0].contains("((\"mine\","), "{}", said.stdout);
-        assert!(said.stderr.contains(" sockets have no shown process: "), "{}", said.stderr);
+        assert!(said.stderr.contains("socktrace: process unknown for "), "{}", said.stderr);
         let everything = run(&["ss", "--agent", agent.path(), "-Htlnp"], 0, 0).stdout;
         assert!(everything.lines().all(|line| line.contains("users:")), "{everything}");
     });

@@ -70,7 +70,7 @@ fn what_it_may_not_look_into_is_left_out_and_said() {
     let said = run(&["ss", "--agent", agent.path(), "-Htlnp", &format!("sport = :{port}")]);
     assert!(said.stdout.contains(&format!("127.0.0.1:{port} ")), "{}", said.stdout);
     // Where many descriptors are open the iterator finds it, which need not look into processes; else it is said.
-    let warned = said.stderr.starts_with("socktrace: 1 of 1 sockets have no shown process: ");
+    let warned = said.stderr.starts_with("socktrace: process unknown for 1 of 1 sockets: ");
     assert!(warned != said.stdout.contains("users:"), "{}{}", said.stdout, said.stderr);
     // Who opened it was seen, for that it need not look into anything.
     let mut rows = agent.rows();

@@ -12,6 +12,7 @@ use std::thread::{Builder, JoinHandle};
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
+use super::unseen::in_initial_pid_namespace;
 use super::{OwnersError, Pass, Walk, walk};
 use crate::kernel::ebpf::{EbpfError, HolderIter};
 use crate::kernel::memory;
@@ -19,8 +20,6 @@ use crate::socket::Process;
 
 /// From so many open descriptors on the machine on, the iterator is the cheaper way.
 const MANY: u64 = 20_000;
-/// Inode of the initial pid namespace (include/uapi/linux/nsfs.h, `PID_NS_INIT_INO`).
-const INITIAL_PID_NAMESPACE: u64 = 0xeffffffc;
 
 /// A search that has begun: where the iterator is the cheaper way, it runs while the caller finds out what sockets
 /// there are.
@@ -31,7 +30,7 @@ impl Search {
     /// Chooses the way and sets out.
     #[must_use]
     pub fn begin() -> Self {
-        let many = numbers_agree() && open_descriptors(Path::new("/proc")) >= MANY;
+        let many = in_initial_pid_namespace() && open_descriptors(Path::new("/proc")) >= MANY;
         let pass = || {
             let mut iter = HolderIter::load()?;
             // Loading it took the kernel's types, which are many; the listing grows at the same time.
@@ -84,7 +83,7 @@ impl Search {
     /// or not everything of each, can be seen.
     #[must_use]
     pub fn held(inodes: &FxHashSet<u32>) -> Option<FxHashSet<u32>> {
-        if !numbers_agree() {
+        if !in_initial_pid_namespace() {
             return None;
         }
         if let Some((_, pass)) = Self::begin().join() {
@@ -94,7 +93,7 @@ impl Search {
         // Who forks and ends during a walk may hand on what it holds behind the walk's back: hardly twice.
         for _ in 0..2 {
             let missing = |inode| inodes.contains(&inode) && !held.contains(&inode);
-            let walk = walk(Path::new("/proc"), true, missing).ok().filter(|walk| walk.denied == 0)?;
+            let walk = walk(Path::new("/proc"), true, missing).ok().filter(Walk::is_complete)?;
             held.extend(inodes.iter().filter(|&&inode| walk.holders.of(inode).next().is_some()));
             if held.len() == inodes.len() {
                 break;
@@ -135,11 +134,6 @@ fn first_by_proc(inodes: &FxHashSet<u32>) -> Result<FxHashMap<u32, Process>, Own
     let walk = walk(Path::new("/proc"), false, |inode| inodes.contains(&inode))?;
     let first = |&inode: &u32| Some((inode, walk.holders.of(inode).last()?.process));
     Ok(inodes.iter().filter_map(first).collect())
-}
-
-/// The iterator numbers processes as the initial pid namespace does; elsewhere those are not the numbers of /proc.
-fn numbers_agree() -> bool {
-    fs::metadata("/proc/self/ns/pid").is_ok_and(|meta| meta.ino() == INITIAL_PID_NAMESPACE)
 }
 
 /// Open descriptors of all processes, as `/proc/PID/fd` tells by its size (Linux 6.2, fs/proc/fd.c); before that, and

@@ -55,7 +55,7 @@ impl Pass {
             current = Some((link.process, task));
             holders.hold(task, link.fd, link.inode);
         }
-        Walk { holders, denied: 0 }
+        Walk { holders, denied: 0, unseen: None }
     }
 
     /// Every socket, once for each descriptor.

@@ -5,9 +5,11 @@ mod holders;
 mod in_flight;
 mod iterator;
 mod procfs;
+mod unseen;
 
 pub use find::Search;
 pub use holders::{Holders, TaskIndex};
 pub use in_flight::any_in_flight;
 pub use iterator::Pass;
 pub use procfs::{OwnersError, Walk, walk};
+pub use unseen::{Unseen, unseen};

@@ -12,7 +12,7 @@ use nix::errno::Errno;
 use nix::fcntl::OFlag;
 use nix::sys::stat::Mode;
 
-use super::Holders;
+use super::{Holders, Unseen, unseen};
 use crate::kernel::parallel::in_parallel;
 use crate::socket::{Comm, Process};
 
@@ -33,6 +33,16 @@ pub struct Walk {
     pub holders: Holders,
     /// Processes whose descriptors we may not see.
     pub denied: usize,
+    /// Why there may be others that we cannot see at all.
+    pub unseen: Option<Unseen>,
+}
+
+impl Walk {
+    /// Whether a socket for which it has no holder has none.
+    #[must_use]
+    pub const fn is_complete(&self) -> bool {
+        self.denied == 0 && self.unseen.is_none()
+    }
 }
 
 /// Looks at every descriptor of every process, or with `threads` of every thread, and keeps those of sockets whose
@@ -44,7 +54,7 @@ pub fn walk(proc: &Path, threads: bool, wanted: impl Fn(u32) -> bool + Sync) -> 
     let looker = Looker { proc, threads, wanted: &wanted };
     let parts = in_parallel(pids, |pid| looker.process(pid));
 
-    let mut walk = Walk::default();
+    let mut walk = Walk { unseen: unseen(proc), ..Walk::default() };
     for part in parts {
         walk.denied += usize::from(part.denied);
         for task in part.tasks {
@@ -116,7 +126,7 @@ impl<W: Fn(u32) -> bool> Looker<'_, W> {
             let entry = entry?;
             let fd = entry.file_name().to_str().ok().and_then(|name| name.parse().ok());
             if let Some(fd) = fd
-                && let Some(inode) = socket_behind(open, entry.file_name())
+                && let Some(inode) = socket_behind(open, entry.file_name())?
                 && (self.wanted)(inode)
             {
                 sockets.push((fd, inode));
@@ -127,12 +137,21 @@ impl<W: Fn(u32) -> bool> Looker<'_, W> {
 }
 
 /// The inode number, if a descriptor's link reads `socket:[INODE]`.
-fn socket_behind(directory: RawFd, name: &CStr) -> Option<u32> {
+///
+/// # Errors
+/// It may not be read: whoever may list the descriptors of a process need not be allowed to look behind them
+/// (fs/proc/fd.c, `proc_fd_permission`; fs/proc/base.c, `proc_fd_access_allowed`).
+fn socket_behind(directory: RawFd, name: &CStr) -> Result<Option<u32>, Errno> {
     // Longer than any socket's link; a longer link is cut and then does not end in a bracket.
     let mut link = [0u8; 32];
     // SAFETY: the name is NUL-terminated and the buffer has the length that is told; both live during the call.
     let length = unsafe { libc::readlinkat(directory, name.as_ptr(), link.as_mut_ptr().cast(), link.len()) };
-    parse_link(link.get(..usize::try_from(length).ok()?)?)
+    match (usize::try_from(length), Errno::last()) {
+        (Ok(length), _) => Ok(link.get(..length).and_then(parse_link)),
+        (Err(_), errno @ (Errno::EACCES | Errno::EPERM)) => Err(errno),
+        // Closed meanwhile.
+        (Err(_), _) => Ok(None),
+    }
 }
 
 /// The inode number in `socket:[4711]`.
