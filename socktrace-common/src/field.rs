@@ -66,7 +66,7 @@ fields! {
     SkType = "sock", "sk_type", true;
     SkProtocol = "sock", "sk_protocol", true;
     SkMark = "sock", "sk_mark", false;
-    SkUid = "sock", "sk_uid", false;
+    SkUid = "sock", "sk_uid", true;
     SkErr = "sock", "sk_err", false;
     SkShutdown = "sock", "sk_shutdown", false;
     SkSocket = "sock", "sk_socket", false;
@@ -94,8 +94,6 @@ fields! {
     TaskTgid = "task_struct", "tgid", true;
     TaskFlags = "task_struct", "flags", false;
     TaskPid = "task_struct", "pid", true;
-    TaskCred = "task_struct", "cred", true;
-    CredUid = "cred", "uid", true;
     TaskCgroups = "task_struct", "cgroups", false;
     CssSetCgroup = "css_set", "dfl_cgrp", false;
     TaskSwitches = "task_struct", "nvcsw", true;

@@ -7,7 +7,7 @@ use aya_ebpf::helpers::bpf_ktime_get_ns;
 use aya_ebpf::helpers::generated::{bpf_get_netns_cookie, bpf_get_socket_cookie};
 use aya_ebpf::macros::{cgroup_sock, cgroup_sock_addr};
 use aya_ebpf::programs::{SockAddrContext, SockContext};
-use socktrace_common::{CallRecord, Family, Field, Kind};
+use socktrace_common::{CallRecord, Family, Field, Kind, RecordHead};
 
 use crate::emit::{self, Count};
 use crate::fields::{is_present, probe};
@@ -285,10 +285,9 @@ fn of_bind(record: &mut CallRecord, sock: *mut bpf_sock, cookie: u64) {
 fn of_sock(record: &mut CallRecord, sock: *mut bpf_sock, kind: Kind, cookie: u64) {
     let task = task::current();
     by_task(record, sock, kind, task, cookie);
-    let head = &mut record.head;
     // SAFETY: the context of the program.
-    head.netns = unsafe { task::netns_inode(task, bpf_get_netns_cookie(sock.cast())) };
-    task::of_user(task, head);
+    let netns = unsafe { bpf_get_netns_cookie(sock.cast()) };
+    socket::read_own(sock as u64, task, netns, &mut record.head);
 }
 
 /// No more than what tells which socket it is, and whose last word: the rest is known from its life.
@@ -324,18 +323,30 @@ fn of_sock_addr(record: &mut CallRecord, ctx: *mut bpf_sock_addr, cookie: u64) {
     let task = task::current();
     begin(record, Kind::FirstSend, task);
     let head = &mut record.head;
-    head.cookie = cookie;
     // SAFETY: the context of the program.
     unsafe {
-        head.netns = task::netns_inode(task, bpf_get_netns_cookie(ctx.cast()));
         head.family = (*ctx).family as u8;
         head.new = (*ctx).type_ as u8;
         head.protocol = (*ctx).protocol as u16;
         let sk = (*ctx).__bindgen_anon_1.sk;
         head.local_port = (*sk).src_port as u16;
         head.peer_port = u16::from_be((*ctx).user_port as u16);
+        let sk = untyped(head, sk as u64);
+        socket::read_own(sk, task, bpf_get_netns_cookie(ctx.cast()), head);
     }
-    task::of_user(task, head);
+    head.cookie = cookie;
+}
+
+/// The pointer as a number: the verifier lets nothing be added to a pointer to a socket, but what is read from a map is a
+/// number to it. The cookie's place in the record holds it meanwhile.
+#[inline(always)]
+fn untyped(head: &mut RecordHead, pointer: u64) -> u64 {
+    let place = &raw mut head.cookie;
+    // SAFETY: a field of the record.
+    unsafe {
+        place.write_volatile(pointer);
+        place.read_volatile()
+    }
 }
 
 /// Time, kind and process, and nothing where these hooks say nothing.

@@ -47,6 +47,22 @@ pub(crate) unsafe fn read_typed(sk: *const u8, head: &mut RecordHead) {
     }
 }
 
+/// Fill the same, without the endpoints, of a `struct sock` whose pointer the verifier does not know, in the network
+/// namespace with that cookie: what is the socket's own, and may differ from what the current task's is.
+#[inline(always)]
+pub(crate) fn read_own(sk: u64, task: *const u8, netns_cookie: u64, head: &mut RecordHead) {
+    let mut near = Copied::<NEAR>::nothing();
+    let base = near.fill_around(sk, [Field::SkMark, Field::SkUid]);
+    // SAFETY: filled, from `base` on.
+    unsafe {
+        head.mark = near.get_from(sk, base, Field::SkMark);
+        head.uid = near.get_from(sk, base, Field::SkUid);
+    }
+    head.ifindex = probe(sk, Field::SkBoundDevIf);
+    head.netns = task::netns_inode(task, netns_cookie, sk);
+    head.cgroup = task::cgroup_id_of(task, probe(sk, Field::SkCgroup));
+}
+
 /// # Safety
 /// `cgroup` is a BTF-typed `struct cgroup`, or null.
 #[inline(always)]
@@ -82,7 +98,7 @@ pub(crate) struct Found {
 /// Bytes of `struct socket_alloc` up to and with the inode's number, and more than `struct sock_common` has: a probe read
 /// takes three times as long as copying what lies between.
 const COPIED: usize = 200;
-/// Bytes within which type and protocol lie.
+/// Bytes within which type and protocol lie, and mark and user.
 const NEAR: usize = 16;
 
 impl Found {

@@ -87,24 +87,31 @@ pub(crate) fn own_led(task: *const u8, leader: *const u8, head: &mut RecordHead)
     }
 }
 
-/// Fill in the task's user and cgroup.
-#[inline(always)]
-pub(crate) fn of_user(task: *const u8, head: &mut RecordHead) {
-    // SAFETY: each pointer is typed by the one before.
-    unsafe {
-        let cred = load_ptr(task, Field::TaskCred);
-        head.uid = if cred.is_null() { u32::MAX } else { load(cred, Field::CredUid) };
-        head.cgroup = cgroup_id(task);
-    }
-}
-
 /// Id of the task's cgroup, 0 where it cannot be told.
 #[inline(always)]
 pub(crate) fn cgroup_id(task: *const u8) -> u64 {
+    // SAFETY: `cgroup` is typed.
+    unsafe { socket::cgroup_id(cgroup(task)) }
+}
+
+/// Id of the cgroup at this address. It mostly is the task's, which is cheaper to ask.
+#[inline(always)]
+pub(crate) fn cgroup_id_of(task: *const u8, address: u64) -> u64 {
+    let own = cgroup(task);
+    if !own.is_null() && marks::opaque(own as u64) == address {
+        // SAFETY: typed.
+        return unsafe { socket::cgroup_id(own) };
+    }
+    probe(probe(address, Field::CgroupKn), Field::KnId)
+}
+
+/// The task's cgroup, typed; null where it cannot be told.
+#[inline(always)]
+fn cgroup(task: *const u8) -> *const u8 {
     // SAFETY: each pointer is typed by the one before.
     unsafe {
         let set = load_ptr(task, Field::TaskCgroups);
-        if set.is_null() { 0 } else { socket::cgroup_id(load_ptr(set, Field::CssSetCgroup)) }
+        if set.is_null() { set } else { load_ptr(set, Field::CssSetCgroup) }
     }
 }
 
@@ -128,16 +135,16 @@ pub(crate) fn netns_inode_of(own: *const u8, net: u64) -> u32 {
     probe(net, Field::NetInum)
 }
 
-/// Inode of the task's network namespace, if its cookie is `cookie`; otherwise 0: a socket may live in another namespace
-/// than the task that uses it.
+/// Inode of the network namespace with that cookie, which this `struct sock` is in. It mostly is the task's, which is
+/// cheaper to ask.
 #[inline(always)]
-pub(crate) fn netns_inode(task: *const u8, cookie: u64) -> u32 {
+pub(crate) fn netns_inode(task: *const u8, cookie: u64, sk: u64) -> u32 {
     let net = net(task);
     // SAFETY: typed.
     unsafe {
-        if net.is_null() || load::<u64>(net, Field::NetCookie) != cookie {
-            return 0;
+        if !net.is_null() && load::<u64>(net, Field::NetCookie) == cookie {
+            return load(net, Field::NetInum);
         }
-        load(net, Field::NetInum)
     }
+    probe(probe(sk, Field::SkNet), Field::NetInum)
 }

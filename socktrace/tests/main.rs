@@ -12,6 +12,7 @@ mod filter;
 mod garbage;
 mod kernels;
 mod kinds;
+mod odd_tcp;
 mod owners;
 mod privileges;
 mod refused;

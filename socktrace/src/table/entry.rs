@@ -128,8 +128,9 @@ impl Entry {
 
     /// Takes what the change knows beside state, ends and owner; what it does not know stays.
     pub(super) fn learn(&mut self, change: &Change) {
-        if self.uid == NO_UID {
-            self.uid = change.uid.unwrap_or(NO_UID);
+        // accept(2) gives a connection to the user who calls it (net/core/sock.c, `sock_graft`).
+        if let Some(uid) = change.uid {
+            self.uid = uid;
         }
         for (fact, news) in [
             (&mut self.netns, change.netns),
@@ -149,7 +150,8 @@ impl Entry {
     /// Takes what the row of a dump knows beside state and ends.
     pub(super) fn learn_row(&mut self, row: &Self) {
         (self.netns, self.ifindex, self.inode) = (row.netns, row.ifindex, row.inode);
-        if row.uid != NO_UID {
+        // Before Linux 6.17 sock_diag says root of a socket without an inode (net/core/sock.c, `sock_i_uid`).
+        if row.uid != NO_UID && (row.inode != 0 || self.uid == NO_UID) {
             self.uid = row.uid;
         }
         if row.mark != 0 {

@@ -5,8 +5,9 @@ use crate::support::actor::Actor;
 use serde_json::Value;
 use socktrace::kernel::netns::Netns;
 use socktrace::kernel::sock_diag::{DiagError, InetQuery, InetTable, IpVersion, SockDiag, Want};
-use socktrace::socket::{Endpoint, Socket, State, StateSet};
+use socktrace::socket::{Endpoint, Proto, Socket, State, StateSet};
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
 use std::ops::ControlFlow;
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -28,12 +29,15 @@ impl Agent {
                 Some(addr) => format!("{addr} {}", row[port]),
                 None => "none".to_owned(),
             };
+            let number = |field: &str| row[field].as_u64().unwrap_or(0);
             let text = format!(
-                "{} {} {} {}",
+                "{} {} {} {} uid {} interface {}",
                 row["proto"].as_str().unwrap(),
                 row["state"].as_str().unwrap(),
                 end("local_addr", "local_port"),
-                end("peer_addr", "peer_port")
+                end("peer_addr", "peer_port"),
+                number("uid"),
+                number("ifindex"),
             );
             (row["cookie"].as_u64().unwrap(), text)
         })
@@ -130,9 +134,13 @@ fn describe(socket: &Socket) -> String {
         Some((addr, port)) => format!("{addr} {port}"),
         None => "none".to_owned(),
     };
+    // After a connect(2) that failed the kernel shows the address that was tried, without its port.
+    let is_nobody = |addr: IpAddr| addr.is_unspecified() || socket.proto == Proto::Tcp;
     let peer = match socket.peer.inet() {
-        Some((addr, 0)) if addr.is_unspecified() => "none".to_owned(),
+        Some((addr, 0)) if is_nobody(addr) => "none".to_owned(),
         _ => end(&socket.peer),
     };
-    format!("{} {} {} {peer}", socket.proto.name(), socket.state.word(), end(&socket.local))
+    let (proto, state, local) = (socket.proto.name(), socket.state.word(), end(&socket.local));
+    let uid = socket.uid.unwrap_or(0);
+    format!("{proto} {state} {local} {peer} uid {uid} interface {}", socket.ifindex)
 }

@@ -7,6 +7,7 @@ use nix::sys::socket::{
     AddressFamily, Backlog, SockFlag, SockType, SockaddrLike, SockaddrStorage, UnixAddr, accept4, bind,
     connect, listen, sendto, setsockopt, shutdown, socket, socketpair, sockopt,
 };
+use nix::unistd::{Uid, setresuid};
 use std::io::{self, Write as _};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::os::fd::{AsRawFd, FromRawFd as _, OwnedFd, RawFd};
@@ -106,6 +107,11 @@ pub(super) fn act(stage: &mut Stage, words: &[&str]) -> io::Result<Option<String
             let port =
                 bound.as_sockaddr_in().map(|it| it.port()).or(bound.as_sockaddr_in6().map(|it| it.port()));
             return Ok(Some(port.unwrap_or(0).to_string()));
+        }
+        // All of its threads.
+        ["become", uid] => {
+            let uid = Uid::from_raw(number(uid));
+            setresuid(uid, uid, uid)?;
         }
         ["cookie"] => return Ok(Some(super::cookie(stage.made.last().unwrap()).to_string())),
         ["drop-made"] => stage.made.clear(),

@@ -1,0 +1,3 @@
+//! TCP sockets on their less travelled ways: what the table shows is what sock_diag shows, and every event is reported once.
+
+mod whose;
