@@ -10,7 +10,7 @@ use anyhow::{Context as _, Result, bail};
 
 use crate::record::{self, Builder, Record};
 use crate::toolchain::{self, TARGET, Toolchain};
-use crate::{setup, sh};
+use crate::{setup, sh, testing};
 
 const OBJECT: &str = "socktrace/bpf/socktrace.bpf.o";
 const RECORD: &str = "socktrace/bpf/BUILD.toml";
@@ -37,7 +37,7 @@ pub(crate) fn run(check_only: bool, nightly: bool) -> Result<()> {
     }
     match check(&tools)? {
         Checked::Same => Ok(()),
-        Checked::OtherToolchain(object) => crate::ci::kernel_tests(&object),
+        Checked::OtherToolchain(object) => testing::kernel_tests(&object),
     }
 }
 
@@ -106,7 +106,7 @@ fn compile(tools: &Toolchain) -> Result<PathBuf> {
 
     let (linked, object) =
         (target.join(TARGET).join("release/socktrace-ebpf"), target.join("socktrace.bpf.o"));
-    sh::run(Command::new(&tools.objcopy).arg("--strip-debug").arg(&linked).arg(&object))?;
+    sh::run(tools.command(&tools.objcopy).arg("--strip-debug").arg(&linked).arg(&object))?;
     Ok(object)
 }
 

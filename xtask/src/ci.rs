@@ -1,27 +1,53 @@
 //! `cargo xtask ci`: what CI runs, which is nothing that a contributor could not.
 
-use std::path::Path;
-use std::process::Command;
-
-use anyhow::Result;
+use anyhow::{Result, bail};
 
 use crate::build_ebpf::{self, Checked};
-use crate::toolchain::{self, Route};
-use crate::{fetch, oracle, setup, sh, tidy, vm};
+use crate::{fetch, oracle, setup, sh, testing, tidy, toolchain, vm};
 
-/// Every step in turn; the first that fails ends it. The tests come last, so that their summary is what one sees.
+type Step = fn() -> Result<()>;
+
+/// The tests come first, and what needs more packages later: trouble with a package fails the step that needs it and
+/// hides nothing else.
+const STEPS: &[(&str, Step)] = &[
+    ("packages of the tests", setup::tests),
+    ("the real ss", real_ss),
+    ("tests", testing::all),
+    ("format", format),
+    ("tidy", tidy::run),
+    ("lints", host_lints),
+    ("release build", release_build),
+    ("oracle", random_churn),
+    ("lints of the kernel programs", kernel_lints),
+    ("kernel object", kernel_object),
+    ("other kernels", other_kernels),
+];
+
+/// Every step in turn. One that fails does not keep the others from being tried; all that failed are named at the end.
 pub(crate) fn run() -> Result<()> {
-    sh::step("setup", setup::everything)?;
-    sh::step("format", format)?;
-    sh::step("tidy", tidy::run)?;
-    sh::step("lints", host_lints)?;
-    sh::step("lints of the kernel programs", kernel_lints)?;
-    let checked = sh::step("kernel object", || build_ebpf::check(&toolchain::find_or_install()?))?;
-    sh::step("release build", release_build)?;
-    sh::step("the real ss", || fetch::ss::fetch(&sh::root()).map(drop))?;
-    sh::step("oracle", || oracle::run(&oracle::Args::of_ci()))?;
-    sh::step("other kernels", || vm::run(&vm::Options::of_ci()))?;
-    sh::step("tests", || tests(&checked))
+    let mut failed = Vec::new();
+    for &(name, work) in STEPS {
+        if let Err(error) = sh::step(name, work) {
+            println!("==> {error:#}");
+            failed.push(name);
+        }
+    }
+    println!("steps: {} passed, {} failed", STEPS.len() - failed.len(), failed.len());
+    if !failed.is_empty() {
+        bail!("failed: {}", failed.join(", "));
+    }
+    Ok(())
+}
+
+/// Everything that the steps would fetch or install on their way.
+pub(crate) fn setup() -> Result<()> {
+    setup::tests()?;
+    toolchain::find_or_install()?;
+    vm::setup()
+}
+
+fn real_ss() -> Result<()> {
+    fetch::ss::fetch(&sh::root()).map(drop)
 }
 
 fn format() -> Result<()> {
@@ -48,11 +74,6 @@ fn kernel_lints() -> Result<()> {
     let mut cargo = tools.cargo();
     cargo.args(["clippy", "--quiet", "--release", "--locked", "--target-dir", "../target/ebpf"]);
     cargo.args(tools.target_arguments()).args(["--", "-D", "warnings"]);
-    if tools.route == Route::Debian {
-        // Debian's cargo finds Debian's cargo-clippy by PATH, where rustup's may stand before it.
-        let path = std::env::var("PATH").unwrap_or_default();
-        cargo.env("PATH", format!("/usr/bin:{path}"));
-    }
     sh::run(&mut cargo)
 }
 
@@ -61,25 +82,19 @@ fn release_build() -> Result<()> {
     sh::run(sh::cargo().args(["build", "--quiet", "--release", "--locked", "--package", "socktrace"]))
 }
 
-/// Every test, the kernel tests included: where they cannot run, CI has failed.
-fn tests(checked: &Checked) -> Result<()> {
-    let mut cargo = test_command(&["--workspace"]);
-    if let Checked::OtherToolchain(object) = checked {
-        cargo.env("SOCKTRACE_BPF_OBJECT", object);
+fn random_churn() -> Result<()> {
+    oracle::run(&oracle::Args::of_ci())
+}
+
+/// The tests have run with the committed object. Where this machine's toolchain makes another one of the same sources,
+/// they decide over that one, too.
+fn kernel_object() -> Result<()> {
+    match build_ebpf::check(&toolchain::find_or_install()?)? {
+        Checked::Same => Ok(()),
+        Checked::OtherToolchain(object) => testing::kernel_tests(&object),
     }
-    sh::run(&mut cargo)
 }
 
-/// The tests that load the kernel object, with this one instead of the committed one.
-pub(crate) fn kernel_tests(object: &Path) -> Result<()> {
-    sh::run(test_command(&["--package", "socktrace"]).env("SOCKTRACE_BPF_OBJECT", object))
-}
-
-/// `required`: a kernel test that cannot run here fails and does not merely say so. The object is taken from the
-/// environment in debug builds only, which test builds are.
-fn test_command(packages: &[&str]) -> Command {
-    let mut cargo = sh::cargo();
-    sh::many_files();
-    cargo.args(["test", "--locked"]).args(packages).env("SOCKTRACE_KERNEL_TESTS", "required");
-    cargo
+fn other_kernels() -> Result<()> {
+    vm::run(&vm::Options::of_ci())
 }

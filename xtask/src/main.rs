@@ -10,8 +10,10 @@ mod oracle;
 mod record;
 mod setup;
 mod sh;
+mod testing;
 mod tidy;
 mod toolchain;
+mod tree;
 mod vm;
 
 use std::process::ExitCode;
@@ -51,7 +53,7 @@ enum Task {
     /// Part of bench: what a program takes.
     #[command(hide = true)]
     Measure(bench::Measured),
-    /// Install what the build of the kernel object and the tests need (Debian, as root), or name it.
+    /// Install what the tests need and unpack the compiler of the kernel object (Debian, as root), or name them.
     Setup,
 }
 
@@ -67,7 +69,7 @@ fn main() -> ExitCode {
         Task::Soak(soak) => soak.run(),
         Task::Hold(hold) => hold.run(),
         Task::Measure(measured) => measured.run(),
-        Task::Setup => setup::everything(),
+        Task::Setup => ci::setup(),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

@@ -44,6 +44,17 @@ pub(crate) fn run(command: &mut Command) -> Result<()> {
     Ok(())
 }
 
+/// Run without a word, unless it fails: then everything that it printed is shown.
+pub(crate) fn run_quietly(command: &mut Command) -> Result<()> {
+    let shown = shown(command);
+    let out = command.stdin(Stdio::null()).output().with_context(|| format!("cannot run {shown}"))?;
+    if !out.status.success() {
+        let printed = [String::from_utf8_lossy(&out.stdout), String::from_utf8_lossy(&out.stderr)].concat();
+        bail!("{shown}: {}\n{}", out.status, printed.trim_end());
+    }
+    Ok(())
+}
+
 /// Run and take its stdout, trimmed; its stderr is dropped unless it fails.
 pub(crate) fn read(command: &mut Command) -> Result<String> {
     let shown = shown(command);

@@ -113,7 +113,7 @@ fn closing_without_the_privilege_is_refused_and_said_so() {
 }
 
 #[test]
-fn what_can_never_be_closed_is_told_from_what_may_not() {
+fn mptcp_sockets_can_never_be_closed_which_is_not_a_refusal() {
     in_own_netns(|| {
         let mptcp = socket_of(libc::AF_INET, libc::SOCK_STREAM, 262);
         let address = nix::sys::socket::SockaddrIn::new(127, 0, 0, 1, 4716);

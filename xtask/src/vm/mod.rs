@@ -12,10 +12,14 @@ use std::path::PathBuf;
 use anyhow::{Context as _, Result, bail};
 pub(crate) use kernels::Kernel;
 
+use crate::tree::Tree;
 use crate::{setup, sh};
 
-/// What the guests and their making need.
-const PACKAGES: &[&str] = &["qemu-system-x86", "busybox-static", "kmod", "cpio", "xz-utils"];
+/// What the making of the guests needs.
+const PACKAGES: &[&str] = &["busybox-static", "kmod", "cpio", "xz-utils"];
+
+/// Who needs the packages, for messages.
+const WHAT: &str = "booting other kernels";
 
 /// The tests of what depends on the kernel. Those with heavy traffic take too long under emulation.
 const KERNEL_TESTS: &[&str] =
@@ -51,16 +55,23 @@ impl Options {
     }
 }
 
+/// Install and unpack what that needs.
+pub(crate) fn setup() -> Result<()> {
+    setup::packages(WHAT, PACKAGES)?;
+    qemu::fetch(WHAT).map(drop)
+}
+
 /// Boot each kernel and run; the first failure does not keep the others from being tried.
 pub(crate) fn run(options: &Options) -> Result<()> {
     let kernels = if options.kernels.is_empty() { Kernel::ALL } else { &options.kernels };
-    setup::packages("booting other kernels", PACKAGES)?;
+    setup::packages(WHAT, PACKAGES)?;
+    let qemu = qemu::fetch(WHAT)?;
     let programs = Programs::build()?;
     let mut failed = Vec::new();
     for &kernel in kernels {
         let name = format!("kernel {kernel}");
         let command = options.run.clone().unwrap_or_else(|| tests(kernel, &programs, &options.tests));
-        if let Err(error) = sh::step(&name, || boot(kernel, &programs, &command)) {
+        if let Err(error) = sh::step(&name, || boot(kernel, &qemu, &programs, &command)) {
             println!("==> {error:#}");
             failed.push(name);
         }
@@ -86,10 +97,10 @@ fn tests(kernel: Kernel, programs: &Programs, only: &[String]) -> String {
     command
 }
 
-fn boot(kernel: Kernel, programs: &Programs, command: &str) -> Result<()> {
+fn boot(kernel: Kernel, qemu: &Tree, programs: &Programs, command: &str) -> Result<()> {
     let booted = kernels::fetch(kernel)?;
     let initramfs = image::pack(&booted, programs, command)?;
-    match qemu::boot(&booted.image, &initramfs)? {
+    match qemu::boot(qemu, &booted.image, &initramfs)? {
         0 => Ok(()),
         code => bail!("`{command}` ended with {code} on {}", booted.release),
     }

@@ -8,14 +8,37 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
 
+use crate::tree::Tree;
+
 /// A guest that takes longer has hung.
 const PATIENCE: Duration = Duration::from_secs(600);
 
+/// Debian's QEMU, unpacked: one that is installed from elsewhere is not in its way.
+///
+/// # Errors
+///
+/// If it cannot be had.
+pub(super) fn fetch(what: &str) -> Result<Tree> {
+    Tree::of(what, "qemu", &["qemu-system-x86"])
+}
+
+/// The program, told where its modules, firmware and libraries lie.
+fn command(tree: &Tree) -> Result<Command> {
+    let mut qemu = Command::new(tree.path("usr/bin/qemu-system-x86_64"));
+    qemu.env("LD_LIBRARY_PATH", std::env::join_paths(tree.libraries())?);
+    let triplet = format!("{}-linux-gnu", std::env::consts::ARCH);
+    qemu.env("QEMU_MODULE_DIR", tree.path(&format!("usr/lib/{triplet}/qemu")));
+    for folder in ["usr/share/seabios", "usr/share/qemu"] {
+        qemu.arg("-L").arg(tree.path(folder));
+    }
+    Ok(qemu)
+}
+
 /// Boot and give the exit code of the guest's command.
-pub(super) fn boot(kernel: &Path, initramfs: &Path) -> Result<i32> {
+pub(super) fn boot(qemu: &Tree, kernel: &Path, initramfs: &Path) -> Result<i32> {
     // Two things that QEMU 7.2 emulates in a way that Linux 6.12 dies of: five-level page tables, which `-cpu max`
     // has, and cmpxchg16b, which leaves rubbish in the flags when an interrupt comes.
-    let mut qemu = Command::new("qemu-system-x86_64");
+    let mut qemu = command(qemu)?;
     qemu.args([
         "-accel",
         // One thread for both processors: with two, one of them may run into the breakpoint by which the kernel patches
