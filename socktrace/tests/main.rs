@@ -12,6 +12,7 @@ mod filter;
 mod garbage;
 mod kernels;
 mod kinds;
+mod language;
 mod odd_tcp;
 mod owners;
 mod privileges;

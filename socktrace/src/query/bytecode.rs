@@ -8,6 +8,7 @@ use std::net::IpAddr;
 use super::Filter;
 use super::check::{Check, End, Literal, Number, Set, Tree, lower};
 use super::program::{FAIL, PASS, Step, steps};
+use crate::socket::Family;
 
 /// Which instructions the kernel has and allows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -115,10 +116,13 @@ fn narrow_check(check: &Check, want: bool, target: &Target) -> Option<Tree<Wante
             let range = Set::Range(i64::from(port_range.0), i64::from(port_range.1));
             Some(ports(End::Local, &range, want, able))
         }
+        Check::Family(Family::Inet | Family::Inet6) => None,
         // Plainly false of an IP socket.
-        Check::Unix(..) | Check::Ethertype(..) | Check::NetlinkProtocol(..) | Check::Cid(..) => {
-            Some(constant(!want))
-        }
+        Check::Family(_)
+        | Check::Unix(..)
+        | Check::Ethertype(..)
+        | Check::NetlinkProtocol(..)
+        | Check::Cid(..) => Some(constant(!want)),
         // States are a field of the request; the rest is not the kernel's to say.
         Check::Number(..)
         | Check::Mark { .. }

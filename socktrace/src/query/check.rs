@@ -37,6 +37,7 @@ pub(super) enum Check {
     Ethertype(End, u16),
     NetlinkProtocol(End, u32),
     Cid(End, u32),
+    Family(Family),
     Mark { value: u32, mask: u32 },
     Cgroup(u64),
     State(StateSet),
@@ -108,7 +109,18 @@ impl Set {
 pub(super) fn lower(expr: &Expr, want: bool) -> Tree<Literal> {
     match expr {
         Expr::And(parts) => all(want, parts.iter().map(|part| lower(part, want)).collect()),
-        Expr::Or(parts) => all(!want, parts.iter().map(|part| lower(part, want)).collect()),
+        Expr::Or(parts) => {
+            // Branches of several families are narrowed each by itself.
+            let each = expr.narrows_to().is_none();
+            let parts = parts.iter().map(|part| match part.narrows_to().filter(|_| each) {
+                Some(family) => {
+                    let of_family = Tree::Leaf(Literal { check: Check::Family(family), want });
+                    all(want, vec![of_family, lower(part, want)])
+                }
+                None => lower(part, want),
+            });
+            all(!want, parts.collect())
+        }
         Expr::Not(inner) => lower(inner, !want),
         Expr::Test(test) => lower_test(test, want),
     }
@@ -269,6 +281,7 @@ impl Check {
             Self::Cid(end, wanted) => {
                 Some(matches!(end.of(facts), Endpoint::Vsock { cid, .. } if cid == wanted))
             }
+            Self::Family(family) => Some(facts.family == *family),
             Self::Mark { value, mask } => facts.mark.map(|mark| mark & mask == *value),
             Self::Cgroup(id) => facts.cgroup_id.map(|cgroup| cgroup == *id),
             Self::State(set) => Some(holds(*set, facts.state)),

@@ -4,24 +4,34 @@ use std::fmt;
 
 use super::Facts;
 use super::check::{Check, End, Literal, Number, Tree, lower};
+use super::parse::Mark;
 use super::program::{PASS, Step, Target, run, steps};
 use super::states::holds;
 use super::tree::{Expr, Field, Test};
 use crate::socket::{Cookie, Family, State, StateSet};
 
 /// A filter that was understood. The empty one passes everything.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone)]
 pub struct Filter {
     expr: Option<Expr>,
     start: Target,
     program: Vec<Step<Literal>>,
     narrow: Option<Family>,
     pub(super) mixed: bool,
+    /// Where each test stood, in their order, if it was read from words.
+    pub(super) marks: Vec<Mark>,
+}
+
+/// Filters that mean the same are equal, wherever their words stood.
+impl PartialEq for Filter {
+    fn eq(&self, other: &Self) -> bool {
+        self.expr == other.expr && self.mixed == other.mixed
+    }
 }
 
 impl Default for Filter {
     fn default() -> Self {
-        Self { expr: None, start: PASS, program: Vec::new(), narrow: None, mixed: false }
+        Self { expr: None, start: PASS, program: Vec::new(), narrow: None, mixed: false, marks: Vec::new() }
     }
 }
 
@@ -67,14 +77,9 @@ impl Filter {
     /// The filter that an expression is. Every match is of the family that [`Self::narrows_to`] says.
     #[must_use]
     pub fn from_expr(expr: Expr) -> Self {
-        let mut narrow = None;
-        expr.each_test(&mut |test| {
-            if let Test::Host { family, .. } | Test::Port { family, .. } = test {
-                narrow = family.or(narrow);
-            }
-        });
+        let narrow = expr.narrows_to();
         let (start, program) = steps(&lower(&expr, true));
-        Self { expr: Some(expr), start, program, narrow, mixed: false }
+        Self { expr: Some(expr), start, program, narrow, mixed: false, marks: Vec::new() }
     }
 
     /// What passes both.
@@ -131,7 +136,7 @@ impl Filter {
         self.mixed
     }
 
-    /// The only family that a prefix (`inet:`, `unix:` …) leaves; the last one wins, as in ss.
+    /// The only family that prefixes (`inet:`, `unix:` …) leave, if it is only one: see [`Expr::narrows_to`].
     #[must_use]
     pub const fn narrows_to(&self) -> Option<Family> {
         self.narrow

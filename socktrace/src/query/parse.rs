@@ -8,6 +8,7 @@ use super::value::Reader;
 use super::words::{Logic, Predicate, Word, logic, no_predicate, operator, predicate, reserved};
 use super::{Filter, Names, ParseError, Problem};
 use crate::socket::Family;
+use std::ops::Range;
 
 /// How `and` and `or` bind where there are no parentheses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -54,17 +55,18 @@ pub fn parse(words: &[String], context: &Context, names: &dyn Names) -> Result<F
         strict: context.dialect == Dialect::Strict,
         reader: Reader { context: *context, names },
         mixed: false,
+        marks: Vec::new(),
     };
     if tokens.is_empty() {
         return Ok(Filter::default());
     }
-    let (expr, _) = parser.list(0)?;
+    let Part { expr, .. } = parser.list(0)?;
     if let Some(token) = parser.peek() {
         // A list only ends at a closing parenthesis or at the end.
         return Err(error(token, Problem::Unopened));
     }
     let mut filter = Filter::from_expr(expr);
-    filter.mixed = parser.mixed;
+    (filter.mixed, filter.marks) = (parser.mixed, parser.marks);
     Ok(filter)
 }
 
@@ -84,6 +86,24 @@ struct Parser<'a> {
     reader: Reader<'a>,
     /// Whether `and` and `or` stood beside each other.
     mixed: bool,
+    /// Where each test so far stood.
+    marks: Vec<Mark>,
+}
+
+/// Where a test stood: its predicate, and its value.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Mark {
+    pub(super) name: (usize, Range<usize>),
+    pub(super) value: (usize, Range<usize>),
+}
+
+/// A part of an expression.
+struct Part {
+    expr: Expr,
+    /// How deep its tree is.
+    deep: usize,
+    /// [`Expr::narrows_to`].
+    family: Option<Family>,
 }
 
 impl<'a> Parser<'a> {
@@ -105,14 +125,16 @@ impl<'a> Parser<'a> {
         }
     }
 
-    /// Terms joined by `and`, `or` or nothing, left to right, up to a closing parenthesis or the end. Also says
-    /// how deep the tree is.
-    fn list(&mut self, depth: usize) -> Result<(Expr, usize), ParseError> {
-        let (mut expr, mut deep) = self.term(depth)?;
+    /// Terms joined by `and`, `or` or nothing, left to right, up to a closing parenthesis or the end.
+    ///
+    /// A family prefix holds for what follows (as in ss), but not beyond an `or` that begins a branch of another family.
+    fn list(&mut self, depth: usize) -> Result<Part, ParseError> {
+        let outer = self.reader.context.family;
+        let Part { mut expr, mut deep, mut family } = self.term(depth)?;
         let mut last: Option<Logic> = None;
         let mut seen_or = false;
         while let Some(token) = self.peek() {
-            let joint = match logic(&token.text) {
+            let joint = match logic(&token.text).filter(|_| !token.quoted) {
                 Some(Logic::Close) => break,
                 Some(joint @ (Logic::And | Logic::Or)) => {
                     self.at += 1;
@@ -129,48 +151,60 @@ impl<'a> Parser<'a> {
                 deep += 1;
             }
             last = Some(joint);
-            let (term, term_deep) = self.term(depth)?;
-            deep = deep.max(term_deep + 1);
+            self.reader.context.family = if joint == Logic::Or { outer } else { family.or(outer) };
+            let term = self.term(depth)?;
+            deep = deep.max(term.deep + 1);
             if depth + deep > MAX_DEPTH {
                 return Err(error(token, Problem::TooDeep));
             }
-            expr = if joint == Logic::And { expr.and(term) } else { expr.or(term) };
+            (expr, family) = match joint {
+                Logic::Or => (expr.or(term.expr), family.filter(|_| family == term.family)),
+                Logic::And | Logic::Not | Logic::Open | Logic::Close => {
+                    (expr.and(term.expr), term.family.or(family))
+                }
+            };
         }
-        Ok((expr, deep))
+        self.reader.context.family = family.or(outer);
+        Ok(Part { expr, deep, family })
     }
 
     /// A list in parentheses, a negation, or a predicate.
-    fn term(&mut self, depth: usize) -> Result<(Expr, usize), ParseError> {
+    fn term(&mut self, depth: usize) -> Result<Part, ParseError> {
         let Some(token) = self.next() else {
             return Err(self.error_at(None, Problem::ExpectedTest));
         };
         if depth >= MAX_DEPTH {
             return Err(error(token, Problem::TooDeep));
         }
-        match logic(&token.text) {
+        match logic(&token.text).filter(|_| !token.quoted) {
             Some(Logic::Open) => {
-                let (inner, deep) = self.list(depth + 1)?;
+                let inner = self.list(depth + 1)?;
                 match self.next() {
-                    Some(_) => Ok((inner, deep + 1)),
+                    Some(_) => Ok(Part { deep: inner.deep + 1, ..inner }),
                     None => Err(error(token, Problem::Unclosed)),
                 }
             }
             Some(Logic::Not) => {
-                let (inner, deep) = self.term(depth + 1)?;
-                Ok((inner.negate(), deep + 1))
+                let inner = self.term(depth + 1)?;
+                Ok(Part { expr: inner.expr.negate(), deep: inner.deep + 1, ..inner })
             }
             Some(Logic::Close) if depth == 0 => Err(error(token, Problem::Unopened)),
             Some(Logic::Close | Logic::And | Logic::Or) => Err(error(token, Problem::ExpectedTest)),
             None => match predicate(&token.text) {
-                Some(word) => Ok((self.predicate(word)?, 1)),
+                Some(word) => {
+                    let expr = self.predicate(word, token)?;
+                    Ok(Part { family: expr.narrows_to(), expr, deep: 1 })
+                }
                 None => Err(error(token, no_predicate(&token.text))),
             },
         }
     }
 
     /// What follows a predicate word: an operator perhaps, and a value.
-    fn predicate(&mut self, word: &Word) -> Result<Expr, ParseError> {
+    fn predicate(&mut self, word: &Word, token: &Token) -> Result<Expr, ParseError> {
+        let name = (token.word, token.span.clone());
         if word.predicate == Predicate::Autobound {
+            self.marks.push(Mark { value: name.clone(), name });
             return Ok(Expr::Test(Test::Autobound));
         }
         let operator_token = self.peek().filter(|token| operator(&token.text).is_some() && !token.quoted);
@@ -183,7 +217,12 @@ impl<'a> Parser<'a> {
             return Err(error(token, Problem::OnlyEquality { field: word.name }));
         }
         let value = self.value(word)?;
-        self.reader.read(word, op, &value)
+        let expr = self.reader.read(word, op, &value)?;
+        // There is at least one token.
+        let first = value.first().map_or_else(|| name.clone(), |token| (token.word, token.span.clone()));
+        let mark = Mark { name, value: first };
+        expr.each_test(&mut |_| self.marks.push(mark.clone()));
+        Ok(expr)
     }
 
     /// The tokens of a value: one, or those of a list up to its closing brace.

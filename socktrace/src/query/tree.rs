@@ -26,7 +26,7 @@ pub enum Test {
     Host {
         /// Of which end.
         side: Side,
-        /// The family it was read in, by a prefix or an option; narrows the whole query to it.
+        /// The family it was read in, by a prefix or an option. See [`Expr::narrows_to`].
         family: Option<Family>,
         /// The address.
         address: Address,
@@ -231,12 +231,45 @@ impl Expr {
         Self::Not(Box::new(self))
     }
 
+    /// The only family of all that passes, as a prefix (`inet:`, `unix:` …) or an option chose it. Of predicates joined by
+    /// `and` the last one says it, as in ss, and a negation changes nothing. The branches of an `or` must agree; where
+    /// they do not, each is narrowed by itself.
+    #[must_use]
+    pub fn narrows_to(&self) -> Option<Family> {
+        match self {
+            Self::And(parts) => parts.iter().rev().find_map(Self::narrows_to),
+            Self::Or(parts) => {
+                let mut families = parts.iter().map(Self::narrows_to);
+                let first = families.next()??;
+                families.all(|family| family == Some(first)).then_some(first)
+            }
+            Self::Not(inner) => inner.narrows_to(),
+            Self::Test(test) => test.narrows_to(),
+        }
+    }
+
     /// Calls `visit` with every predicate, from left to right.
     pub fn each_test<'a>(&'a self, visit: &mut impl FnMut(&'a Test)) {
         match self {
             Self::And(parts) | Self::Or(parts) => parts.iter().for_each(|part| part.each_test(visit)),
             Self::Not(inner) => inner.each_test(visit),
             Self::Test(test) => visit(test),
+        }
+    }
+}
+
+impl Test {
+    const fn narrows_to(&self) -> Option<Family> {
+        match self {
+            Self::Host { family, .. } | Self::Port { family, .. } => *family,
+            Self::Number { .. }
+            | Self::Mark { .. }
+            | Self::Cgroup { .. }
+            | Self::Comm(_)
+            | Self::Place(..)
+            | Self::State(_)
+            | Self::Ending(..)
+            | Self::Autobound => None,
         }
     }
 }

@@ -150,15 +150,25 @@ fn with_a_family_chosen_words_are_read_in_it() {
     check("sport = 443", Family::Inet6, "web mapped");
     check("src 2054", Family::Packet, "packet");
     assert!(read_as("src 10.0.0.1", &of(Family::Inet6)).is_err());
-    assert!(read_as("src inet6:any or dst 10.0.0.1", &Context::new(Dialect::Ss)).is_err());
+    assert!(read_as("src inet6:any and dst 10.0.0.1", &Context::new(Dialect::Ss)).is_err());
 }
 
 #[test]
-fn the_last_family_prefix_narrows_everything() {
+fn a_family_prefix_narrows_its_branch_and_not_the_whole() {
     for (text, narrow, expected) in [
-        ("src inet:* or dport = 443", Some(Family::Inet), "sshd client waiting"),
-        ("src inet:* or src unix:*", Some(Family::Unix), "path abstract auto"),
+        ("sport = 443 or src unix:@*", None, "web mapped abstract auto"),
+        // What follows an `or` is not read in the family of another branch.
+        ("src unix:@* or sport = 443", None, "web mapped abstract auto"),
+        ("( src unix:@* and dst */peer ) or sport = 443", None, "web mapped abstract"),
+        ("src inet:* or dport = 443", None, "sshd client waiting"),
+        ("src inet:* or src unix:*", None, "sshd client waiting path abstract auto"),
+        ("sport = inet6:443 or src inet6:any", Some(Family::Inet6), "web mapped linklocal"),
+        ("( sport = 443 or src unix:@* ) and dport = 50000", None, "mapped"),
+        ("not ( sport = 443 or src unix:@* ) and dport != 0", None, "client waiting netlink vsock"),
+        // Where all agree, the last one wins, as in ss.
         ("not src inet6:any", Some(Family::Inet6), ""),
+        ("sport = 443 and src inet6:*", Some(Family::Inet6), "web mapped"),
+        ("src unix:* and dst inet6:*", Some(Family::Inet6), ""),
         ("sport = 22", None, "sshd waiting"),
     ] {
         let filter = read(text).unwrap();

@@ -128,26 +128,30 @@ pub(super) fn expr() -> impl Strategy<Value = Expr> {
     tree.prop_map(one_family)
 }
 
-/// A family prefix also holds for what follows, so what follows must agree with it; here the first one wins.
+/// A family prefix also holds for what follows by `and`, so what follows must agree with it; here the first one wins.
 fn one_family(mut expr: Expr) -> Expr {
-    fn settle(expr: &mut Expr, now: &mut Option<Family>) {
+    fn settle(expr: &mut Expr, outer: Option<Family>) -> Option<Family> {
         match expr {
-            Expr::And(parts) | Expr::Or(parts) => parts.iter_mut().for_each(|part| settle(part, now)),
-            Expr::Not(inner) => settle(inner, now),
-            Expr::Test(test) => {
-                let family = match test {
-                    Test::Host { family, .. } | Test::Port { family, .. } => family,
-                    _ => return,
-                };
-                if family.is_none() && now.is_some() {
-                    *test = Test::Autobound;
-                } else {
-                    *now = *family;
+            Expr::And(parts) => parts.iter_mut().fold(None, |now, part| settle(part, now.or(outer)).or(now)),
+            Expr::Or(parts) => {
+                for part in parts {
+                    settle(part, outer);
                 }
+                expr.narrows_to()
+            }
+            Expr::Not(inner) => settle(inner, outer),
+            Expr::Test(test) => {
+                if let Test::Host { family, .. } | Test::Port { family, .. } = test
+                    && family.is_none()
+                    && outer.is_some()
+                {
+                    *test = Test::Autobound;
+                }
+                expr.narrows_to()
             }
         }
     }
-    settle(&mut expr, &mut None);
+    settle(&mut expr, None);
     expr
 }
 
