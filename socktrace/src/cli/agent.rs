@@ -7,6 +7,7 @@ use crate::agent::history;
 use crate::agent::run::{Options, run as run_agent};
 use crate::agent::socket_file;
 use crate::history::Bounds;
+use std::mem::ManuallyDrop;
 
 pub(super) fn run(args: AgentArgs) -> Result<(), Error> {
     let options = Options {
@@ -26,5 +27,7 @@ pub(super) fn run(args: AgentArgs) -> Result<(), Error> {
             }),
         },
     };
-    Ok(runtime()?.block_on(run_agent(&options))?)
+    // Not dropped: that would wait for threads, of which some may wait for somebody else for ever. They end with us.
+    let runtime = ManuallyDrop::new(runtime()?);
+    Ok(runtime.block_on(run_agent(&options))?)
 }

@@ -6,14 +6,15 @@
 //!
 //! I/O: the list of mounts, the cgroup2 tree.
 
-use std::ffi::OsString;
+use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
-use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{DirEntryExt, MetadataExt};
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use nix::fcntl::{OFlag, OpenHow, ResolveFlag, openat2};
 use rustc_hash::FxHashMap;
 
 use super::mounts;
@@ -79,21 +80,15 @@ impl Cgroups {
     #[must_use]
     pub fn of_process(&self, proc: &Path, pid: u32) -> Option<u64> {
         let text = fs::read(proc.join(pid.to_string()).join("cgroup")).ok()?;
-        let path = OsString::from_vec(path_of(&text)?.to_vec());
-        let mount = self.mount.as_ref()?;
-        fs::metadata(mount.path.join(path)).ok().filter(fs::Metadata::is_dir).map(|meta| meta.ino())
+        self.mount.as_ref()?.beneath(Path::new(OsStr::from_bytes(path_of(&text)?)))
     }
 
-    /// The id of the cgroup at that path, as given or beneath the mount.
+    /// The id of the cgroup at that path, as given or beneath the mount. Nothing outside of the mount is looked at.
     #[must_use]
     pub fn id(&self, path: &str) -> Option<u64> {
-        let direct = Path::new(path);
-        let ino = |path: &Path| fs::metadata(path).ok().filter(fs::Metadata::is_dir).map(|meta| meta.ino());
         let mount = self.mount.as_ref()?;
-        if direct.starts_with(&mount.path) {
-            return ino(direct);
-        }
-        ino(&mount.path.join(path.trim_start_matches('/')))
+        let path = Path::new(path);
+        mount.beneath(path.strip_prefix(&mount.path).unwrap_or(path))
     }
 }
 
@@ -126,6 +121,18 @@ impl Mount {
         let directory = unsafe { OwnedFd::from_raw_fd(fd) };
         let path = fs::read_link(format!("/proc/self/fd/{}", directory.as_raw_fd()))?;
         Ok(path.strip_prefix(&self.path).ok().map(|path| [b"/", path.as_os_str().as_bytes()].concat()))
+    }
+
+    /// The id of the cgroup at that path beneath the mount.
+    fn beneath(&self, path: &Path) -> Option<u64> {
+        let names: PathBuf = path.components().filter(|part| !matches!(part, Component::RootDir)).collect();
+        let names = if names.as_os_str().is_empty() { Path::new(".") } else { &names };
+        // O_PATH opens nothing, and there are no links in the tree.
+        let how = OpenHow::new().flags(OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC).resolve(
+            ResolveFlag::RESOLVE_BENEATH | ResolveFlag::RESOLVE_NO_SYMLINKS | ResolveFlag::RESOLVE_NO_XDEV,
+        );
+        let directory = openat2(&self.directory, names, how).ok()?;
+        nix::sys::stat::fstat(&directory).ok().map(|status| status.st_ino)
     }
 
     /// Every cgroup, with its id and path.
@@ -175,6 +182,23 @@ mod tests {
         check("0::/../other\n", None);
         check("2:cpu:/x\n", None);
         check("", None);
+    }
+
+    #[test]
+    fn nothing_outside_of_the_tree_is_looked_at() {
+        let cgroups = Cgroups::new(Path::new("/proc"));
+        let Some(mount) = &cgroups.mount else { return };
+        let root = fs::metadata(&mount.path).unwrap().ino();
+        for (path, expected) in [("/", Some(root)), ("", Some(root)), (".", Some(root))] {
+            assert_eq!(cgroups.id(path), expected, "{path}");
+        }
+        assert_eq!(cgroups.id(mount.path.to_str().unwrap()), Some(root));
+        // There in any file system.
+        for path in ["..", "../..", "../../../../tmp", "/../../../tmp", "./../../../tmp"] {
+            assert_eq!(cgroups.id(path), None, "{path}");
+        }
+        let beside = mount.path.join("../../../../tmp");
+        assert_eq!(cgroups.id(beside.to_str().unwrap()), None);
     }
 
     /// Makes cgroups of its own where it may.

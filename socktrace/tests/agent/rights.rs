@@ -31,7 +31,7 @@ pub(super) fn run(args: &[&str], uid: u32, gid: u32) -> Said {
 }
 
 /// The same request by curl's way, as that user: by a command that we do not have to trust.
-fn get(agent: &Agent, target: &str, uid: u32) -> String {
+pub(super) fn get(agent: &Agent, target: &str, uid: u32) -> String {
     let mut child = Command::new(std::env::current_exe().unwrap())
         .args(["--ignored", "--exact", "agent::rights::ask_for", "--nocapture"])
         .env("ASK_PATH", agent.path())

@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, ToSocketAddrs};
 
-use crate::kernel::netns::Netns;
+use crate::kernel::netns;
 use crate::query::Names;
 use crate::socket::{Family, NetnsId};
 
@@ -42,6 +42,6 @@ impl Names for Directory {
     }
 
     fn netns(&self, name: &str) -> Option<NetnsId> {
-        Netns::named(name).ok().map(|netns| netns.id)
+        netns::named(name).ok()
     }
 }

@@ -1,0 +1,129 @@
+//! Which network namespaces there are.
+//!
+//! I/O: `/proc/PID/ns/net`, `/proc/thread-self/mountinfo`, `/run/netns`.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io::ErrorKind;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+
+use super::open::NAMES;
+use super::{Netns, link_of};
+use crate::socket::NetnsId;
+
+/// What [`list`] found.
+#[derive(Debug, Default)]
+pub struct Listed {
+    /// Each namespace once, in the order of their inode numbers.
+    pub namespaces: Vec<Netns>,
+    /// Processes whose namespace we may not see.
+    pub denied: usize,
+}
+
+/// Every namespace that a process is in or that is mounted somewhere. `proc` is where procfs is.
+pub fn list(proc: &Path) -> Listed {
+    let mut found = BTreeMap::new();
+    let mut denied = 0;
+    // The names of `ip netns` first: one namespace may be mounted in several places.
+    let named = entries(Path::new(NAMES)).filter_map(|path| Netns::named(path.file_name()?.to_str()?).ok());
+    for netns in named.chain(mounted(proc).iter().filter_map(|path| Netns::mounted_at(path).ok())) {
+        found.entry(netns.id).or_insert(netns);
+    }
+    let processes = entries(proc).filter_map(|path| path.file_name()?.to_str()?.parse::<u32>().ok());
+    for pid in processes {
+        let path = link_of(proc, pid);
+        match fs::read_link(&path).map(|target| parse_link(target.as_os_str().as_bytes())) {
+            Ok(Some(id)) => match found.get_mut(&id) {
+                Some(Netns { pid: first, .. }) => *first = first.or(Some(pid)),
+                None => {
+                    if let Ok(netns) = Netns::open(&path) {
+                        found.insert(netns.id, Netns { pid: Some(pid), ..netns });
+                    }
+                }
+            },
+            Err(error) if error.kind() == ErrorKind::PermissionDenied => denied += 1,
+            // Vanished, or a kernel without namespaces.
+            Ok(None) | Err(_) => {}
+        }
+    }
+    Listed { namespaces: found.into_values().collect(), denied }
+}
+
+/// Where namespaces are mounted: `ip netns`, container engines and others do.
+fn mounted(proc: &Path) -> Vec<PathBuf> {
+    let mounts = fs::read(proc.join("thread-self/mountinfo")).unwrap_or_default();
+    mounts.split(|&byte| byte == b'\n').filter_map(parse_mount).collect()
+}
+
+/// One line of mountinfo: the fourth field is `net:[INODE]`, the fifth the path, with octal escapes.
+fn parse_mount(line: &[u8]) -> Option<PathBuf> {
+    let mut fields = line.split(|&byte| byte == b' ').skip(3);
+    parse_link(fields.next()?)?;
+    let path = unescape(fields.next()?);
+    Some(PathBuf::from(std::ffi::OsStr::from_bytes(&path)))
+}
+
+/// Undoes the `\040` of mountinfo.
+fn unescape(field: &[u8]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(field.len());
+    let mut rest = field;
+    while let Some((&first, after)) = rest.split_first() {
+        let digits = after.get(..3).and_then(|digits| std::str::from_utf8(digits).ok());
+        let escaped = digits.and_then(|digits| u8::from_str_radix(digits, 8).ok());
+        match escaped {
+            Some(byte) if first == b'\\' => {
+                out.push(byte);
+                rest = after.get(3..).unwrap_or_default();
+            }
+            _ => {
+                out.push(first);
+                rest = after;
+            }
+        }
+    }
+    out
+}
+
+/// The inode number in `net:[4026531840]`.
+fn parse_link(target: &[u8]) -> Option<NetnsId> {
+    let number = target.strip_prefix(b"net:[")?.strip_suffix(b"]")?;
+    std::str::from_utf8(number).ok()?.parse().ok()
+}
+
+/// What is in a directory; nothing if it cannot be read.
+fn entries(directory: &Path) -> impl Iterator<Item = PathBuf> {
+    fs::read_dir(directory).into_iter().flatten().filter_map(|entry| Some(entry.ok()?.path()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_mount_of_a_namespace_is_found_by_its_root() {
+        let check = |line: &str, expected: Option<&str>| {
+            assert_eq!(parse_mount(line.as_bytes()), expected.map(PathBuf::from), "{line}");
+        };
+        check(
+            "523 27 0:4 net:[4026532301] /run/netns/a\\040b rw shared:1 - nsfs nsfs rw",
+            Some("/run/netns/a b"),
+        );
+        check("523 27 0:4 mnt:[4026532301] /run/x rw - nsfs nsfs rw", None);
+        check("27 1 0:24 / /run rw,nosuid shared:5 - tmpfs tmpfs rw", None);
+        check("", None);
+        check("523 27 0:4 net:[4026532301]", None);
+    }
+
+    #[test]
+    fn a_link_names_an_inode() {
+        for (link, expected) in [
+            ("net:[4026531840]", Some(4_026_531_840)),
+            ("net:[]", None),
+            ("net:[99999999999]", None),
+            ("user:[1]", None),
+        ] {
+            assert_eq!(parse_link(link.as_bytes()), expected, "{link}");
+        }
+    }
+}

@@ -1,0 +1,133 @@
+//! What an ordinary user cannot make an agent do: each attack against an agent of root and against one that has become
+//! another user.
+
+use super::rights::get;
+use super::{Agent, folder};
+use crate::support::may_trace;
+use crate::support::run::{Running, socktrace};
+use nix::errno::Errno;
+use nix::fcntl::OFlag;
+use nix::mount::{MsFlags, mount};
+use nix::sched::{CloneFlags, unshare};
+use nix::sys::signal::Signal;
+use nix::sys::stat::Mode;
+use nix::unistd::mkfifo;
+use std::io::Write as _;
+use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::net::UnixStream;
+use std::os::unix::process::CommandExt as _;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+/// An ordinary user; the agents of these tests are of others.
+const STRANGER: u32 = 1001;
+
+/// How the agents are started.
+const AGENTS: [&[&str]; 2] = [&[], &["--user", "daemon"]];
+
+/// The value of a parameter.
+fn escaped(text: &str) -> String {
+    form_urlencoded::byte_serialize(text.as_bytes()).collect()
+}
+
+#[test]
+fn no_path_in_a_question_is_opened() {
+    if !may_trace("no_path_in_a_question_is_opened") {
+        return;
+    }
+    let hidden = tempfile::tempdir().unwrap();
+    std::fs::set_permissions(hidden.path(), std::fs::Permissions::from_mode(0o700)).unwrap();
+    let fifo = hidden.path().join("fifo");
+    mkfifo(&fifo, Mode::S_IRWXU).unwrap();
+    std::fs::create_dir(hidden.path().join("directory")).unwrap();
+    let hidden = hidden.path().to_str().unwrap();
+    let up = "../../../../../../..";
+    // What is there, and what is not.
+    let pairs = [
+        (format!("netns = {hidden}/fifo"), format!("netns = {hidden}/none")),
+        (format!("netns = {up}{hidden}/fifo"), format!("netns = {up}{hidden}/none")),
+        ("netns = /proc/1/ns/net".to_owned(), "netns = /proc/0/ns/net".to_owned()),
+        ("netns = ../../proc/1/ns/net".to_owned(), "netns = ../../proc/0/ns/net".to_owned()),
+        (format!("cgroup = {up}{hidden}/directory"), format!("cgroup = {up}{hidden}/no-folder")),
+        (format!("cgroup = {hidden}/directory"), format!("cgroup = {hidden}/no-folder")),
+        ("cgroup = ../../proc/1".to_owned(), "cgroup = ../../proc/0".to_owned()),
+    ];
+    for options in AGENTS {
+        let mut agent = Agent::start(options);
+        let answer = |filter: &str| {
+            let word = escaped(filter);
+            let name = filter.rsplit(' ').next().unwrap();
+            [
+                format!("/v1/sockets?arg=-tan&arg={word}"),
+                format!("/v1/events?count=1&filter={word}"),
+                format!("/v1/history?filter={word}"),
+            ]
+            .map(|target| get(&agent, &target, STRANGER).replace(name, "NAME"))
+        };
+        for (there, absent) in &pairs {
+            let said = answer(there);
+            assert_eq!(said, answer(absent), "{options:?} {there}");
+            assert!(said.iter().all(|said| said.starts_with("HTTP/1.0 400 ")), "{there}: {said:?}");
+        }
+        for name in [format!("{hidden}/fifo"), "/proc/1/ns/net".to_owned(), "../netns/x".to_owned()] {
+            let said = get(&agent, &format!("/v1/sockets?arg=-tan&arg=-N&arg={}", escaped(&name)), STRANGER);
+            assert!(said.starts_with("HTTP/1.0 403 "), "{said}");
+        }
+        // Nobody waits there for somebody to write.
+        let writer = nix::fcntl::open(&fifo, OFlag::O_WRONLY | OFlag::O_NONBLOCK, Mode::empty());
+        assert_eq!(writer.map(drop), Err(Errno::ENXIO));
+        agent.process.signal(Signal::SIGTERM);
+        assert_eq!(agent.process.ends().code(), Some(0));
+    }
+}
+
+#[test]
+fn it_ends_whatever_its_threads_wait_for() {
+    if !may_trace("it_ends_whatever_its_threads_wait_for") {
+        return;
+    }
+    let directory = folder();
+    // Whoever looks up the name of a service waits for good.
+    let fifo = directory.path().join("fifo");
+    mkfifo(&fifo, Mode::S_IRWXU).unwrap();
+    for options in AGENTS {
+        let path = directory.path().join("agent.sock");
+        let mut command = socktrace(&[&["agent", "--socket", path.to_str().unwrap()], options].concat());
+        let fifo = fifo.clone();
+        let hide = move || -> nix::Result<()> {
+            let none = None::<&str>;
+            unshare(CloneFlags::CLONE_NEWNS)?;
+            mount(none, "/", none, MsFlags::MS_REC | MsFlags::MS_PRIVATE, none)?;
+            mount(Some(&fifo), "/etc/services", none, MsFlags::MS_BIND, none)
+        };
+        // SAFETY: between fork and exec only system calls are made.
+        unsafe { command.pre_exec(move || hide().map_err(std::io::Error::from)) };
+        let mut agent = Running::spawn(&mut command);
+        agent.says("socktrace: agent ready on ");
+        let stuck: Vec<_> = (0..8).map(|_| asks(&path, "/v1/sockets?arg=-tl&arg=sport+%3D+:http")).collect();
+        crate::support::wait_for("threads that wait", || (readers_of(agent.pid()) > 0).then_some(()));
+        let begun = Instant::now();
+        agent.signal(Signal::SIGTERM);
+        assert_eq!(agent.ends().code(), Some(0), "{options:?}");
+        assert!(begun.elapsed() < Duration::from_secs(10), "{:?}", begun.elapsed());
+        drop(stuck);
+    }
+}
+
+/// A request of which no answer is awaited.
+fn asks(path: &Path, target: &str) -> UnixStream {
+    let mut stream = UnixStream::connect(path).unwrap();
+    write!(stream, "GET {target} HTTP/1.1\r\nhost: agent\r\n\r\n").unwrap();
+    stream
+}
+
+/// How many threads of a process wait in openat(2).
+fn readers_of(pid: u32) -> usize {
+    let number = libc::SYS_openat.to_string();
+    let tasks = std::fs::read_dir(format!("/proc/{pid}/task")).unwrap();
+    let waits = |task: std::io::Result<std::fs::DirEntry>| {
+        let call = std::fs::read_to_string(task.ok()?.path().join("syscall")).ok()?;
+        (call.split(' ').next() == Some(&number)).then_some(())
+    };
+    tasks.filter_map(waits).count()
+}
