@@ -7,6 +7,7 @@ pub mod client;
 pub mod core;
 mod dump;
 mod feeds;
+mod folder;
 pub mod history;
 pub mod interest;
 mod lingering;

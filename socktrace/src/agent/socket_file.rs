@@ -1,20 +1,33 @@
 //! The agent's socket in the file system: taken by one agent at a time, removed at the end.
 //!
-//! I/O: files. A lock file beside the socket says who is alive: the kernel drops the lock with its process, so
-//! a killed agent leaves nothing that has to be guessed about.
+//! I/O: files, each by its name in a directory that is held open and that nobody else can change. A lock file beside the
+//! socket says who is alive: the kernel drops the lock with its process, so a killed agent leaves nothing that has to be
+//! guessed about.
 
+#[cfg(test)]
+mod tests;
+
+use super::folder::{Folder, FolderError, Owners};
 use crate::kernel::capabilities::OtherUser;
 use crate::render::errno::reason;
-use nix::fcntl::{Flock, FlockArg};
-use nix::unistd::{Gid, Group, Uid, chown};
-use std::fs::{self, File, Metadata, OpenOptions};
+use nix::errno::Errno;
+use nix::fcntl::{AtFlags, Flock, FlockArg, OFlag};
+use nix::sys::socket::{AddressFamily, Backlog, SockFlag, SockType, UnixAddr, bind, connect, listen, socket};
+use nix::sys::stat::{FileStat, Mode, SFlag, fchmod, fstat, mkdirat, umask};
+use nix::unistd::{Gid, Group, Uid, UnlinkatFlags, fchown, fchownat};
+use std::ffi::OsString;
 use std::io;
-use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _};
-use std::os::unix::net::{UnixListener, UnixStream};
+use std::os::fd::{AsRawFd as _, OwnedFd};
+use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 
 /// The mode of the socket unless another was asked for: everybody may ask, and is shown what they may see.
 pub const MODE: u32 = 0o666;
+/// The mode of its directory, if that is made.
+const DIRECTORY_MODE: Mode =
+    Mode::S_IRWXU.union(Mode::S_IRGRP).union(Mode::S_IXGRP).union(Mode::S_IROTH).union(Mode::S_IXOTH);
+/// How often an agent that ends may take the directory away while it is being used.
+const TRIES: usize = 8;
 
 /// Why the agent cannot listen.
 #[derive(Debug, thiserror::Error)]
@@ -30,6 +43,20 @@ pub enum SocketError {
     NoSocket {
         /// Where.
         path: PathBuf,
+    },
+    /// Its lock file is not one of ours.
+    #[error("{} is not a lock file of an agent's", path.display())]
+    NoLock {
+        /// Where.
+        path: PathBuf,
+    },
+    /// Its directory may not be used.
+    #[error("cannot listen on {}: {error}", path.display())]
+    Directory {
+        /// Where it was to be.
+        path: PathBuf,
+        /// Why not.
+        error: FolderError,
     },
     /// There is no such group.
     #[error("no group is called {name}")]
@@ -60,39 +87,55 @@ pub struct Access<'a> {
     pub mode: u32,
 }
 
-/// A socket that is ours. Dropping it removes it and its lock file.
+/// A socket that is ours. Dropping it removes it, its lock file, and its directory if we made that.
 #[derive(Debug)]
 pub struct Claim {
     path: PathBuf,
+    place: Place,
     /// Inode of the socket, so that only our own is removed.
     inode: u64,
     gid: u32,
-    lock_path: PathBuf,
-    _lock: Flock<File>,
+    _lock: Flock<OwnedFd>,
+}
+
+/// A name in a directory.
+#[derive(Debug)]
+struct Place {
+    folder: Folder,
+    name: OsString,
+    lock: OsString,
+    /// The directory in which we made it, and its name there.
+    made: Option<(Folder, OsString)>,
+}
+
+/// Whose it is to be.
+#[derive(Debug, Clone, Copy)]
+struct Owner {
+    user: Option<Uid>,
+    /// Always said: in a setgid directory the kernel would give it the directory's.
+    group: Gid,
 }
 
 impl Claim {
     /// Listens on `path`, replacing the socket of an agent that is gone.
     ///
-    /// The directory is made if only that one is missing. The socket appears at its path with its mode and
-    /// its group already set.
+    /// The directory is made if only that one is missing. Nobody can connect before the socket has its owner, its group
+    /// and its mode.
     ///
     /// # Errors
     /// See [`SocketError`]; nothing of ours is left behind then.
     pub fn take(path: &Path, access: Access<'_>) -> Result<(Self, UnixListener), SocketError> {
         let user = access.user.map(|user| user.uid);
         let group = access.group.map(find_group).transpose()?.or(access.user.map(|user| user.gid));
-        if let Some(directory) = path.parent().filter(|d| !d.as_os_str().is_empty() && !d.exists()) {
-            fs::create_dir(directory).or_else(|e| fail("create", directory, e))?;
-            // Only who may write there can take the socket away at the end.
-            chown(directory, user, group).or_else(|e| fail("give away", directory, e.into()))?;
-        }
-        let lock_path = beside(path, ".lock");
-        let lock = lock(path, &lock_path)?;
-        let mut claim = Self { path: path.to_owned(), inode: 0, gid: 0, lock_path, _lock: lock };
-        make_way(path)?;
-        let (listener, meta) = appear(path, (user, group), access.mode)?;
-        (claim.inode, claim.gid) = (meta.ino(), meta.gid());
+        let owner = Owner { user, group: group.unwrap_or_else(Gid::effective) };
+        let owners = Owners { also: user };
+        let (place, lock) = Place::locked(path, owner, owners)?;
+        let mut claim =
+            Self { path: path.to_owned(), place, inode: 0, gid: owner.group.as_raw(), _lock: lock };
+        let place = &claim.place;
+        make_way(path, place)?;
+        let (listener, status) = appear(path, place, owner, access.mode)?;
+        claim.inode = status.st_ino;
         Ok((claim, listener))
     }
 
@@ -111,11 +154,102 @@ impl Claim {
 
 impl Drop for Claim {
     fn drop(&mut self) {
-        if fs::symlink_metadata(&self.path).is_ok_and(|meta| meta.ino() == self.inode) {
-            let _ = fs::remove_file(&self.path);
+        let Place { folder, name, lock, made } = &self.place;
+        if folder.status(name).is_ok_and(|status| status.st_ino == self.inode) {
+            let _ = folder.remove(name, UnlinkatFlags::NoRemoveDir);
         }
-        // Still locked: whoever opened it meanwhile finds that it is not the file at this path any more.
-        let _ = fs::remove_file(&self.lock_path);
+        // Still locked: whoever opened it meanwhile finds that it is not the file under this name any more.
+        let _ = folder.remove(lock, UnlinkatFlags::NoRemoveDir);
+        if let Some((parent, name)) = made {
+            // Not where there is something of others in it, or we may not any more.
+            let _ = parent.remove(name, UnlinkatFlags::RemoveDir);
+        }
+    }
+}
+
+impl Place {
+    /// Finds the directory, or makes it, and locks the lock file in it.
+    fn locked(path: &Path, owner: Owner, owners: Owners) -> Result<(Self, Flock<OwnedFd>), SocketError> {
+        let mut tries = 0;
+        loop {
+            let place = Self::find(path, owner, owners)?;
+            match place.lock(path, owners) {
+                // The agent that ended meanwhile has taken the directory with it.
+                Err(SocketError::Io { error, .. })
+                    if error.kind() == io::ErrorKind::NotFound && tries < TRIES =>
+                {
+                    tries += 1;
+                }
+                lock => return Ok((place, lock?)),
+            }
+        }
+    }
+
+    fn find(path: &Path, owner: Owner, owners: Owners) -> Result<Self, SocketError> {
+        let refused = |error| SocketError::Directory { path: path.to_owned(), error };
+        let Some(name) = path.file_name() else { return fail("listen on", path, Errno::EISDIR) };
+        let directory = path.parent().unwrap_or(Path::new("."));
+        let mut made = None;
+        if !directory.as_os_str().is_empty() && !directory.exists() {
+            let (Some(parent), Some(name)) = (directory.parent(), directory.file_name()) else {
+                return fail("create", directory, Errno::ENOENT);
+            };
+            let parent = match Folder::lasting(parent, owners) {
+                Err(FolderError::Open { errno, .. }) => return fail("create", directory, errno),
+                parent => parent.map_err(refused)?,
+            };
+            match mkdirat(&parent, name, DIRECTORY_MODE) {
+                Ok(()) => made = Some((parent, name.to_owned())),
+                // Another one that begins.
+                Err(Errno::EEXIST) => {}
+                Err(errno) => return fail("create", directory, errno),
+            }
+        }
+        let folder = Folder::lasting(directory, owners).map_err(refused)?;
+        if made.is_some() {
+            // Whatever the umask, and whatever its own directory hands on. Only who may write there can take the socket
+            // away at the end.
+            fchmod(&folder, DIRECTORY_MODE).or_else(|errno| fail("set up", directory, errno))?;
+            fchown(&folder, owner.user, Some(owner.group))
+                .or_else(|errno| fail("give away", directory, errno))?;
+        }
+        let mut lock = name.to_owned();
+        lock.push(".lock");
+        Ok(Self { folder, name: name.to_owned(), lock, made })
+    }
+
+    /// Locks the lock file, and makes sure that it is still the one of its name: an agent that ends removes it.
+    fn lock(&self, path: &Path, owners: Owners) -> Result<Flock<OwnedFd>, SocketError> {
+        let lock_path = self.folder.path().join(&self.lock);
+        loop {
+            let file =
+                self.folder.file(&self.lock, OFlag::O_RDWR | OFlag::O_CREAT, Mode::S_IRUSR | Mode::S_IWUSR);
+            let file = match file {
+                Ok(file) => file,
+                // A file of another kind, or a link.
+                Err(error) if matches!(error.raw_os_error(), None | Some(libc::ELOOP)) => {
+                    return Err(SocketError::NoLock { path: lock_path });
+                }
+                Err(error) => return Err(SocketError::Io { step: "open", path: lock_path, error }),
+            };
+            if fstat(&file).is_ok_and(|status| !owners.have(status.st_uid)) {
+                return Err(SocketError::NoLock { path: lock_path });
+            }
+            let lock = match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
+                Ok(lock) => lock,
+                Err((_, Errno::EWOULDBLOCK)) => return Err(SocketError::Taken { path: path.to_owned() }),
+                Err((_, errno)) => return fail("lock", &lock_path, errno),
+            };
+            let ours = fstat(&*lock).or_else(|errno| fail("read", &lock_path, errno))?.st_ino;
+            if self.folder.status(&self.lock).is_ok_and(|status| status.st_ino == ours) {
+                return Ok(lock);
+            }
+        }
+    }
+
+    /// Its path without links, which nobody can make lead elsewhere.
+    fn address(&self) -> nix::Result<UnixAddr> {
+        UnixAddr::new(&self.folder.path().join(&self.name))
     }
 }
 
@@ -126,195 +260,71 @@ fn find_group(name: &str) -> Result<Gid, SocketError> {
     }
 }
 
-/// Locks the lock file, and makes sure that it is still the one at its path: an agent that ends removes it.
-fn lock(path: &Path, lock_path: &Path) -> Result<Flock<File>, SocketError> {
-    loop {
-        let file = OpenOptions::new()
-            .create(true)
-            .truncate(false)
-            .write(true)
-            .mode(0o600)
-            .custom_flags(libc::O_NOFOLLOW)
-            .open(lock_path)
-            .or_else(|e| fail("open", lock_path, e))?;
-        let lock = match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
-            Ok(lock) => lock,
-            Err((_, nix::errno::Errno::EWOULDBLOCK)) => {
-                return Err(SocketError::Taken { path: path.to_owned() });
-            }
-            Err((_, errno)) => return fail("lock", lock_path, errno.into()),
-        };
-        let ours = lock.metadata().or_else(|e| fail("read", lock_path, e))?.ino();
-        if fs::symlink_metadata(lock_path).is_ok_and(|meta| meta.ino() == ours) {
-            return Ok(lock);
-        }
-    }
-}
-
-/// Makes sure that what is at the path may be replaced. A socket that answers is not ours to take, whoever
-/// holds the lock: the lock file may have been removed under a living agent.
-fn make_way(path: &Path) -> Result<(), SocketError> {
-    let meta = match fs::symlink_metadata(path) {
-        Ok(meta) => meta,
-        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(()),
-        Err(e) => return fail("look at", path, e),
+/// Makes sure that the name is free. A socket that answers is not ours to take, whoever holds the lock: the lock file may
+/// have been removed under a living agent.
+fn make_way(path: &Path, place: &Place) -> Result<(), SocketError> {
+    let status = match place.folder.status(&place.name) {
+        Ok(status) => status,
+        Err(Errno::ENOENT) => return Ok(()),
+        Err(errno) => return fail("look at", path, errno),
     };
-    if !meta.file_type().is_socket() {
+    if SFlag::from_bits_truncate(status.st_mode & SFlag::S_IFMT.bits()) != SFlag::S_IFSOCK {
         return Err(SocketError::NoSocket { path: path.to_owned() });
     }
-    match UnixStream::connect(path) {
-        Ok(_) => Err(SocketError::Taken { path: path.to_owned() }),
-        Err(e) if matches!(e.kind(), io::ErrorKind::ConnectionRefused | io::ErrorKind::NotFound) => Ok(()),
-        Err(e) => fail("connect to", path, e),
+    let connected = || {
+        let socket = unix_socket()?;
+        connect(socket.as_raw_fd(), &place.address()?)
+    };
+    match connected() {
+        // One who lets nobody in is there, too.
+        Ok(()) | Err(Errno::EAGAIN) => Err(SocketError::Taken { path: path.to_owned() }),
+        Err(Errno::ECONNREFUSED) => {
+            let removed = place.folder.remove(&place.name, UnlinkatFlags::NoRemoveDir);
+            removed.or_else(|errno| fail("remove", path, errno))
+        }
+        Err(Errno::ENOENT) => Ok(()),
+        Err(errno) => fail("connect to", path, errno),
     }
 }
 
-/// Binds beside the path and moves the socket there, so that nobody ever sees it with a wider mode and a stale
-/// one is replaced in one step.
+/// Binds the socket to its name with its mode, gives it its owner, and only then lets clients in.
 fn appear(
     path: &Path,
-    (user, group): (Option<Uid>, Option<Gid>),
+    place: &Place,
+    owner: Owner,
     mode: u32,
-) -> Result<(UnixListener, Metadata), SocketError> {
-    let new = beside(path, ".new");
-    let _ = fs::remove_file(&new);
-    let listener = UnixListener::bind(&new).or_else(|e| fail("listen on", path, e))?;
-    let finish = || -> io::Result<Metadata> {
-        chown(&new, user, group)?;
-        fs::set_permissions(&new, fs::Permissions::from_mode(mode))?;
-        let meta = fs::symlink_metadata(&new)?;
-        fs::rename(&new, path)?;
-        Ok(meta)
+) -> Result<(UnixListener, FileStat), SocketError> {
+    let bound = || -> nix::Result<OwnedFd> {
+        let socket = unix_socket()?;
+        // What bind(2) makes has the mode of the socket itself, less the umask (net/unix/af_unix.c, `unix_bind_bsd`).
+        fchmod(&socket, Mode::from_bits_truncate(mode))?;
+        let address = place.address()?;
+        let before = umask(Mode::empty());
+        let bound = bind(socket.as_raw_fd(), &address);
+        umask(before);
+        bound.map(|()| socket)
+    };
+    let socket = bound().or_else(|errno| fail("listen on", path, errno))?;
+    let finish = || -> nix::Result<FileStat> {
+        let Place { folder, name, .. } = place;
+        fchownat(folder, &**name, owner.user, Some(owner.group), AtFlags::AT_SYMLINK_NOFOLLOW)?;
+        let status = folder.status(name)?;
+        listen(&socket, Backlog::MAXCONN)?;
+        Ok(status)
     };
     match finish() {
-        Ok(meta) => Ok((listener, meta)),
-        Err(e) => {
-            let _ = fs::remove_file(&new);
-            fail("set up", path, e)
+        Ok(status) => Ok((socket.into(), status)),
+        Err(errno) => {
+            let _ = place.folder.remove(&place.name, UnlinkatFlags::NoRemoveDir);
+            fail("set up", path, errno)
         }
     }
 }
 
-fn beside(path: &Path, suffix: &str) -> PathBuf {
-    let mut name = path.as_os_str().to_owned();
-    name.push(suffix);
-    name.into()
+fn unix_socket() -> nix::Result<OwnedFd> {
+    socket(AddressFamily::Unix, SockType::Stream, SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK, None)
 }
 
-fn fail<T>(step: &'static str, path: &Path, error: io::Error) -> Result<T, SocketError> {
-    Err(SocketError::Io { step, path: path.to_owned(), error })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use tempfile::tempdir;
-
-    const ANYBODY: Access<'static> = Access { user: None, group: None, mode: MODE };
-
-    fn of_group(group: &str) -> Access<'_> {
-        Access { group: Some(group), ..ANYBODY }
-    }
-
-    fn entries(dir: &Path) -> Vec<String> {
-        let mut names: Vec<_> =
-            fs::read_dir(dir).unwrap().map(|e| e.unwrap().file_name().into_string().unwrap()).collect();
-        names.sort();
-        names
-    }
-
-    #[test]
-    fn taken_used_and_gone() {
-        let dir = tempdir().unwrap();
-        let path = dir.path().join("made/agent.sock");
-        let (claim, _listener) = Claim::take(&path, ANYBODY).unwrap();
-        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o7777, MODE);
-        assert_eq!(entries(path.parent().unwrap()), ["agent.sock", "agent.sock.lock"]);
-        UnixStream::connect(&path).unwrap();
-        drop(claim);
-        assert!(entries(path.parent().unwrap()).is_empty());
-    }
-
-    #[test]
-    fn a_living_agent_keeps_its_socket_even_without_its_lock_file() {
-        let dir = tempdir().unwrap();
-        let path = dir.path().join("agent.sock");
-        let (_claim, _listener) = Claim::take(&path, ANYBODY).unwrap();
-        let refused = Claim::take(&path, ANYBODY).unwrap_err();
-        assert_eq!(refused.to_string(), format!("an agent already listens on {}", path.display()));
-        fs::remove_file(beside(&path, ".lock")).unwrap();
-        assert!(matches!(Claim::take(&path, ANYBODY), Err(SocketError::Taken { .. })));
-        UnixStream::connect(&path).unwrap();
-    }
-
-    #[test]
-    fn what_a_killed_agent_left_is_replaced() {
-        let dir = tempdir().unwrap();
-        let path = dir.path().join("agent.sock");
-        drop(UnixListener::bind(&path).unwrap());
-        drop(UnixListener::bind(beside(&path, ".new")).unwrap());
-        fs::write(beside(&path, ".lock"), "").unwrap();
-        let (_claim, _listener) = Claim::take(&path, ANYBODY).unwrap();
-        UnixStream::connect(&path).unwrap();
-        assert_eq!(entries(dir.path()), ["agent.sock", "agent.sock.lock"]);
-    }
-
-    #[test]
-    fn what_is_no_socket_stays() {
-        let dir = tempdir().unwrap();
-        let path = dir.path().join("agent.sock");
-        fs::write(&path, "precious").unwrap();
-        assert!(matches!(Claim::take(&path, ANYBODY), Err(SocketError::NoSocket { .. })));
-        assert_eq!(fs::read(&path).unwrap(), b"precious");
-        assert_eq!(entries(dir.path()), ["agent.sock"]);
-    }
-
-    #[test]
-    fn a_socket_that_replaced_ours_is_not_removed() {
-        let dir = tempdir().unwrap();
-        let path = dir.path().join("agent.sock");
-        let (claim, _listener) = Claim::take(&path, ANYBODY).unwrap();
-        fs::remove_file(&path).unwrap();
-        let _other = UnixListener::bind(&path).unwrap();
-        drop(claim);
-        UnixStream::connect(&path).unwrap();
-    }
-
-    #[test]
-    fn groups() {
-        let dir = tempdir().unwrap();
-        let path = dir.path().join("agent.sock");
-        let error = Claim::take(&path, of_group("no-such-group")).unwrap_err();
-        assert_eq!(error.to_string(), "no group is called no-such-group");
-        assert!(entries(dir.path()).is_empty());
-        let own = Group::from_gid(Gid::effective()).unwrap().unwrap();
-        let (_claim, _listener) = Claim::take(&path, of_group(&own.name)).unwrap();
-        assert_eq!(fs::metadata(&path).unwrap().gid(), own.gid.as_raw());
-    }
-
-    #[test]
-    fn another_user_can_take_it_away_again() {
-        let dir = tempdir().unwrap();
-        let path = dir.path().join("made/agent.sock");
-        let own = OtherUser::called(&nix::unistd::User::from_uid(Uid::effective()).unwrap().unwrap().name);
-        // Only root can give files away.
-        let user = if Uid::effective().is_root() { OtherUser::called("nobody") } else { own }.unwrap();
-        let (_claim, _listener) = Claim::take(&path, Access { user: Some(&user), ..ANYBODY }).unwrap();
-        for path in [path.parent().unwrap(), &path] {
-            let meta = fs::metadata(path).unwrap();
-            assert_eq!(
-                (meta.uid(), meta.gid()),
-                (user.uid.as_raw(), user.gid.as_raw()),
-                "{}",
-                path.display()
-            );
-        }
-    }
-
-    #[test]
-    fn an_impossible_place_is_named() {
-        let dir = tempdir().unwrap();
-        let error = Claim::take(&dir.path().join("a/b/agent.sock"), ANYBODY).unwrap_err();
-        assert!(error.to_string().starts_with("cannot create "), "{error}");
-    }
+fn fail<T>(step: &'static str, path: &Path, errno: Errno) -> Result<T, SocketError> {
+    Err(SocketError::Io { step, path: path.to_owned(), error: errno.into() })
 }

@@ -113,6 +113,9 @@ impl Error {
             {
                 Some("sudo socktrace agent, or --socket PATH where you may write".to_owned())
             }
+            Self::Socket(SocketError::Directory { .. } | SocketError::NoLock { .. }) => {
+                Some("--socket PATH in a directory that only root or the agent's user may write".to_owned())
+            }
             Self::Start(error) => error.remedy().map(str::to_owned),
             Self::Usage(_)
             | Self::Selection(_)

@@ -4,14 +4,14 @@
 use super::rights::get;
 use super::{Agent, folder};
 use crate::support::may_trace;
-use crate::support::run::{Running, socktrace};
+use crate::support::run::{Running, run, socktrace};
 use nix::errno::Errno;
 use nix::fcntl::OFlag;
 use nix::mount::{MsFlags, mount};
 use nix::sched::{CloneFlags, unshare};
 use nix::sys::signal::Signal;
 use nix::sys::stat::Mode;
-use nix::unistd::mkfifo;
+use nix::unistd::{chown, mkfifo};
 use std::io::Write as _;
 use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::net::UnixStream;
@@ -112,6 +112,64 @@ fn it_ends_whatever_its_threads_wait_for() {
         assert!(begun.elapsed() < Duration::from_secs(10), "{:?}", begun.elapsed());
         drop(stuck);
     }
+}
+
+#[test]
+fn it_listens_in_nobody_elses_directory() {
+    if !may_trace("it_listens_in_nobody_elses_directory") {
+        return;
+    }
+    let theirs = folder();
+    chown(theirs.path(), Some(STRANGER.into()), None).unwrap();
+    let inner = theirs.path().join("inner");
+    std::fs::create_dir(&inner).unwrap();
+    let squatted = folder();
+    mkfifo(&squatted.path().join("agent.sock.lock"), Mode::S_IRWXU).unwrap();
+    for options in AGENTS {
+        for (directory, why) in [
+            (theirs.path(), format!("{} belongs to user {STRANGER}, ", theirs.path().display())),
+            (&inner, format!("{} belongs to user {STRANGER}, ", theirs.path().display())),
+            (squatted.path(), "agent.sock.lock is not a lock file of an agent's\n".to_owned()),
+        ] {
+            let path = directory.join("agent.sock");
+            let said = run(&[&["agent", "--socket", path.to_str().unwrap()], options].concat());
+            assert_eq!(said.code, Some(1), "{options:?}");
+            assert!(
+                said.stderr.contains(&why) && said.stderr.contains("\ntry: --socket "),
+                "{}",
+                said.stderr
+            );
+            assert!(!path.exists());
+        }
+    }
+    assert_eq!(std::fs::read_dir(&inner).unwrap().count(), 0);
+}
+
+#[test]
+fn a_made_directory_has_its_mode_whatever_the_umask_and_goes_with_the_agent() {
+    if !may_trace("a_made_directory_has_its_mode_whatever_the_umask_and_goes_with_the_agent") {
+        return;
+    }
+    let directory = folder();
+    let made = directory.path().join("made");
+    let path = made.join("agent.sock");
+    let mut command = socktrace(&["agent", "--socket", path.to_str().unwrap()]);
+    let no_umask = || {
+        nix::sys::stat::umask(Mode::empty());
+        Ok(())
+    };
+    // SAFETY: between fork and exec only system calls are made.
+    unsafe { command.pre_exec(no_umask) };
+    let mut agent = Running::spawn(&mut command);
+    agent.says("socktrace: agent ready on ");
+    let mode = |path: &Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o7777;
+    assert_eq!((mode(&made), mode(&path), mode(&made.join("agent.sock.lock"))), (0o755, 0o666, 0o600));
+    // The kernel's name of it is the one at which it is found.
+    let listed = run(&["ss", "--direct", "-Hxln", &format!("src unix:{}", path.display())]);
+    assert!(listed.stdout.contains(&format!(" {} ", path.display())), "{}", listed.stdout);
+    agent.signal(Signal::SIGTERM);
+    assert_eq!(agent.ends().code(), Some(0));
+    assert!(!made.exists());
 }
 
 /// A request of which no answer is awaited.
