@@ -11,7 +11,7 @@ use super::dump::{self, Hand, Part, Unwanted};
 use super::feeds::Feeds;
 use super::history::{self, Recorder};
 use super::lingering::Lingering;
-use super::request::Request;
+use super::request::Inbox;
 use super::source::Source;
 use super::time;
 use super::unix::Identities;
@@ -115,7 +115,7 @@ impl Core {
 
     /// Runs until `ending` says so, or the ring cannot be read any more. Streams end with it, after everything that
     /// has happened before.
-    pub async fn run(mut self, mut requests: mpsc::Receiver<Request>, mut ending: watch::Receiver<bool>) {
+    pub async fn run(mut self, mut requests: Inbox, mut ending: watch::Receiver<bool>) {
         let mut tick = tokio::time::interval(TICK);
         tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         self.engine.begin(time::boot_now(), &mut self.outputs);
@@ -124,7 +124,7 @@ impl Core {
         loop {
             tokio::select! {
                 _ = ending.wait_for(|&ending| ending) => break,
-                Some(request) = requests.recv() => self.answer(request),
+                Some(request) = requests.next() => self.answer(request),
                 part = next_part(&mut self.parts) => self.part(part),
                 _ = tick.tick() => {
                     self.tick();

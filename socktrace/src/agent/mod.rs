@@ -2,6 +2,7 @@
 //!
 //! I/O: sockets, signals, clocks; the kernel through `kernel`.
 
+pub mod budget;
 mod candidates;
 pub mod client;
 pub mod core;
@@ -24,6 +25,7 @@ pub mod shutdown;
 pub mod socket_file;
 mod source;
 pub mod status;
+pub mod stop;
 pub mod stream;
 pub mod time;
 mod unix;

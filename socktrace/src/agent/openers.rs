@@ -63,6 +63,15 @@ pub(super) struct Indexed {
 }
 
 impl Indexed {
+    /// Bytes that it takes.
+    pub(super) fn size(&self) -> usize {
+        let Openers { owners, places, rows } = &self.openers;
+        owners.capacity() * size_of::<Owner>()
+            + places.capacity() * size_of::<(Owner, u32)>()
+            + rows.capacity() * size_of::<Row>()
+            + self.by_cookie.capacity() * size_of::<(Cookie, u32)>()
+    }
+
     /// Who opened that one, and when; none if the table did not have it.
     pub(super) fn get(&self, cookie: Cookie) -> Option<Opener> {
         let row = self.openers.rows.get(*self.by_cookie.get(&cookie)? as usize)?;

@@ -69,10 +69,11 @@ impl Connection {
     pub fn ask(self, question: &Question<'_>) -> Result<Reply, ClientError> {
         let Self { stream, path } = self;
         let answered = || -> io::Result<(BufReader<UnixStream>, Head)> {
-            (&stream).write_all(question.request().as_bytes())?;
+            // An agent that has no place for us may have said so, and closed, before we ask.
+            let asked = (&stream).write_all(question.request().as_bytes());
             let mut stream = BufReader::with_capacity(PIECE, stream.try_clone()?);
-            let head = Head::read(&mut stream)?;
-            Ok((stream, head))
+            let head = Head::read(&mut stream);
+            Ok((stream, head.map_err(|error| asked.err().unwrap_or(error))?))
         };
         let (stream, head) = answered().map_err(|error| broken(&path, error))?;
         let mut reply = Reply { stream, path, left: Some(0), report: None };

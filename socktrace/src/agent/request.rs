@@ -7,8 +7,7 @@ use super::status::Status;
 use super::stream::EventStream;
 use crate::engine::Interest;
 use crate::listing::{Named, Wanted};
-use crate::socket::{Cookie, NetnsId, Opener, Viewer};
-use bytes::Bytes;
+use crate::socket::{Cookie, NetnsId, Opener, Subject, Viewer};
 use std::num::NonZeroU64;
 use tokio::sync::{mpsc, oneshot};
 
@@ -26,12 +25,19 @@ pub enum Request {
         /// Where the stream goes.
         reply: oneshot::Sender<EventStream>,
     },
-    /// The table as it is, one JSON object per line.
-    Table {
-        /// Who is to see it.
+    /// Which sockets are in the table that a listing would show.
+    Cookies {
+        /// Who is to see them.
         viewer: Viewer,
-        /// Where it goes, in pieces.
-        reply: oneshot::Sender<Vec<Bytes>>,
+        /// Where their cookies go.
+        reply: oneshot::Sender<Vec<Cookie>>,
+    },
+    /// All that is known of some sockets. Those that are not in the table any more are left out.
+    Subjects {
+        /// Which. Few, so that others wait for no long turn.
+        cookies: Vec<Cookie>,
+        /// Where they go, in that order.
+        reply: oneshot::Sender<Vec<Subject>>,
     },
     /// The sockets that have closed.
     History {
@@ -73,21 +79,54 @@ pub enum Request {
 
 /// The way to the task that owns the engine.
 #[derive(Debug, Clone)]
-pub struct Asker(mpsc::Sender<Request>);
+pub struct Asker {
+    way: mpsc::Sender<Request>,
+    /// The way of ordinary users, where this one is not theirs.
+    users: Option<mpsc::Sender<Request>>,
+}
+
+/// The other end of it. Requests of ordinary users wait for each other, and others do not wait for them.
+#[derive(Debug)]
+pub struct Inbox {
+    own: mpsc::Receiver<Request>,
+    users: mpsc::Receiver<Request>,
+}
 
 /// The task has ended: the agent is shutting down.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the agent is shutting down")]
 pub struct Ending;
 
+/// Requests that may wait for the task; more wait to be handed over.
+const WAITING: usize = 64;
+
 /// Both ends of the way to the task.
 #[must_use]
-pub fn channel() -> (Asker, mpsc::Receiver<Request>) {
-    let (sender, receiver) = mpsc::channel(64);
-    (Asker(sender), receiver)
+pub fn channel() -> (Asker, Inbox) {
+    let (way, own) = mpsc::channel(WAITING);
+    let (users_way, users) = mpsc::channel(WAITING);
+    (Asker { way, users: Some(users_way) }, Inbox { own, users })
+}
+
+impl Inbox {
+    /// The next request, one of ordinary users only if there is no other. Cancel-safe.
+    pub async fn next(&mut self) -> Option<Request> {
+        tokio::select! {
+            biased;
+            Some(request) = self.own.recv() => Some(request),
+            Some(request) = self.users.recv() => Some(request),
+            else => None,
+        }
+    }
 }
 
 impl Asker {
+    /// The way for questions of ordinary users.
+    #[must_use]
+    pub fn for_users(&self) -> Self {
+        Self { way: self.users.clone().unwrap_or_else(|| self.way.clone()), users: None }
+    }
+
     /// The live stream from now on.
     ///
     /// # Errors
@@ -101,20 +140,28 @@ impl Asker {
         self.ask(|reply| Request::Events { interest: Box::new(interest), format, count, reply }).await
     }
 
-    /// The table as it is, one JSON object per line, in pieces.
+    /// Which sockets are in the table that a listing would show, asked from a thread that may block.
     ///
     /// # Errors
     /// The task has ended.
-    pub async fn table(&self, viewer: Viewer) -> Result<Vec<Bytes>, Ending> {
-        self.ask(|reply| Request::Table { viewer, reply }).await
+    pub fn cookies(&self, viewer: Viewer) -> Result<Vec<Cookie>, Ending> {
+        self.ask_blocking(|reply| Request::Cookies { viewer, reply })
     }
 
-    /// The sockets that have closed; none where they are not kept.
+    /// All that is known of those of some sockets that are still in the table, asked from a thread that may block.
     ///
     /// # Errors
     /// The task has ended.
-    pub async fn history(&self) -> Result<Option<Log>, Ending> {
-        self.ask(|reply| Request::History { reply }).await
+    pub fn subjects(&self, cookies: Vec<Cookie>) -> Result<Vec<Subject>, Ending> {
+        self.ask_blocking(|reply| Request::Subjects { cookies, reply })
+    }
+
+    /// The sockets that have closed, asked from a thread that may block; none where they are not kept.
+    ///
+    /// # Errors
+    /// The task has ended.
+    pub fn history(&self) -> Result<Option<Log>, Ending> {
+        self.ask_blocking(|reply| Request::History { reply })
     }
 
     /// How many sockets there are, told once the first dump is in the table.
@@ -134,7 +181,7 @@ impl Asker {
     /// Who opened one socket, and when, asked from a thread that may block.
     #[must_use]
     pub fn opener(&self, cookie: Cookie) -> Option<Opener> {
-        self.ask_blocking(|reply| Request::Opener { cookie, reply })?
+        self.ask_blocking(|reply| Request::Opener { cookie, reply }).ok()?
     }
 
     /// Who opened each socket, and when, asked from a thread that may block.
@@ -143,10 +190,10 @@ impl Asker {
         self.ask_blocking(|reply| Request::Openers { reply }).map(Openers::indexed).unwrap_or_default()
     }
 
-    fn ask_blocking<T>(&self, request: impl FnOnce(oneshot::Sender<T>) -> Request) -> Option<T> {
+    fn ask_blocking<T>(&self, request: impl FnOnce(oneshot::Sender<T>) -> Request) -> Result<T, Ending> {
         let (reply, answer) = oneshot::channel();
-        self.0.blocking_send(request(reply)).ok()?;
-        answer.blocking_recv().ok()
+        self.way.blocking_send(request(reply)).map_err(|_| Ending)?;
+        answer.blocking_recv().map_err(|_| Ending)
     }
 
     /// How it is doing.
@@ -159,7 +206,7 @@ impl Asker {
 
     async fn ask<T>(&self, request: impl FnOnce(oneshot::Sender<T>) -> Request) -> Result<T, Ending> {
         let (reply, answer) = oneshot::channel();
-        self.0.send(request(reply)).await.map_err(|_| Ending)?;
+        self.way.send(request(reply)).await.map_err(|_| Ending)?;
         answer.await.map_err(|_| Ending)
     }
 }

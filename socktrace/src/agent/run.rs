@@ -2,11 +2,12 @@
 //!
 //! I/O: the socket file, signals, systemd's notification socket, stderr.
 
+use super::budget::{Budget, Limits};
 use super::core::{Core, StartError};
 use super::history;
 use super::request;
 use super::rights::Rights;
-use super::server::{router, serve};
+use super::server::Server;
 use super::shutdown::Shutdown;
 use super::socket_file::{Access, Claim, SocketError};
 use crate::kernel::capabilities::{self, CapabilityError, OtherUser};
@@ -60,10 +61,7 @@ pub enum AgentError {
 /// If it cannot come up; nothing of ours is left in the kernel or the file system then.
 pub async fn run(options: &Options) -> Result<(), AgentError> {
     memory::keep_large_blocks_apart();
-    if let Ok((_, most)) = getrlimit(Resource::RLIMIT_NOFILE) {
-        // Every client takes a descriptor. Where this is refused, fewer are served at a time.
-        let _ = setrlimit(Resource::RLIMIT_NOFILE, most, most);
-    }
+    let budget = Budget::new(Limits::for_descriptors(raise_descriptors()));
     let user = options.user.as_deref().map(OtherUser::called).transpose()?;
     let mut shutdown = Shutdown::listen().map_err(StartError::System)?;
     // Taken first: a second agent is to say so before it attaches anything. Who asks early waits in the queue.
@@ -84,7 +82,8 @@ pub async fn run(options: &Options) -> Result<(), AgentError> {
     let (ending, ended) = watch::channel(false);
     let mut engine = tokio::spawn(core.run(requests, ended.clone()));
     let rights = Rights { uid: geteuid().as_raw(), gid: claim.gid() };
-    let server = tokio::spawn(serve(listener, router(asker.clone()), rights, ended));
+    let server = Server { asker: asker.clone(), rights, budget };
+    let server = tokio::spawn(server.serve(listener, ended));
     let until_asked = async {
         if let Ok(sockets) = asker.ready().await {
             let path = claim.path().display();
@@ -108,6 +107,12 @@ pub async fn run(options: &Options) -> Result<(), AgentError> {
     }
     let _ = server.await;
     if stopped { Err(AgentError::Stopped) } else { Ok(()) }
+}
+
+/// Every client takes a descriptor: asks for as many as there can be, and says how many there are.
+fn raise_descriptors() -> u64 {
+    let Ok((now, most)) = getrlimit(Resource::RLIMIT_NOFILE) else { return 1024 };
+    if setrlimit(Resource::RLIMIT_NOFILE, most, most).is_ok() { most } else { now }
 }
 
 /// Tells systemd, if it started us.

@@ -8,6 +8,7 @@ use crate::agent::history::answer::{self, Survey};
 use crate::agent::history::log::Log;
 use crate::agent::history::question::{Asking, parse_time};
 use crate::agent::selection::Format;
+use crate::agent::stop::Stop;
 use crate::agent::time;
 use crate::history::{Snapshot, UnixNs};
 use crate::render::clock::Clock;
@@ -24,10 +25,12 @@ pub(super) fn run(args: &HistoryArgs) -> Result<(), Error> {
     if let Some(dir) = &args.dir {
         readable(dir)?;
         let log = Log { dir: Some(dir.clone()), snapshot: Snapshot::default() };
-        let survey = answer::survey(&log, &question);
+        let stop = Stop::default();
+        let survey =
+            answer::survey(&log, &question, &stop).map_err(|error| Error::Io("read the history", error))?;
         say(&survey, asking.since);
         let mut out = BufWriter::with_capacity(64 * 1024, io::stdout().lock());
-        return answer::write(&log, &question, &survey, &mut out).map_err(Error::Output);
+        return answer::write(&log, &question, &survey, &stop, &mut out).map_err(Error::Output);
     }
     let path = args.agent.clone().unwrap_or_else(source::default_socket);
     runtime()?.block_on(async {

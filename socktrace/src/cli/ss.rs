@@ -54,6 +54,10 @@ fn answer(mut question: Question, words: &[OsString]) -> Result<(), Error> {
                 match ask(agent, words, &question) {
                     // What it does not do for us we may be able to do.
                     Err(Error::Client(ClientError::Refused { status: 403, .. })) => {}
+                    // Others have it do too much.
+                    Err(Error::Client(ClientError::Refused { status: 429 | 503, message })) => {
+                        output::say(format_args!("socktrace: {message}; the kernel is asked directly"));
+                    }
                     asked => return asked,
                 }
             }

@@ -13,6 +13,7 @@ pub mod netns;
 pub mod owners;
 mod parallel;
 pub mod peer;
+pub mod priority;
 pub mod procfs_net;
 mod reason;
 pub mod release;

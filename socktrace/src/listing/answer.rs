@@ -108,6 +108,7 @@ impl<'a, W: Write> Answer<'a, W> {
         {
             row.delta = rounds.compare(row.socket);
         }
+        let before = self.table.size();
         let size = match self.format {
             Format::Text { .. } => {
                 self.table.push(row, self.names);
@@ -118,6 +119,9 @@ impl<'a, W: Write> Answer<'a, W> {
                 self.json.len()
             }
         };
+        if self.format == (Format::Text { screen: None }) {
+            self.hints.keep(self.table.size() - before)?;
+        }
         match self.format {
             Format::Text { screen: Some(_) } | Format::Json if size >= SCREENFUL => self.write(),
             Format::Text { screen: Some(_) } if self.written.elapsed() >= PATIENCE => self.write(),

@@ -53,6 +53,12 @@ pub enum Error {
     /// The options leave nothing to list, or ask for what is not there.
     #[error("{0}")]
     Nothing(&'static str),
+    /// The work on the answer was to stop.
+    #[error("the work on the answer was stopped")]
+    Stopped,
+    /// The answer takes more memory than there is for it.
+    #[error("the answer takes more memory than there is for it: ask for less, with a filter")]
+    TooMuch,
     /// The answer could not be written.
     #[error("cannot write the answer: {0}")]
     Output(#[source] io::Error),

@@ -11,10 +11,11 @@ use rustc_hash::{FxHashMap, FxHashSet};
 use crate::kernel::owners::{self, Search, Unseen, Walk};
 use crate::query::Processes;
 use crate::render::ss::{Row, UnixPeer};
-use crate::socket::{Endpoint, Holder, NetnsId, Socket, UnixName, Viewer};
+use crate::socket::{Detail, Endpoint, Holder, NetnsId, Socket, UnixName, Viewer};
 
 use super::Places;
 use super::error::Error;
+use super::hints::Hints;
 use super::namespaces::Label;
 
 /// Sockets that passed, and what was found out about them.
@@ -32,12 +33,40 @@ pub(super) struct Held {
     sees_all: bool,
 }
 
+/// Bytes that a socket takes while it waits.
+fn size(socket: &Socket) -> usize {
+    let of_detail = |detail: &Detail| {
+        let parts = [&detail.info, &detail.vegas, &detail.dctcp, &detail.bbr, &detail.md5, &detail.ulp];
+        let more = [&detail.locals, &detail.peers, &detail.bpf_storages];
+        let boxes = parts.into_iter().chain(more).flatten().map(|part| part.len());
+        let raw = detail.raw.iter().map(|(_, part)| part.len() + size_of::<(u16, Box<[u8]>)>());
+        let queue = detail.unix_queue.as_ref().map_or(0, Vec::len) * size_of::<u32>();
+        size_of::<Detail>() + boxes.chain(raw).sum::<usize>() + queue
+    };
+    size_of::<Socket>() + socket.detail.as_deref().map_or(0, of_detail)
+}
+
 impl Held {
+    /// Keeps a socket.
+    ///
+    /// # Errors
+    /// There is no memory for it.
+    pub(super) fn push(&mut self, socket: Socket, hints: &Hints<'_>) -> Result<(), Error> {
+        hints.keep(size(&socket))?;
+        self.sockets.push(socket);
+        Ok(())
+    }
+
     /// Remembers what a UNIX socket is called, for its peer's sake.
-    pub(super) fn name(&mut self, socket: &Socket) {
+    ///
+    /// # Errors
+    /// There is no memory for that.
+    pub(super) fn name(&mut self, socket: &Socket, hints: &Hints<'_>) -> Result<(), Error> {
         if let Endpoint::Unix { name, inode } = &socket.local {
+            hints.keep(size_of::<(u32, UnixName)>())?;
             self.names.insert(*inode, name.clone());
         }
+        Ok(())
     }
 
     /// Finds out who holds the sockets, and their peers if those were named; nobody, where procfs cannot be read.

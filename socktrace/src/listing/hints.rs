@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use super::error::Error;
 use crate::kernel::sock_diag::InetId;
 use crate::query;
 use crate::render::clock::Clock;
@@ -44,11 +45,31 @@ pub struct Hints<'a> {
     pub opener: Option<OpenerOf<'a>>,
     /// Makes dates of that.
     pub clock: Option<&'a Clock>,
+    /// Whether the work on the answer is to stop: nobody waits for it any more.
+    pub stopped: Option<&'a (dyn Fn() -> bool + Sync)>,
+    /// Takes so many more bytes of memory, until the answer is complete; false if there is no more.
+    pub memory: Option<&'a (dyn Fn(usize) -> bool + Sync)>,
     /// Who is to see the answer: whose holders are shown. What the kernel tells is as it tells it to this thread.
     pub viewer: Viewer,
 }
 
 impl Hints<'_> {
+    /// Goes on with the work.
+    ///
+    /// # Errors
+    /// It is to stop.
+    pub(super) fn go_on(&self) -> Result<(), Error> {
+        if self.stopped.is_some_and(|stopped| stopped()) { Err(Error::Stopped) } else { Ok(()) }
+    }
+
+    /// Keeps so many bytes until the answer is complete.
+    ///
+    /// # Errors
+    /// There is no room for them.
+    pub(super) fn keep(&self, bytes: usize) -> Result<(), Error> {
+        if self.memory.is_none_or(|memory| memory(bytes)) { Ok(()) } else { Err(Error::TooMuch) }
+    }
+
     /// Who opened it, and when, if that may be told to who is to see the answer; none if nobody knows openers here.
     pub(super) fn opener(&self, socket: &Socket) -> Option<Opener> {
         let opener = self.opener?(socket.cookie);

@@ -43,6 +43,7 @@ pub(super) fn list(
         }
         let mut batch = Vec::with_capacity(answer.batch());
         let dumped = dump_all(&plan.request(places), &mut report, |socket| {
+            hints.go_on()?;
             if plan.passes(&socket, Processes::Unknown) {
                 batch.push(socket);
                 if batch.len() == answer.batch() {
@@ -61,7 +62,7 @@ pub(super) fn list(
     let mut damage = None;
     match options.netns {
         NetnsChoice::Own | NetnsChoice::One(_) => {
-            damage = self::damage(hold(options, places, &plan, own, &mut held, &mut report))?;
+            damage = self::damage(hold(options, places, &plan, hints, own, &mut held, &mut report))?;
             plans.insert(own, plan);
         }
         NetnsChoice::All => {
@@ -72,7 +73,9 @@ pub(super) fn list(
         }
     }
     let asked = holders.wanted;
+    hints.go_on()?;
     holders.find(places, hints, &plans, &mut held, &mut report);
+    hints.go_on()?;
     if let Order::By(key) = options.order {
         held.sort(key, &mut names, hints);
     }
@@ -143,7 +146,7 @@ pub(super) fn hold_here(
     let own = netns::current().unwrap_or(0);
     let holders = Holders::of(options, places, &plan);
     let mut held = Held::default();
-    hold(options, places, &plan, own, &mut held, report)?;
+    hold(options, places, &plan, hints, own, &mut held, report)?;
     let plans = FxHashMap::from_iter([(own, plan)]);
     holders.find(places, hints, &plans, &mut held, report);
     Ok(held)
@@ -203,6 +206,7 @@ fn hold(
     options: &Options,
     places: &Places,
     plan: &Plan<'_>,
+    hints: Hints<'_>,
     netns: NetnsId,
     held: &mut Held,
     report: &mut Report,
@@ -210,13 +214,14 @@ fn hold(
     let by_process = plan.filter.needs().processes;
     let peers = options.tells_peers();
     dump_all(&plan.request(places), report, |mut socket| {
+        hints.go_on()?;
         // Procfs does not say.
         socket.netns = netns;
         if peers {
-            held.name(&socket);
+            held.name(&socket, &hints)?;
         }
         if by_process || plan.passes(&socket, Processes::Unknown) {
-            held.sockets.push(socket);
+            held.push(socket, &hints)?;
         }
         Ok(true)
     })
@@ -236,7 +241,7 @@ fn each_namespace<'h>(
         let names = Directory::new(places.proc.clone(), &places.port_range());
         // What the asker knows is of one namespace.
         let plan = Plan::new(options, &names, Hints { candidates: None, ..hints })?;
-        hold(options, places, &plan, netns.id, held, report)?;
+        hold(options, places, &plan, hints, netns.id, held, report)?;
         plans.insert(netns.id, plan);
         Ok(())
     });

@@ -8,12 +8,8 @@ use crate::agent::status::{FamilyStatus, Status, rss_bytes};
 use crate::agent::time;
 use crate::engine::Input;
 use crate::listing::{Named, Wanted};
-use crate::render::event_json;
-use crate::socket::{NetnsId, State, Viewer};
-use bytes::Bytes;
-
-/// Bytes of the table that are handed over together.
-const PIECE: usize = 64 * 1024;
+use crate::socket::{NetnsId, State};
+use crate::table::View;
 
 impl Core {
     pub(super) fn answer(&mut self, request: Request) {
@@ -28,9 +24,15 @@ impl Core {
                 // Gone meanwhile: its stream is dropped, which the next event shows.
                 let _ = reply.send(stream);
             }
-            Request::Table { viewer, reply } => {
+            Request::Cookies { viewer, reply } => {
                 self.catch_up();
-                _ = reply.send(self.table(viewer));
+                let shown = self.engine.table().iter().filter(|socket| viewer.sees(socket.netns()));
+                _ = reply.send(shown.map(|socket| socket.cookie()).collect());
+            }
+            Request::Subjects { cookies, reply } => {
+                let views = cookies.into_iter().filter_map(|cookie| self.engine.table().get(cookie));
+                let shown = views.filter(View::is_listed).map(|socket| self.engine.subject(socket));
+                _ = reply.send(shown.collect());
             }
             Request::History { reply } => {
                 self.catch_up();
@@ -77,22 +79,6 @@ impl Core {
             return Named::No;
         }
         candidates(views, netns)
-    }
-
-    /// Every socket that a listing would show.
-    fn table(&self, viewer: Viewer) -> Vec<Bytes> {
-        let mut pieces = Vec::new();
-        let mut piece = Vec::with_capacity(PIECE);
-        for socket in self.engine.table().iter().filter(|socket| viewer.sees(socket.netns())) {
-            let mut subject = self.engine.subject(socket);
-            viewer.redact(&mut subject);
-            event_json::encode_socket(&subject, &self.clock, &mut piece);
-            if piece.len() > PIECE - 512 {
-                pieces.push(std::mem::replace(&mut piece, Vec::with_capacity(PIECE)).into());
-            }
-        }
-        pieces.push(piece.into());
-        pieces
     }
 
     fn status(&self) -> Status {

@@ -5,7 +5,9 @@ use super::super::request::{self, Asker};
 use super::super::selection::{Format, Selection};
 use super::super::source::given::Given;
 use super::*;
-use crate::socket::{Change, ChangeKind, Comm, Endpoint, Family, KindSet, Process, Proto, State, Viewer};
+use crate::socket::{
+    Change, ChangeKind, Comm, Endpoint, Family, KindSet, Owner, Process, Proto, State, Subject, Viewer,
+};
 use serde_json::Value;
 use tokio::task::JoinHandle;
 
@@ -147,9 +149,12 @@ async fn the_table_has_what_the_kernel_has() {
     let port = listener.local_addr().unwrap().port();
     let running = start().await;
     assert!(running.asker.ready().await.unwrap() > 0);
-    let pieces = running.asker.table(Viewer::Own).await.unwrap();
-    let rows = events(&pieces.concat());
-    let ours = rows.iter().find(|row| row["local_port"] == port && row["state"] == "LISTEN").unwrap();
-    assert_eq!((&ours["pid"], &ours["attribution"]), (&std::process::id().into(), &"holder".into()));
+    let asker = running.asker.clone();
+    let table = move || asker.subjects(asker.cookies(Viewer::Own).unwrap()).unwrap();
+    let rows = tokio::task::spawn_blocking(table).await.unwrap();
+    let is_ours =
+        |row: &&Subject| row.local.inet().is_some_and(|(_, of)| of == port) && row.state == State::Listen;
+    let ours = rows.iter().find(is_ours).unwrap();
+    assert!(matches!(ours.owner, Owner::Holder(process) if process.pid == std::process::id()), "{ours:?}");
     running.end().await;
 }

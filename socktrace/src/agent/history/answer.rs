@@ -8,6 +8,7 @@
 use super::log::{Log, Trouble};
 use super::question::Question;
 use crate::agent::selection::Format;
+use crate::agent::stop::Stop;
 use crate::history::{Dated, Loser, Record, Records, UnixNs};
 use crate::listing::Places;
 use crate::listing::names::Directory;
@@ -41,13 +42,15 @@ pub struct Survey {
 const FEW: usize = 8;
 
 /// What concerns the whole.
-#[must_use]
-pub fn survey(log: &Log, question: &Question) -> Survey {
+///
+/// # Errors
+/// It is to stop.
+pub fn survey(log: &Log, question: &Question, stop: &Stop) -> io::Result<Survey> {
     let mut survey = Survey::default();
     let mut troubles = Vec::new();
     let mut last = None;
-    // Nothing is written, so nothing can fail.
-    let _ = log.read::<()>(question.since, &mut |trouble| troubles.push(trouble), &mut |_, mut records| {
+    log.read::<io::Error>(question.since, &mut |trouble| troubles.push(trouble), &mut |_, mut records| {
+        stop.check()?;
         while let Some(Ok((at, note))) = records.skim() {
             survey.from.get_or_insert(at);
             match note {
@@ -68,23 +71,30 @@ pub fn survey(log: &Log, question: &Question) -> Survey {
             last = Some(at);
         }
         Ok(())
-    });
+    })?;
     survey.gaps.drain(..survey.gaps.len().saturating_sub(FEW));
     if !question.interest.viewer.is_limited() {
         survey.troubles = troubles.iter().take(FEW).map(Trouble::to_string).collect();
     }
-    survey
+    Ok(survey)
 }
 
 /// Writes the sockets that pass, oldest first.
 ///
 /// # Errors
-/// They cannot be written.
-pub fn write(log: &Log, question: &Question, survey: &Survey, out: &mut impl Write) -> io::Result<()> {
+/// They cannot be written, or it is to stop.
+pub fn write(
+    log: &Log,
+    question: &Question,
+    survey: &Survey,
+    stop: &Stop,
+    out: &mut impl Write,
+) -> io::Result<()> {
     let mut lines = Lines::new(question);
     lines.header(out)?;
     log.read::<io::Error>(question.since, &mut |_| (), &mut |_, records: Records<'_>| {
         for Dated { at, record } in records.map_while(Result::ok) {
+            stop.check()?;
             let Record::Ended { mut event, missed } = record else { continue };
             if !question.is_of(at) {
                 continue;

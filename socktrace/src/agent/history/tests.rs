@@ -9,6 +9,7 @@ use super::question::{Asking, Question};
 use super::writer::Dropped;
 use super::{FileOptions, Options, Recorder, files};
 use crate::agent::selection::{Format, Selection};
+use crate::agent::stop::Stop;
 use crate::history::{Bounds, Cut, Loser, Record, Ring, UnixNs, segment};
 use crate::render::clock::Clock;
 use crate::render::event_line::{Columns, Layout, Style};
@@ -63,9 +64,9 @@ fn all() -> Question {
 }
 
 fn answers(log: &Log, question: &Question) -> (Survey, Vec<Value>) {
-    let survey = answer::survey(log, question);
+    let survey = answer::survey(log, question, &Stop::default()).unwrap();
     let mut text = Vec::new();
-    answer::write(log, question, &survey, &mut text).unwrap();
+    answer::write(log, question, &survey, &Stop::default(), &mut text).unwrap();
     let lines = std::str::from_utf8(&text).unwrap().lines();
     (survey, lines.map(|line| serde_json::from_str(line).unwrap()).collect())
 }

@@ -1,28 +1,29 @@
 //! `/v1/history`: closed sockets.
 //!
-//! I/O: the agent's files of them, on a thread of its own. The answer is sent while it is made; a reader who does not
-//! take it holds up nothing but that thread.
+//! I/O: the agent's files of them, on a thread of its own. The answer is sent while it is made.
 
-use super::routes::{Refusal, accept, limits};
-use super::sockets::{PIECES, Pieces};
-use super::turns::Turn;
+use super::Client;
+use super::refusal::Refusal;
+use super::routes::{accept, limits};
+use super::work::{Pieces, begin, body, pieces};
 use crate::agent::client::SURVEY;
-use crate::agent::history::answer;
-use crate::agent::history::question::Asking;
+use crate::agent::history::answer::{self, Survey};
+use crate::agent::history::log::Log;
+use crate::agent::history::question::{Asking, Question};
 use crate::agent::request::Asker;
 use crate::agent::selection::{Format, NDJSON, TEXT};
+use crate::agent::stop::Stop;
 use crate::socket::Viewer;
-use axum::body::Body;
 use axum::extract::{Extension, RawQuery, State};
 use axum::http::header::CONTENT_TYPE;
 use axum::http::{HeaderMap, HeaderName, StatusCode};
 use axum::response::{IntoResponse, Response};
-use std::convert::Infallible;
-use tokio::sync::{mpsc, oneshot};
+use std::io;
+use tokio::sync::oneshot;
 
 pub(super) async fn history(
     State(asker): State<Asker>,
-    Extension(viewer): Extension<Viewer>,
+    Extension(client): Extension<Client>,
     RawQuery(query): RawQuery,
     headers: HeaderMap,
 ) -> Result<Response, Refusal> {
@@ -31,33 +32,52 @@ pub(super) async fn history(
         Format::Json => NDJSON,
         Format::Lines { .. } => TEXT,
     };
-    // A filter may hold names whose look-up takes time.
-    let question = tokio::task::spawn_blocking(move || asking.meaning(viewer))
-        .await
-        .map_err(Refusal::failed)?
-        .map_err(Refusal::bad)?;
-    // First the turn: whoever waits for one keeps nothing of the history meanwhile.
-    let turn = Turn::of(viewer).await;
-    let Some(log) = asker.history().await? else {
-        return Err(Refusal(StatusCode::NOT_FOUND, "no history is kept here".to_owned()));
-    };
-    let (sender, pieces) = mpsc::channel(PIECES);
-    let (tell, told) = oneshot::channel();
-    tokio::task::spawn_blocking(move || {
-        let survey = answer::survey(&log, &question);
-        let json = serde_json::to_string(&survey).map(ascii);
-        if tell.send(json).is_ok() {
-            // An error means that the reader has gone.
-            let _ = answer::write(&log, &question, &survey, &mut Pieces::new(sender));
+    let viewer = client.viewer;
+    let (sender, pieces) = pieces();
+    let (surveyed, survey) = oneshot::channel();
+    // The history is asked for by the work itself: whoever waits for a permit keeps nothing of it meanwhile.
+    let work = move |stop: &Stop| {
+        let found = find(&asker, asking, viewer, stop);
+        let head = found.as_ref().map_err(Refusal::clone).and_then(Found::head);
+        match (surveyed.send(head), found) {
+            (Ok(()), Ok(found)) => found.write(stop, &mut Pieces::new(sender, stop)),
+            // The client has gone, or has been told why not.
+            (Ok(()) | Err(_), _) => Ok(()),
         }
-        drop(turn);
-    });
-    let survey = told.await.map_err(Refusal::failed)?.map_err(Refusal::failed)?;
-    let pieces = futures_util::stream::unfold(pieces, |mut pieces| async {
-        pieces.recv().await.map(|piece| (Ok::<_, Infallible>(piece), pieces))
-    });
+    };
+    let mut job = begin(&client, work).await?;
+    let survey = match survey.await {
+        Ok(survey) => survey?,
+        Err(_) => return Err(job.result().await.err().unwrap_or_else(Refusal::too_long)),
+    };
     let head = [(CONTENT_TYPE, kind), (HeaderName::from_static(SURVEY), survey.as_str())];
-    Ok((limits(viewer), head, Body::from_stream(pieces)).into_response())
+    Ok((limits(viewer), head, body(pieces, job)).into_response())
+}
+
+/// What is to be written, and what is to be known beside it.
+struct Found {
+    log: Log,
+    question: Question,
+    survey: Survey,
+}
+
+fn find(asker: &Asker, asking: Asking, viewer: Viewer, stop: &Stop) -> Result<Found, Refusal> {
+    // A filter may hold names whose look-up takes time.
+    let question = asking.meaning(viewer).map_err(Refusal::bad)?;
+    let none = || Refusal(StatusCode::NOT_FOUND, "no history is kept here".to_owned());
+    let log = asker.history()?.ok_or_else(none)?;
+    let survey = answer::survey(&log, &question, stop).map_err(|_| Refusal::too_long())?;
+    Ok(Found { log, question, survey })
+}
+
+impl Found {
+    fn head(&self) -> Result<String, Refusal> {
+        serde_json::to_string(&self.survey).map(ascii).map_err(Refusal::failed)
+    }
+
+    fn write(&self, stop: &Stop, out: &mut Pieces) -> io::Result<()> {
+        answer::write(&self.log, &self.question, &self.survey, stop, out)
+    }
 }
 
 /// A header takes ASCII only: JSON can say everything else in it.

@@ -1,135 +1,129 @@
-//! HTTP/1.1 over the agent's Unix socket: connections here, answers in `routes`.
+//! HTTP/1.1 over the agent's Unix socket: who connects is served within their limits, or told why not.
 //!
-//! I/O: the listening socket and its connections. A client can hold up nobody but itself: requests are bounded
-//! in size and time, connections in number.
+//! I/O: the listening socket. A client can hold up nobody but itself: requests are bounded in size and time, and what
+//! clients take is counted (see [`budget`](crate::agent::budget)).
 
 mod history;
-mod places;
+mod lane;
+mod refusal;
 mod routes;
 mod sockets;
+mod stall;
+mod table;
 #[cfg(test)]
 mod tests;
-mod turns;
+mod work;
 
-pub use routes::router;
-
+use crate::agent::budget::{Account, Budget, Resource};
+use crate::agent::request::Asker;
 use crate::agent::rights::Rights;
 use crate::kernel::peer::Peer;
 use crate::render::errno::reason;
-use axum::{Extension, Router};
-use hyper::server::conn::http1;
-use hyper_util::rt::{TokioIo, TokioTimer};
-use hyper_util::service::TowerToHyperService;
+use crate::socket::Viewer;
+use lane::{Apart, Guest, Lane, ended};
 use nix::sys::socket::{setsockopt, sockopt};
-use places::Places;
-use std::io;
+use refusal::Refusal;
+use routes::router;
 use std::time::Duration;
 use tokio::net::{UnixListener, UnixStream};
-use tokio::sync::{OwnedSemaphorePermit, watch};
-use tokio::task::JoinSet;
+use tokio::sync::watch;
 
-/// A request's head, bytes.
-const REQUEST: usize = 64 * 1024;
-/// How long a request's head may take, and a connection may wait for its next request: also on a machine that is so busy
-/// that a client gets no processor for seconds between connecting and asking. What has come by then is read first, however
-/// late we are ourselves.
-const PATIENCE: Duration = Duration::from_secs(30);
-/// Bytes that may wait for a client in the kernel: what is told in some milliseconds at full speed, the time that a busy
-/// machine lets a reader wait for a processor. Without CAP_NET_ADMIN no more than `net.core.wmem_max`.
-const QUEUE: usize = 1 << 20;
 /// How long open answers may take to finish when the agent ends.
 const FAREWELL: Duration = Duration::from_secs(2);
 /// How long to wait before accepting again when there are no descriptors left.
 const RELIEF: Duration = Duration::from_millis(100);
 
-/// Serves until `ending` says so (or its sender is gone), then lets open answers finish for a moment.
-pub async fn serve(
-    listener: UnixListener,
-    router: Router,
-    rights: Rights,
-    mut ending: watch::Receiver<bool>,
-) {
-    let places = Places::new();
-    let mut connections = JoinSet::new();
-    let mut refused = false;
-    loop {
-        let accepted = tokio::select! {
-            () = ended(&mut ending) => break,
-            // Takes the finished ones off the list.
-            Some(_) = connections.join_next() => continue,
-            accepted = accept(&listener, &places) => accepted,
-        };
-        match accepted {
-            Ok((stream, place)) => {
-                refused = false;
-                // Gone already, or nobody that the kernel vouches for.
-                let Ok(peer) = Peer::of(&stream) else { continue };
-                let viewer = rights.viewer(&peer);
-                let Some(place) = places.give(place, viewer) else {
-                    turn_away(&stream);
-                    continue;
-                };
-                let (router, ending) = (router.clone().layer(Extension(viewer)), ending.clone());
-                connections.spawn(async move {
-                    connection(stream, router, ending).await;
-                    drop(place);
-                });
-            }
-            Err(error) => {
-                // Out of descriptors or memory; clients wait in the queue meanwhile. Said once each time.
-                if !std::mem::replace(&mut refused, true) {
-                    log::warn!("cannot accept clients: {}", reason(&error));
+/// Who asks, and whose account that goes to.
+#[derive(Debug, Clone)]
+pub(super) struct Client {
+    viewer: Viewer,
+    account: Account,
+}
+
+/// What clients are served with.
+#[derive(Debug)]
+pub struct Server {
+    /// The way to the task that owns the table.
+    pub asker: Asker,
+    /// Who sees what.
+    pub rights: Rights,
+    /// What clients may take.
+    pub budget: Budget,
+}
+
+impl Server {
+    /// Serves until `ending` says so (or its sender is gone), then lets open answers finish for a moment.
+    pub async fn serve(self, listener: UnixListener, mut ending: watch::Receiver<bool>) {
+        let mut own = Lane::new(router(self.asker.clone()), ending.clone());
+        let mut users = None;
+        let mut refused = false;
+        loop {
+            let accepted = tokio::select! {
+                () = ended(&mut ending) => break,
+                () = own.tidy() => continue,
+                accepted = listener.accept() => accepted,
+            };
+            match accepted {
+                Ok((stream, _)) => {
+                    refused = false;
+                    // Gone already, or nobody that the kernel vouches for.
+                    let Ok(peer) = Peer::of(&stream) else { continue };
+                    let viewer = self.rights.viewer(&peer);
+                    let guest = self.admit(&stream, viewer);
+                    if viewer.is_limited() {
+                        self.serve_apart(&mut users, stream, guest, &ending);
+                    } else {
+                        own.take(stream, guest);
+                    }
                 }
-                tokio::time::sleep(RELIEF).await;
+                Err(error) => {
+                    // Out of descriptors or memory; clients wait in the queue meanwhile. Said once each time.
+                    if !std::mem::replace(&mut refused, true) {
+                        log::warn!("cannot accept clients: {}", reason(&error));
+                    }
+                    tokio::time::sleep(RELIEF).await;
+                }
             }
         }
+        drop(listener);
+        let users = async {
+            if let Some(users) = users {
+                users.end().await;
+            }
+        };
+        tokio::join!(own.end(), users);
     }
-    drop(listener);
-    let all = async { while connections.join_next().await.is_some() {} };
-    if tokio::time::timeout(FAREWELL, all).await.is_err() {
-        log::debug!("some clients did not take their answers in time");
-    }
-}
 
-/// Waits for the end.
-async fn ended(ending: &mut watch::Receiver<bool>) {
-    // An error means that the sender is gone, which is an end too.
-    let _ = ending.wait_for(|&ending| ending).await;
-}
-
-/// The next client, once there is a place for it. Cancel-safe.
-async fn accept(listener: &UnixListener, places: &Places) -> io::Result<(UnixStream, OwnedSemaphorePermit)> {
-    let place = places.one().await.ok_or(io::ErrorKind::Other)?;
-    let (stream, _) = listener.accept().await?;
-    // Best effort: with less room, whoever writes and whoever reads wake each other more often.
-    let _ = setsockopt(&stream, sockopt::SndBufForce, &QUEUE)
-        .or_else(|_| setsockopt(&stream, sockopt::SndBuf, &QUEUE));
-    Ok((stream, place))
-}
-
-/// Says that there are too many of them; whoever does not listen is not waited for.
-fn turn_away(stream: &UnixStream) {
-    const BODY: &str = "your user has too many connections to the agent\n";
-    let length = BODY.len();
-    let head = "HTTP/1.1 503 Service Unavailable\r\nconnection: close\r\ncontent-length: ";
-    let _ = stream.try_write(format!("{head}{length}\r\n\r\n{BODY}").as_bytes());
-}
-
-async fn connection(stream: UnixStream, router: Router, mut ending: watch::Receiver<bool>) {
-    let connection = http1::Builder::new()
-        .timer(TokioTimer::new())
-        .header_read_timeout(PATIENCE)
-        .max_buf_size(REQUEST)
-        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(router));
-    tokio::pin!(connection);
-    let result = tokio::select! {
-        result = connection.as_mut() => result,
-        () = ended(&mut ending) => {
-            connection.as_mut().graceful_shutdown();
-            connection.await
+    /// Whether there is a place for one more client.
+    fn admit(&self, stream: &UnixStream, viewer: Viewer) -> Guest {
+        let account = self.budget.account(viewer);
+        let room = account.most().kernel_bytes;
+        // Best effort: with less room, whoever writes and whoever reads wake each other more often; with more, the
+        // kernel keeps more for a client that does not read.
+        let _ = setsockopt(stream, sockopt::SndBufForce, &room)
+            .or_else(|_| setsockopt(stream, sockopt::SndBuf, &room));
+        match account.take(Resource::Connections, 1) {
+            Ok(place) => Guest::Served(Client { viewer, account }, place),
+            Err(over) => Guest::Refused(over.into()),
         }
-    };
-    if let Err(error) = result {
-        log::debug!("a client's connection ended: {error}");
+    }
+
+    /// Serves an ordinary user, on the thread that they share: it is started for the first one.
+    fn serve_apart(
+        &self,
+        users: &mut Option<Apart>,
+        stream: UnixStream,
+        guest: Guest,
+        ending: &watch::Receiver<bool>,
+    ) {
+        if users.as_ref().is_none_or(Apart::has_ended) {
+            match Apart::start(router(self.asker.for_users()), ending.clone()) {
+                Ok(started) => *users = Some(started),
+                Err(error) => return lane::turn_away(&stream, &Refusal::no_thread(&error)),
+            }
+        }
+        if let Some(users) = users {
+            users.take(stream, guest);
+        }
     }
 }

@@ -1,10 +1,15 @@
 //! What can be asked, and how answers are written.
 
 use super::history::history;
+use super::refusal::Refusal;
 use super::sockets::sockets;
+use super::table::table;
+use super::{Client, work};
 use crate::agent::client;
-use crate::agent::request::{Asker, Ending};
+use crate::agent::interest::interest;
+use crate::agent::request::Asker;
 use crate::agent::selection::{Format, NDJSON, Selection, TEXT};
+use crate::agent::stop::Stop;
 use crate::engine::Interest;
 use crate::socket::Viewer;
 use axum::Router;
@@ -18,9 +23,9 @@ use std::convert::Infallible;
 
 const PATHS: &str = "there are /v1/events, /v1/history, /v1/sockets, /v1/status and /v1/table\n";
 
-/// The API, answered by the task at the other end of `asker`. Each request carries the [`Viewer`] that its answer is
+/// The API, answered by the task at the other end of `asker`. Each request carries the [`Client`] that its answer is
 /// made for.
-pub fn router(asker: Asker) -> Router {
+pub(super) fn router(asker: Asker) -> Router {
     Router::new()
         .route("/v1/events", get(events))
         .route("/v1/history", get(history))
@@ -29,34 +34,6 @@ pub fn router(asker: Asker) -> Router {
         .route("/v1/table", get(table))
         .fallback(async || (StatusCode::NOT_FOUND, PATHS))
         .with_state(asker)
-}
-
-/// Why a request is refused; answered in one line of text.
-#[derive(Debug)]
-pub(super) struct Refusal(pub(super) StatusCode, pub(super) String);
-
-impl IntoResponse for Refusal {
-    fn into_response(self) -> Response {
-        (self.0, format!("{}\n", self.1)).into_response()
-    }
-}
-
-impl Refusal {
-    /// The request is wrong.
-    pub(super) fn bad(error: impl std::fmt::Display) -> Self {
-        Self(StatusCode::BAD_REQUEST, error.to_string())
-    }
-
-    /// The agent could not do it.
-    pub(super) fn failed(error: impl std::fmt::Display) -> Self {
-        Self(StatusCode::INTERNAL_SERVER_ERROR, error.to_string())
-    }
-}
-
-impl From<Ending> for Refusal {
-    fn from(ending: Ending) -> Self {
-        Self(StatusCode::SERVICE_UNAVAILABLE, ending.to_string())
-    }
 }
 
 /// Who asks, in the words of a header of the answer, where they see less than others.
@@ -71,19 +48,18 @@ pub(super) fn limits(viewer: Viewer) -> HeaderMap {
 
 async fn events(
     State(asker): State<Asker>,
-    Extension(viewer): Extension<Viewer>,
+    Extension(client): Extension<Client>,
     RawQuery(query): RawQuery,
     headers: HeaderMap,
 ) -> Result<Response, Refusal> {
+    let viewer = client.viewer;
     let query = query.unwrap_or_default();
     let selection = Selection::from_query(&query).map_err(Refusal::bad)?;
     let format = Format::from_request(accept(&headers), &query).map_err(Refusal::bad)?;
     let count = selection.count;
     // A filter may hold names whose look-up takes time.
-    let interest = tokio::task::spawn_blocking(move || crate::agent::interest::interest(&selection))
-        .await
-        .map_err(Refusal::failed)?
-        .map_err(Refusal::bad)?;
+    let meaning = move |_: &Stop| interest(&selection);
+    let interest = work::begin(&client, meaning).await?.result().await?.map_err(Refusal::bad)?;
     let stream = asker.events(Interest { viewer, ..interest }, format, count).await?;
     let pieces = futures_util::stream::unfold(stream, |mut stream| async {
         stream.next().await.map(|piece| (Ok::<_, Infallible>(piece), stream))
@@ -100,14 +76,6 @@ async fn status(State(asker): State<Asker>) -> Result<Response, Refusal> {
     let mut json = serde_json::to_vec(&status).map_err(Refusal::failed)?;
     json.push(b'\n');
     Ok(([(CONTENT_TYPE, "application/json")], json).into_response())
-}
-
-async fn table(
-    State(asker): State<Asker>,
-    Extension(viewer): Extension<Viewer>,
-) -> Result<Response, Refusal> {
-    let pieces = futures_util::stream::iter(asker.table(viewer).await?.into_iter().map(Ok::<_, Infallible>));
-    Ok((limits(viewer), [(CONTENT_TYPE, NDJSON)], Body::from_stream(pieces)).into_response())
 }
 
 pub(super) fn accept(headers: &HeaderMap) -> &str {

@@ -3,11 +3,15 @@
 //! I/O: the kernel, through `listing`, on a thread of its own. The answer is sent while it is made; a reader who
 //! does not take it holds up nothing but that thread.
 
-use super::routes::Refusal;
+use super::Client;
+use super::refusal::Refusal;
+use super::routes::accept;
+use super::work::{Job, Pieces, begin, pieces};
 use crate::agent::parameters::{BadParameter, parameters};
 use crate::agent::question::REPORT;
 use crate::agent::request::Asker;
 use crate::agent::selection::{NDJSON, TEXT, prefers_text};
+use crate::agent::stop::Stop;
 use crate::agent::time;
 use crate::kernel::capabilities::{self, CapabilityError};
 use crate::kernel::netns::{self, NetnsError};
@@ -18,32 +22,19 @@ use crate::render::ss::Screen;
 use crate::socket::{NetnsId, Viewer};
 use axum::body::Body;
 use axum::extract::{Extension, RawQuery, State};
-use axum::http::header::{ACCEPT, CONTENT_TYPE, TRAILER};
+use axum::http::header::{CONTENT_TYPE, TRAILER};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use futures_util::{Stream, StreamExt as _};
 use http_body_util::StreamBody;
 use hyper::body::Frame;
-
 use std::convert::Infallible;
-use std::io::{self, Write};
+use std::io::{self, Write as _};
 use std::path::Path;
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::Duration;
-use tokio::runtime::Handle;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use tokio::sync::mpsc;
-use tokio::task::JoinHandle;
-
-/// Bytes that are sent together.
-const PIECE: usize = 64 * 1024;
-/// Room for them: what is written at once may go a little beyond, and the next size is a mapping of its own.
-const ROOM: usize = PIECE + PIECE / 4;
-/// How long a reader may take none of them.
-const PATIENCE: Duration = Duration::from_secs(30);
-/// Pieces that may wait for the reader.
-pub(super) const PIECES: usize = 4;
 
 /// So many rows ask one by one who opened them.
 const FEW: u32 = 8;
@@ -71,54 +62,66 @@ enum ListingError {
 
 pub(super) async fn sockets(
     State(asker): State<Asker>,
-    Extension(viewer): Extension<Viewer>,
+    Extension(client): Extension<Client>,
     RawQuery(query): RawQuery,
     headers: HeaderMap,
 ) -> Result<Response, Refusal> {
     let asking = Asking::from_query(&query.unwrap_or_default()).map_err(Refusal::bad)?;
-    let accept = headers.get(ACCEPT).and_then(|accept| accept.to_str().ok()).unwrap_or_default();
-    let options = asking.options(prefers_text(accept))?;
-    let place = asking.place(viewer, &options.netns)?;
+    let options = asking.options(prefers_text(accept(&headers)))?;
+    let place = asking.place(client.viewer, &options.netns)?;
     let kind = match options.format {
         Format::Text { .. } => TEXT,
         Format::Json => NDJSON,
     };
-    let (sender, mut pieces) = mpsc::channel(PIECES);
-    let listing = tokio::task::spawn_blocking(move || -> Result<Report, ListingError> {
-        let mut out = Pieces::new(sender);
-        let report = list(&options, place, viewer, &asker, &mut out)?;
+    let (sender, mut pieces) = pieces();
+    let made = Listing { asker, client: client.clone(), place };
+    let work = move |stop: &Stop| {
+        let mut out = Pieces::new(sender, stop);
+        let report = made.list(&options, stop, &mut out)?;
         out.flush().map_err(listing::Error::Output)?;
         Ok(report)
-    });
+    };
+    let mut listing = begin(&client, work).await?;
     // An error that comes before the first piece is an answer; one that comes later breaks the answer off.
     let body = match pieces.recv().await {
         Some(first) => Body::new(StreamBody::new(frames(first, pieces, listing))),
-        None => match listing.await.map_err(Refusal::failed)? {
-            Ok(report) => {
-                let last = Ok::<_, Infallible>(trailers(&report));
-                Body::new(StreamBody::new(futures_util::stream::iter([last])))
-            }
-            Err(ListingError::Listing(error)) if error.is_usage() => return Err(Refusal::bad(error)),
-            Err(error) => return Err(Refusal::failed(error)),
-        },
+        None => {
+            let report = listing.result().await?.map_err(refusal)?;
+            let last = Ok::<_, Infallible>(trailers(&report));
+            Body::new(StreamBody::new(futures_util::stream::iter([last])))
+        }
     };
     Ok(([(CONTENT_TYPE, kind), (TRAILER, REPORT)], body).into_response())
+}
+
+fn refusal(error: ListingError) -> Refusal {
+    match error {
+        ListingError::Listing(error) if error.is_usage() => Refusal::bad(error),
+        ListingError::Listing(listing::Error::Stopped) => Refusal::too_long(),
+        ListingError::Listing(listing::Error::Output(error)) if error.kind() == io::ErrorKind::TimedOut => {
+            Refusal::too_long()
+        }
+        ListingError::Listing(error @ listing::Error::TooMuch) => {
+            Refusal(StatusCode::SERVICE_UNAVAILABLE, error.to_string())
+        }
+        error => Refusal::failed(error),
+    }
 }
 
 /// The pieces as they come, and what is to be said beside them.
 fn frames(
     first: Bytes,
     pieces: mpsc::Receiver<Bytes>,
-    listing: JoinHandle<Result<Report, ListingError>>,
+    listing: Job<Result<Report, ListingError>>,
 ) -> impl Stream<Item = io::Result<Frame<Bytes>>> {
     let rest = futures_util::stream::unfold((pieces, Some(listing)), |(mut pieces, mut listing)| async {
         if let Some(piece) = pieces.recv().await {
             return Some((Ok(Frame::data(piece)), (pieces, listing)));
         }
-        let last = match listing.take()?.await {
+        let last = match listing.take()?.result().await {
             Ok(Ok(report)) => Ok(trailers(&report)),
             Ok(Err(error)) => Err(io::Error::other(error.to_string())),
-            Err(error) => Err(io::Error::other(error)),
+            Err(Refusal(_, said)) => Err(io::Error::other(said)),
         };
         Some((last, (pieces, None)))
     });
@@ -188,72 +191,60 @@ impl Asking {
     }
 }
 
-fn list(
-    options: &Options,
-    netns: Option<NetnsId>,
-    viewer: Viewer,
-    asker: &Asker,
-    out: &mut Pieces,
-) -> Result<Report, ListingError> {
-    let own = netns::current()?;
-    let netns = netns.unwrap_or(own);
-    let places = Places::default();
-    let clock = time::clock(0);
-    // All at once if there are many rows: a question for each would take longer than the listing.
-    let (rows, openers) = (AtomicU32::new(0), OnceLock::new());
-    let opener = |cookie| {
-        if rows.fetch_add(1, Ordering::Relaxed) < FEW {
-            return asker.opener(cookie);
-        }
-        openers.get_or_init(|| asker.openers()).get(cookie)
-    };
-    let candidates = |wanted| asker.candidates(wanted, netns);
-    let hints = Hints { candidates: Some(&candidates), opener: Some(&opener), clock: Some(&clock), viewer };
-    let mut run = || {
-        if netns == own {
-            return Ok(listing::run_with(options, &places, &hints, out)?);
-        }
-        let listed = netns::list(Path::new("/proc")).namespaces.into_iter().find(|listed| listed.id == netns);
-        let listed = listed.ok_or(ListingError::NoNamespace(netns))?;
-        Ok(listed.run(|| listing::run_with(options, &places, &hints, out))??)
-    };
-    if viewer.is_limited() { capabilities::without_net_admin(run)? } else { run() }
+/// A question, and who asks it.
+struct Listing {
+    asker: Asker,
+    client: Client,
+    /// In which network namespace, none for the agent's own.
+    place: Option<NetnsId>,
 }
 
-/// Sends what is written, in pieces.
-pub(super) struct Pieces {
-    sender: mpsc::Sender<Bytes>,
-    piece: BytesMut,
-    runtime: Handle,
-    patience: Duration,
-}
-
-impl Pieces {
-    pub(super) fn new(sender: mpsc::Sender<Bytes>) -> Self {
-        Self { sender, piece: BytesMut::with_capacity(ROOM), runtime: Handle::current(), patience: PATIENCE }
-    }
-}
-
-impl Write for Pieces {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.piece.extend_from_slice(bytes);
-        if self.piece.len() >= PIECE {
-            self.flush()?;
-        }
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        if self.piece.is_empty() {
-            return Ok(());
-        }
-        let piece = std::mem::replace(&mut self.piece, BytesMut::with_capacity(ROOM)).freeze();
-        // There are so many threads that may block, and no more: a reader who takes nothing does not keep one.
-        let sent = async { tokio::time::timeout(self.patience, self.sender.send(piece)).await };
-        match self.runtime.block_on(sent) {
-            Ok(Ok(())) => Ok(()),
-            Ok(Err(_)) => Err(io::ErrorKind::BrokenPipe.into()),
-            Err(_) => Err(io::ErrorKind::TimedOut.into()),
+impl Listing {
+    fn list(&self, options: &Options, stop: &Stop, out: &mut Pieces) -> Result<Report, ListingError> {
+        let Self { asker, client: Client { viewer, account }, place } = self;
+        let own = netns::current()?;
+        let netns = place.unwrap_or(own);
+        let (room, lacks_room) = (account.room(), AtomicBool::new(false));
+        let memory = |bytes| {
+            let granted = !viewer.is_limited() || room.take(bytes);
+            lacks_room.fetch_or(!granted, Ordering::Relaxed);
+            granted
+        };
+        // All at once if there are many rows: a question for each would take longer than the listing.
+        let (rows, openers) = (AtomicU32::new(0), OnceLock::new());
+        let opener = |cookie| {
+            if rows.fetch_add(1, Ordering::Relaxed) < FEW {
+                return asker.opener(cookie);
+            }
+            let all = || Some(asker.openers()).filter(|openers| memory(openers.size())).unwrap_or_default();
+            openers.get_or_init(all).get(cookie)
+        };
+        let candidates = |wanted| asker.candidates(wanted, netns);
+        let stopped = || stop.is_asked() || lacks_room.load(Ordering::Relaxed);
+        let clock = time::clock(0);
+        let hints = Hints {
+            candidates: Some(&candidates),
+            opener: Some(&opener),
+            clock: Some(&clock),
+            stopped: Some(&stopped),
+            memory: Some(&memory),
+            viewer: *viewer,
+        };
+        let places = Places::default();
+        let mut run = || {
+            if netns == own {
+                return Ok(listing::run_with(options, &places, &hints, out)?);
+            }
+            let mut listed = netns::list(Path::new("/proc")).namespaces.into_iter();
+            let listed = listed.find(|listed| listed.id == netns).ok_or(ListingError::NoNamespace(netns))?;
+            Ok(listed.run(|| listing::run_with(options, &places, &hints, out))??)
+        };
+        let answered = if viewer.is_limited() { capabilities::without_net_admin(run)? } else { run() };
+        match answered {
+            Err(ListingError::Listing(listing::Error::Stopped)) if lacks_room.into_inner() => {
+                Err(listing::Error::TooMuch.into())
+            }
+            answered => answered,
         }
     }
 }
@@ -261,18 +252,6 @@ impl Write for Pieces {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[tokio::test]
-    async fn a_reader_who_takes_nothing_is_given_up() {
-        let (sender, mut taken) = mpsc::channel(1);
-        let write = tokio::task::spawn_blocking(|| {
-            let mut pieces = Pieces { patience: Duration::from_millis(50), ..Pieces::new(sender) };
-            let mut write = || pieces.write_all(&[b'x'; PIECE]).map_err(|error| error.kind());
-            [write(), write()]
-        });
-        assert_eq!(write.await.unwrap(), [Ok(()), Err(io::ErrorKind::TimedOut)]);
-        assert_eq!(taken.recv().await.map(|piece| piece.len()), Some(PIECE));
-    }
 
     #[test]
     fn what_is_asked() {

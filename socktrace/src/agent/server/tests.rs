@@ -1,6 +1,7 @@
 //! The server over a real Unix socket, with a task behind it that answers what a test gives it.
 
 use super::*;
+use crate::agent::budget::Limits;
 use crate::agent::client::{self, ClientError};
 use crate::agent::question::{Connection, Question};
 use crate::agent::request::{self, Request};
@@ -9,19 +10,48 @@ use crate::agent::status::Status;
 use crate::agent::stream::{BACKLOG, Feed, stream};
 use crate::listing::Named;
 use crate::listing::Report;
+use crate::socket::{Endpoint, Family, Owner, Proto, State, Subject};
 use bytes::Bytes;
+use nix::unistd::geteuid;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::sync::mpsc;
 
-struct Server {
+struct Running {
     path: PathBuf,
     ending: watch::Sender<bool>,
     served: tokio::task::JoinHandle<()>,
     /// The feed of every stream that was asked for.
     feeds: mpsc::UnboundedReceiver<Feed>,
     _directory: tempfile::TempDir,
+}
+
+/// A socket of the table.
+fn subject(cookie: u64) -> Subject {
+    let end = Endpoint::Inet { addr: [192, 0, 2, 1].into(), port: 80 };
+    Subject {
+        cookie,
+        netns: 7,
+        proto: Proto::Tcp,
+        family: Family::Inet,
+        local: end.clone(),
+        peer: end,
+        state: State::Established,
+        ifindex: 0,
+        uid: None,
+        mark: 0,
+        inode: 0,
+        cgroup: 0,
+        place: None,
+        owner: Owner::Unknown,
+        opened: None,
+    }
+}
+
+fn cookie(line: &str) -> u64 {
+    let socket: serde_json::Value = serde_json::from_str(line).unwrap();
+    socket["cookie"].as_u64().unwrap()
 }
 
 fn a_status() -> Status {
@@ -43,14 +73,18 @@ fn a_status() -> Status {
     }
 }
 
-fn start() -> Server {
+fn start() -> Running {
+    start_with(Limits::for_descriptors(1 << 20))
+}
+
+fn start_with(limits: Limits) -> Running {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("agent.sock");
     let listener = UnixListener::bind(&path).unwrap();
     let (asker, mut requests) = request::channel();
     let (feed_sender, feeds) = mpsc::unbounded_channel();
     tokio::spawn(async move {
-        while let Some(request) = requests.recv().await {
+        while let Some(request) = requests.next().await {
             match request {
                 Request::Events { reply, .. } => {
                     let (feed, stream) = stream(BACKLOG);
@@ -62,17 +96,24 @@ fn start() -> Server {
                 Request::Opener { reply, .. } => _ = reply.send(None),
                 Request::Openers { reply } => _ = reply.send([].into_iter().collect()),
                 Request::Ready { reply } => _ = reply.send(7),
-                Request::Table { reply, .. } => _ = reply.send(vec!["one\n".into(), "two\n".into()]),
+                Request::Cookies { reply, .. } => _ = reply.send((1..=1000).collect()),
+                Request::Subjects { cookies, reply } => {
+                    assert!(cookies.len() <= 512, "no long turn");
+                    _ = reply
+                        .send(cookies.into_iter().filter(|cookie| cookie % 2 == 0).map(subject).collect());
+                }
                 Request::Status { reply } => _ = reply.send(a_status()),
             }
         }
     });
     let (ending, ended) = watch::channel(false);
-    let served = tokio::spawn(serve(listener, router(asker), Rights { uid: 0, gid: 0 }, ended));
-    Server { path, ending, served, feeds, _directory: directory }
+    let budget = Budget::new(limits);
+    let server = Server { asker, rights: Rights { uid: geteuid().as_raw(), gid: 0 }, budget };
+    let served = tokio::spawn(server.serve(listener, ended));
+    Running { path, ending, served, feeds, _directory: directory }
 }
 
-impl Server {
+impl Running {
     /// What the server answers to these very bytes, until it closes the connection.
     async fn raw(&self, request: &[u8]) -> String {
         let mut stream = UnixStream::connect(&self.path).await.unwrap();
@@ -106,7 +147,10 @@ async fn status_is_answered() {
 async fn the_table_is_answered_in_pieces() {
     let server = start();
     let answer = server.raw(b"GET /v1/table HTTP/1.0\r\n\r\n").await;
-    assert!(answer.ends_with("\r\n\r\none\ntwo\n"), "{answer}");
+    let (_, body) = answer.split_once("\r\n\r\n").unwrap();
+    let cookies: Vec<u64> = body.lines().map(cookie).collect();
+    // Those that have gone meanwhile are not in it.
+    assert_eq!(cookies, (1..=500).map(|n| 2 * n).collect::<Vec<_>>());
     server.end().await;
 }
 
@@ -164,6 +208,12 @@ async fn what_is_asked_wrongly_is_refused_in_words() {
     for (request, status, words) in [
         ("GET /v1/events?kind=bind HTTP/1.1\r\nHost: x", "400 Bad Request", "kind=bind: expected kinds,"),
         ("GET /v1/events?count=0 HTTP/1.1\r\nHost: x", "400 Bad Request", "count=0: expected a positive"),
+        (
+            "GET /v1/sockets?arg=-tln&columns=18446744073709551615 HTTP/1.1\r\nHost: x",
+            "400 Bad Request",
+            "columns=18",
+        ),
+        ("GET /v1/history?count=1 HTTP/1.1\r\nHost: x", "400 Bad Request", "count=1: expected since, until,"),
         ("GET /v1/history?since=noon HTTP/1.1\r\nHost: x", "400 Bad Request", "since=noon: expected a time"),
         ("GET /v1/history?filter=sprt HTTP/1.1\r\nHost: x", "400 Bad Request", "is no predicate"),
         ("GET /v1/history HTTP/1.1\r\nHost: x", "404 Not Found", "no history is kept here"),
@@ -188,7 +238,7 @@ async fn what_is_asked_wrongly_is_refused_in_words() {
 async fn an_oversized_request_is_refused_and_others_are_served() {
     let server = start();
     let mut request = b"GET /v1/status?".to_vec();
-    request.resize(4 * REQUEST, b'x');
+    request.resize(256 * 1024, b'x');
     request.extend_from_slice(b" HTTP/1.1\r\nHost: x\r\n\r\n");
     let answer = server.raw(&request).await;
     assert!(answer.is_empty() || answer.starts_with("HTTP/1.1 4"), "{answer}");
@@ -206,6 +256,26 @@ async fn a_half_sent_request_is_given_up_and_others_are_served_meanwhile() {
     let mut answer = Vec::new();
     half.read_to_end(&mut answer).await.unwrap();
     assert!(answer.is_empty() || answer.starts_with(b"HTTP/1.1 408"), "{answer:?}");
+    server.end().await;
+}
+
+#[tokio::test]
+async fn who_is_one_too_many_is_told_so_and_is_served_when_others_have_gone() {
+    let server = start_with(Limits::for_descriptors(16));
+    let held: Vec<_> =
+        (0..8).map(|_| std::os::unix::net::UnixStream::connect(&server.path).unwrap()).collect();
+    for _ in 0..3 {
+        let refused = client::status(&server.path).await.unwrap_err();
+        let said = "root and the agent's group have as many connections to the agent as there can be (8): close some";
+        assert!(matches!(refused, ClientError::Refused { status: 503, .. }), "{refused:?}");
+        assert_eq!(refused.to_string(), said);
+        // The client of ss is another one.
+        let netns = crate::kernel::netns::current().unwrap();
+        let refused = ask(&server.path, &["-t".into()], netns).await.unwrap_err();
+        assert_eq!(refused.to_string(), said);
+    }
+    drop(held);
+    while client::status(&server.path).await.is_err() {}
     server.end().await;
 }
 
