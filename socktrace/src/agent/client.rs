@@ -3,6 +3,7 @@
 //! I/O: one connection for each question. Small on purpose: a query through the agent is a few milliseconds in
 //! all, program start included.
 
+use super::address::Address;
 use super::history::answer::Survey;
 use super::history::question::Asking;
 use super::selection::{Format, Selection};
@@ -31,6 +32,14 @@ pub enum ClientError {
         path: PathBuf,
         /// Why.
         error: io::Error,
+    },
+    /// Somebody listens there who could answer what they like.
+    #[error("the agent on {} is neither root's nor yours but of user {uid}, who could make its answers up", path.display())]
+    Stranger {
+        /// Where.
+        path: PathBuf,
+        /// Whose it is.
+        uid: u32,
     },
     /// The agent understood and refused; its words.
     #[error("{message}")]
@@ -114,19 +123,24 @@ impl Answer {
 ///
 /// # Errors
 /// See [`ClientError`].
-pub async fn events(path: &Path, selection: &Selection, format: Format) -> Result<Answer, ClientError> {
+pub async fn events(
+    agent: impl Into<Address>,
+    selection: &Selection,
+    format: Format,
+) -> Result<Answer, ClientError> {
     let (look, accept) = format.to_query();
-    get(path, &format!("/v1/events?{}&{look}", selection.to_query()), accept).await
+    get(&agent.into(), &format!("/v1/events?{}&{look}", selection.to_query()), accept).await
 }
 
 /// Closed sockets, and what is to be known beside them.
 ///
 /// # Errors
 /// See [`ClientError`].
-pub async fn history(path: &Path, asking: &Asking) -> Result<(Survey, Answer), ClientError> {
+pub async fn history(agent: impl Into<Address>, asking: &Asking) -> Result<(Survey, Answer), ClientError> {
+    let agent = agent.into();
     let (query, accept) = asking.to_query();
-    let answer = get(path, &format!("/v1/history?{query}"), accept).await?;
-    let survey = serde_json::from_slice(&answer.survey).map_err(|error| broken(path, error))?;
+    let answer = get(&agent, &format!("/v1/history?{query}"), accept).await?;
+    let survey = serde_json::from_slice(&answer.survey).map_err(|error| broken(&agent.path, error))?;
     Ok((survey, answer))
 }
 
@@ -134,14 +148,17 @@ pub async fn history(path: &Path, asking: &Asking) -> Result<(Survey, Answer), C
 ///
 /// # Errors
 /// See [`ClientError`].
-pub async fn status(path: &Path) -> Result<Status, ClientError> {
-    let body = get(path, "/v1/status", "application/json").await?.all().await?;
-    serde_json::from_slice(&body).map_err(|error| broken(path, error))
+pub async fn status(agent: impl Into<Address>) -> Result<Status, ClientError> {
+    let agent = agent.into();
+    let body = get(&agent, "/v1/status", "application/json").await?.all().await?;
+    serde_json::from_slice(&body).map_err(|error| broken(&agent.path, error))
 }
 
-async fn get(path: &Path, target: &str, accept: &str) -> Result<Answer, ClientError> {
+async fn get(agent: &Address, target: &str, accept: &str) -> Result<Answer, ClientError> {
+    let path = &agent.path;
     let absent = |error| ClientError::Absent { path: path.to_owned(), error };
     let stream = UnixStream::connect(path).await.map_err(absent)?;
+    agent.check(&stream)?;
     let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream))
         .await
         .map_err(|error| broken(path, error))?;
@@ -156,7 +173,7 @@ async fn get(path: &Path, target: &str, accept: &str) -> Result<Answer, ClientEr
     let status = response.status();
     let limits = response.headers().get(LIMITED).and_then(|text| text.to_str().ok()).map(str::to_owned);
     let survey = response.headers().get(SURVEY).map(|value| value.as_bytes().to_vec()).unwrap_or_default();
-    let answer = Answer { body: response.into_body(), survey, path: path.to_owned(), limits };
+    let answer = Answer { body: response.into_body(), survey, path: path.clone(), limits };
     if status == StatusCode::OK {
         return Ok(answer);
     }

@@ -2,6 +2,7 @@
 //!
 //! I/O: sockets, signals, clocks; the kernel through `kernel`.
 
+pub mod address;
 pub mod budget;
 mod candidates;
 pub mod client;

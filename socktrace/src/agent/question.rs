@@ -3,6 +3,7 @@
 //!
 //! I/O: one connection for each question.
 
+use super::address::Address;
 use super::client::ClientError;
 use crate::listing::Report;
 use crate::render::ss::Screen;
@@ -56,10 +57,13 @@ impl Connection {
     /// Connects.
     ///
     /// # Errors
-    /// Nobody listens there.
-    pub fn open(path: &Path) -> Result<Self, ClientError> {
-        let absent = |error| ClientError::Absent { path: path.to_owned(), error };
-        Ok(Self { stream: UnixStream::connect(path).map_err(absent)?, path: path.to_owned() })
+    /// Nobody listens there, or somebody who is not to be believed.
+    pub fn open(agent: impl Into<Address>) -> Result<Self, ClientError> {
+        let agent = agent.into();
+        let absent = |error| ClientError::Absent { path: agent.path.clone(), error };
+        let stream = UnixStream::connect(&agent.path).map_err(absent)?;
+        agent.check(&stream)?;
+        Ok(Self { stream, path: agent.path })
     }
 
     /// Asks.

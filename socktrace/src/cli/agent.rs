@@ -7,9 +7,12 @@ use crate::agent::history;
 use crate::agent::run::{Options, run as run_agent};
 use crate::agent::socket_file;
 use crate::history::Bounds;
+use crate::kernel::descriptors;
 use std::mem::ManuallyDrop;
 
 pub(super) fn run(args: AgentArgs) -> Result<(), Error> {
+    // It runs for long: what its parent had open does not stay open for that.
+    descriptors::close_inherited();
     let options = Options {
         socket: args.socket.unwrap_or_else(source::default_socket),
         group: args.group,

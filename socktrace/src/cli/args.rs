@@ -27,7 +27,7 @@ const AGENT_EXAMPLES: &str = "\
 Examples:
   sudo socktrace agent
   sudo socktrace agent --group adm --mode 0660    root and members of adm may ask, and nobody else
-  sudo socktrace agent --socket /tmp/agent.sock & socktrace status --agent /tmp/agent.sock
+  sudo socktrace agent --user nobody               as nobody, with the capabilities that it needs
   curl --unix-socket /run/socktrace/agent.sock http://agent/v1/events";
 
 const HISTORY_EXAMPLES: &str = "\
@@ -44,7 +44,7 @@ const STATUS_EXAMPLES: &str = "\
 Examples:
   socktrace status
   socktrace status --json
-  socktrace status --agent /tmp/agent.sock
+  socktrace status --agent /run/socktrace/agent.sock
   curl --unix-socket /run/socktrace/agent.sock http://agent/v1/status";
 
 /// A live socket tracer: what opens and closes, the current table, and answers in the manner of ss

@@ -99,6 +99,9 @@ impl Error {
                 }
                 _ => "sudo socktrace agent, or --agent PATH if it listens elsewhere".to_owned(),
             }),
+            Self::Client(ClientError::Stranger { uid, .. }) => Some(format!(
+                "SOCKTRACE_AGENT_USER={uid} to believe that user, or another --agent PATH"
+            )),
             Self::NoHistory(_) => Some(
                 "sudo socktrace agent, which keeps what closes from then on, or --dir DIR where an agent has \
                  written its history"

@@ -91,11 +91,15 @@ enum Stream {
 
 impl Stream {
     async fn open(args: &EventsArgs, selection: &Selection, format: Format) -> Result<Self, Error> {
-        match Source::new(&args.source) {
+        match Source::new(&args.source)? {
             Source::Direct => Self::local(args, selection, format).await,
-            Source::Agent(path) => Ok(Self::of_agent(client::events(&path, selection, format).await?)),
-            Source::Either(path) => match client::events(&path, selection, format).await {
+            Source::Agent(agent) => Ok(Self::of_agent(client::events(&agent, selection, format).await?)),
+            Source::Either(agent) => match client::events(&agent, selection, format).await {
                 Ok(answer) => Ok(Self::of_agent(answer)),
+                Err(error @ ClientError::Stranger { .. }) => {
+                    output::say(format_args!("socktrace: {error}: it is not asked"));
+                    Self::local(args, selection, format).await
+                }
                 Err(ClientError::Absent { .. }) => Self::local(args, selection, format).await,
                 Err(error) => Err(error.into()),
             },

@@ -32,15 +32,16 @@ pub(super) fn run(args: &HistoryArgs) -> Result<(), Error> {
         let mut out = BufWriter::with_capacity(64 * 1024, io::stdout().lock());
         return answer::write(&log, &question, &survey, &stop, &mut out).map_err(Error::Output);
     }
-    let path = args.agent.clone().unwrap_or_else(source::default_socket);
+    let agent = source::agent(args.agent.as_ref())?;
     runtime()?.block_on(async {
-        let (survey, mut answer) = client::history(&path, &asking).await.map_err(|error| match error {
+        let (survey, mut answer) = client::history(&agent, &asking).await.map_err(|error| match error {
             ClientError::Absent { error: ref why, .. } if why.kind() != io::ErrorKind::PermissionDenied => {
                 Error::NoHistory(error)
             }
-            ClientError::Absent { .. } | ClientError::Refused { .. } | ClientError::Broken { .. } => {
-                error.into()
-            }
+            ClientError::Absent { .. }
+            | ClientError::Stranger { .. }
+            | ClientError::Refused { .. }
+            | ClientError::Broken { .. } => error.into(),
         })?;
         output::say_limits(&answer);
         say(&survey, asking.since);

@@ -41,27 +41,29 @@ pub(super) fn run(words: Vec<OsString>) -> Result<(), Error> {
 fn answer(mut question: Question, words: &[OsString]) -> Result<(), Error> {
     let places = Places::from_variables(variables());
     let args = SourceArgs { direct: question.direct, agent: question.agent.clone() };
-    let source = match (Source::new(&args), own_work(&question, &places)) {
+    let source = match (Source::new(&args)?, own_work(&question, &places)) {
         (Source::Agent(_), Some(why)) => return Err(Error::Usage(format!("an agent {why}"))),
         (Source::Either(_), Some(_)) => Source::Direct,
         (source, _) => source,
     };
     match source {
         Source::Direct => {}
-        Source::Agent(path) => return ask(Connection::open(&path)?, words, &question),
-        Source::Either(path) => {
-            if let Ok(agent) = Connection::open(&path) {
-                match ask(agent, words, &question) {
-                    // What it does not do for us we may be able to do.
-                    Err(Error::Client(ClientError::Refused { status: 403, .. })) => {}
-                    // Others have it do too much.
-                    Err(Error::Client(ClientError::Refused { status: 429 | 503, message })) => {
-                        output::say(format_args!("socktrace: {message}; the kernel is asked directly"));
-                    }
-                    asked => return asked,
+        Source::Agent(agent) => return ask(Connection::open(&agent)?, words, &question),
+        Source::Either(agent) => match Connection::open(&agent) {
+            Ok(agent) => match ask(agent, words, &question) {
+                // What it does not do for us we may be able to do.
+                Err(Error::Client(ClientError::Refused { status: 403, .. })) => {}
+                // Others have it do too much.
+                Err(Error::Client(ClientError::Refused { status: 429 | 503, message })) => {
+                    output::say(format_args!("socktrace: {message}; the kernel is asked directly"));
                 }
+                asked => return asked,
+            },
+            Err(error @ ClientError::Stranger { .. }) => {
+                output::say(format_args!("socktrace: {error}: it is not asked"));
             }
-        }
+            Err(ClientError::Absent { .. } | ClientError::Refused { .. } | ClientError::Broken { .. }) => {}
+        },
     }
     if let Some(path) = &question.filter_file {
         let text = read_filter(path).map_err(|error| Error::Io("read the filter file", error))?;

@@ -8,8 +8,8 @@ use crate::agent::status::{FamilyStatus, HookState, Status};
 use std::fmt::Write as _;
 
 pub(super) fn run(args: StatusArgs) -> Result<(), Error> {
-    let path = args.agent.unwrap_or_else(source::default_socket);
-    let status = runtime()?.block_on(client::status(&path))?;
+    let agent = source::agent(args.agent.as_ref())?;
+    let status = runtime()?.block_on(client::status(&agent))?;
     let text = if args.json { json(&status) } else { lines(&status) };
     output::write(text.as_bytes())
 }

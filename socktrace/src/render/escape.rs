@@ -46,7 +46,8 @@ pub fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(&out).into_owned()
 }
 
-/// Appends a JSON string with its quotes (RFC 8259). Bytes that are no UTF-8 become U+FFFD, as JSON has no bytes.
+/// Appends a JSON string with its quotes (RFC 8259). Bytes that are no UTF-8 become U+FFFD, as JSON has no bytes. What
+/// [`push_text`] would not print is written as `\uXXXX`, which reads back as the same text: NDJSON is looked at on terminals.
 pub fn push_json(out: &mut Vec<u8>, text: &[u8]) {
     out.push(b'"');
     if text.iter().all(|&byte| matches!(byte, b' '..=b'~') && !matches!(byte, b'"' | b'\\')) {
@@ -57,8 +58,8 @@ pub fn push_json(out: &mut Vec<u8>, text: &[u8]) {
     for chunk in text.utf8_chunks() {
         for c in chunk.valid().chars() {
             match u8::try_from(c) {
-                // C1 too is escaped, as NDJSON is looked at on terminals.
-                Ok(byte @ (..=0x9f)) => push_json_byte(out, byte),
+                Ok(byte @ ..=0x7f) => push_json_byte(out, byte),
+                _ if is_hostile(c) => push_units(out, c),
                 Ok(_) | Err(_) => out.extend_from_slice(c.encode_utf8(&mut [0; 4]).as_bytes()),
             }
         }
@@ -76,12 +77,23 @@ fn push_json_byte(out: &mut Vec<u8>, byte: u8) {
         b'\n' => out.extend_from_slice(b"\\n"),
         b'\r' => out.extend_from_slice(b"\\r"),
         b'\t' => out.extend_from_slice(b"\\t"),
-        0..=0x1f | 0x7f.. => {
-            out.extend_from_slice(b"\\u00");
-            out.push(hex_digit(byte >> 4));
-            out.push(hex_digit(byte & 15));
-        }
+        0..=0x1f | 0x7f.. => push_unit(out, byte.into()),
         _ => out.push(byte),
+    }
+}
+
+/// The character in UTF-16, as JSON escapes it.
+fn push_units(out: &mut Vec<u8>, c: char) {
+    for unit in c.encode_utf16(&mut [0; 2]) {
+        push_unit(out, *unit);
+    }
+}
+
+fn push_unit(out: &mut Vec<u8>, unit: u16) {
+    out.extend_from_slice(b"\\u");
+    for byte in unit.to_be_bytes() {
+        out.push(hex_digit(byte >> 4));
+        out.push(hex_digit(byte & 15));
     }
 }
 
@@ -172,6 +184,9 @@ mod tests {
         check(b"\0abs\x1b\n", r#""\u0000abs\u001b\n""#);
         check(b"\xff", "\"\u{fffd}\"");
         check("\u{9b}31m \u{a0} ü €".as_bytes(), "\"\\u009b31m \u{a0} ü €\"");
+        // What turns text around, hides in it, or is not there to be seen.
+        check("a\u{202e}b\u{2066}c\u{200b}d\u{feff}".as_bytes(), r#""a\u202eb\u2066c\u200bd\ufeff""#);
+        check("tag\u{e0041}".as_bytes(), r#""tag\udb40\udc41""#);
     }
 
     proptest::proptest! {
@@ -197,6 +212,22 @@ mod tests {
             push_json(&mut out, text.as_bytes());
             let back: String = serde_json::from_slice(&out).unwrap();
             assert_eq!(back, text);
+            let written = String::from_utf8(out).unwrap();
+            assert!(!written.chars().any(is_hostile), "{written:?}");
+        }
+
+        #[test]
+        fn json_of_what_is_hostile_reads_back(
+            chars in proptest::collection::vec(
+                proptest::sample::select(vec!['\u{ad}', '\u{61c}', '\u{200f}', '\u{202a}', '\u{2069}', '\u{fffb}', '\u{e007f}', 'a']),
+                0..8,
+            ),
+        ) {
+            let text: String = chars.into_iter().collect();
+            let mut out = Vec::new();
+            push_json(&mut out, text.as_bytes());
+            assert!(out.is_ascii());
+            assert_eq!(serde_json::from_slice::<String>(&out).unwrap(), text);
         }
     }
 }

@@ -3,6 +3,7 @@
 
 use super::rights::get;
 use super::{Agent, folder};
+use crate::support::actor::Actor;
 use crate::support::may_trace;
 use crate::support::run::{Running, run, socktrace};
 use nix::errno::Errno;
@@ -13,6 +14,7 @@ use nix::sys::signal::Signal;
 use nix::sys::stat::Mode;
 use nix::unistd::{chown, mkfifo};
 use std::io::Write as _;
+use std::os::fd::AsRawFd as _;
 use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt as _;
@@ -170,6 +172,76 @@ fn a_made_directory_has_its_mode_whatever_the_umask_and_goes_with_the_agent() {
     agent.signal(Signal::SIGTERM);
     assert_eq!(agent.ends().code(), Some(0));
     assert!(!made.exists());
+}
+
+#[test]
+fn a_strangers_agent_is_not_believed() {
+    let theirs = folder();
+    chown(theirs.path(), Some(STRANGER.into()), None).unwrap();
+    let path = theirs.path().join("agent.sock");
+    let path = path.to_str().unwrap();
+    let mut squatter = Actor::here_as("squatter", STRANGER);
+    squatter.does(&format!("unix-listen {path}"));
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o666)).unwrap();
+    let why = format!(
+        "socktrace: the agent on {path} is neither root's nor yours but of user {STRANGER}, who could make its answers up"
+    );
+    for uid in [0, 65534] {
+        for words in [&["events"][..], &["ss", "-tln"], &["history"], &["status"]] {
+            let said = super::rights::run(&[words, &["--agent", path]].concat(), uid, uid);
+            assert_eq!((said.code, &*said.stdout), (Some(1), ""), "{words:?}");
+            let remedy = format!("try: SOCKTRACE_AGENT_USER={STRANGER} ");
+            assert!(
+                said.stderr.contains(&why) && said.stderr.contains(&remedy),
+                "{words:?}: {}",
+                said.stderr
+            );
+        }
+        // Where an agent is only looked for, it is not asked, and that is said.
+        let mut looks = socktrace(&["ss", "-Haxn"]);
+        let output = looks.uid(uid).gid(uid).env("SOCKTRACE_SOCKET", path).output().unwrap();
+        let stderr = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(stderr, format!("{why}: it is not asked\n"));
+        assert!(output.status.success() && String::from_utf8(output.stdout).unwrap().contains(path));
+    }
+    // Who believes them asks them.
+    let mut believes = socktrace(&["status", "--agent", path]);
+    let mut believes = Running::spawn(believes.env("SOCKTRACE_AGENT_USER", STRANGER.to_string()));
+    for _ in 0..11 {
+        squatter.does("unix-accept");
+    }
+    drop(squatter);
+    believes.says("socktrace: lost the agent on ");
+    assert_eq!(believes.ends().code(), Some(1));
+    let mut nobody = socktrace(&["status", "--agent", path]);
+    let output = nobody.env("SOCKTRACE_AGENT_USER", "no-such-user").output().unwrap();
+    let said = "socktrace: SOCKTRACE_AGENT_USER=no-such-user: no user is called that\n";
+    assert_eq!((output.status.code(), &*String::from_utf8(output.stderr).unwrap()), (Some(2), said));
+}
+
+#[test]
+fn what_its_parent_had_open_is_closed() {
+    if !may_trace("what_its_parent_had_open_is_closed") {
+        return;
+    }
+    let directory = folder();
+    let path = directory.path().join("agent.sock");
+    let secret = std::fs::File::create(directory.path().join("secret")).unwrap();
+    let mut command = socktrace(&["agent", "--socket", path.to_str().unwrap()]);
+    let hand_on = move || {
+        for number in [3, 77, 1000] {
+            // SAFETY: what is at these numbers goes with exec, or is not there.
+            nix::errno::Errno::result(unsafe { libc::dup2(secret.as_raw_fd(), number) })?;
+        }
+        Ok(())
+    };
+    // SAFETY: between fork and exec only system calls are made.
+    unsafe { command.pre_exec(hand_on) };
+    let agent = Running::spawn(&mut command);
+    agent.says("socktrace: agent ready on ");
+    let open = std::fs::read_dir(format!("/proc/{}/fd", agent.pid())).unwrap();
+    let open: Vec<_> = open.filter_map(|fd| std::fs::read_link(fd.unwrap().path()).ok()).collect();
+    assert!(!open.is_empty() && open.iter().all(|file| !file.ends_with("secret")), "{open:?}");
 }
 
 /// A request of which no answer is awaited.

@@ -353,7 +353,7 @@ async fn the_end_waits_for_nobody_who_does_not_read() {
 
 #[tokio::test]
 async fn nobody_there_is_told_from_a_refusal() {
-    let error = client::status("/nonexistent/agent.sock".as_ref()).await.unwrap_err();
+    let error = client::status(Path::new("/nonexistent/agent.sock")).await.unwrap_err();
     assert!(matches!(error, ClientError::Absent { .. }));
     assert_eq!(error.to_string(), "no agent answers on /nonexistent/agent.sock: no such file or directory");
 }
