@@ -368,8 +368,8 @@ fn the_iterator_and_proc_agree() {
         .map(|s| (nix::sys::stat::fstat(s).expect("open").st_ino as u32, s.as_raw_fd()))
         .collect();
     let wanted = inodes.iter().map(|(inode, _)| *inode).collect();
-    let mut iter = HolderIter::load().expect("the rights to load programs");
-    let by_kernel = Pass::make(&mut iter).expect("a pass").holders_of(&wanted);
+    let iter = HolderIter::load().expect("the rights to load programs");
+    let by_kernel = Pass::make(&iter).expect("a pass").holders_of(&wanted);
     let by_proc =
         walk(std::path::Path::new("/proc"), false, |inode| wanted.contains(&inode)).expect("procfs");
     for (inode, fd) in inodes {

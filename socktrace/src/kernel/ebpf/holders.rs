@@ -1,10 +1,14 @@
 //! Who holds which socket, by the task_file iterator: one pass over every descriptor in the kernel.
 //! I/O: bpf(2), read(2) of the iterator.
 
+use std::fs::File;
 use std::io::Read;
+use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use aya::programs::Iter;
-use aya::{Btf, EbpfLoader};
+use aya::{Btf, Ebpf, EbpfLoader};
+use nix::errno::Errno;
 use socktrace_common::HolderRecord;
 
 use super::EbpfError;
@@ -12,6 +16,7 @@ use super::attach::reason;
 use super::object;
 use super::offsets::Offsets;
 use super::tracer::{load_error, verifier_log};
+use crate::kernel::memory;
 use crate::socket::{Comm, Holder, Process};
 
 const PROGRAM: &str = "socket_holders";
@@ -19,9 +24,13 @@ const PROGRAM: &str = "socket_holders";
 const CHUNK: usize = 256 << 10;
 
 /// The loaded iterator: each pass is a fresh look.
+#[derive(Debug)]
 pub struct HolderIter {
-    ebpf: aya::Ebpf,
+    program: OwnedFd,
 }
+
+/// The one that this process has loaded.
+static LOADED: Mutex<Option<Arc<HolderIter>>> = Mutex::new(None);
 
 impl HolderIter {
     /// Load the iterator alone, none of the tracing programs.
@@ -40,19 +49,51 @@ impl HolderIter {
             .map_max_entries("COUNTERS", 1)
             .load(&object::with(&offsets)?)
             .map_err(load_error)?;
-        let program = program(&mut ebpf)?;
-        program.load("task_file", &btf).map_err(|error| attach_error(reason(error)))?;
-        Ok(Self { ebpf })
+        Self::of(&mut ebpf, &btf)
+    }
+
+    /// The one of this process, loaded if it is not yet: an agent can load nothing once it runs.
+    ///
+    /// # Errors
+    /// As [`load`](Self::load).
+    pub fn of_this_process() -> Result<Arc<Self>, EbpfError> {
+        let mut loaded = LOADED.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(loaded) = &*loaded {
+            return Ok(loaded.clone());
+        }
+        let iter = Arc::new(Self::load()?);
+        // Loading it took the kernel's types, which are many.
+        memory::give_back();
+        *loaded = Some(iter.clone());
+        Ok(iter)
+    }
+
+    /// Loads it from an object whose other programs are loaded too, for this process; one that is loaded already stays.
+    pub(super) fn keep_from(ebpf: &mut Ebpf, btf: &Btf) {
+        let mut loaded = LOADED.lock().unwrap_or_else(PoisonError::into_inner);
+        if loaded.is_none() {
+            match Self::of(ebpf, btf) {
+                Ok(iter) => *loaded = Some(Arc::new(iter)),
+                Err(error) => log::debug!("no task_file iterator, so by /proc: {error}"),
+            }
+        }
+    }
+
+    fn of(ebpf: &mut Ebpf, btf: &Btf) -> Result<Self, EbpfError> {
+        let program =
+            ebpf.program_mut(PROGRAM).ok_or_else(|| attach_error("the kernel object has no such program"))?;
+        let program: &mut Iter = program.try_into().map_err(attach_error)?;
+        program.load("task_file", btf).map_err(|error| attach_error(reason(error)))?;
+        let fd = program.fd().map_err(attach_error)?.as_fd().try_clone_to_owned();
+        Ok(Self { program: fd.map_err(attach_error)? })
     }
 
     /// Hand over every (socket inode, holder), process by process, in ascending order of descriptors.
     ///
     /// # Errors
     /// If the iterator cannot be started or breaks off.
-    pub fn each(&mut self, mut each: impl FnMut(u32, Holder)) -> Result<(), EbpfError> {
-        let program = program(&mut self.ebpf)?;
-        let link = program.attach().and_then(|id| program.take_link(id)).map_err(attach_error)?;
-        let mut file = link.into_file().map_err(attach_error)?;
+    pub fn each(&self, mut each: impl FnMut(u32, Holder)) -> Result<(), EbpfError> {
+        let mut file = self.start().map_err(attach_error)?;
         let mut buffer = vec![0; CHUNK];
         let mut filled = 0;
         loop {
@@ -71,12 +112,25 @@ impl HolderIter {
             filled -= whole;
         }
     }
+
+    /// A pass that is to be read.
+    fn start(&self) -> nix::Result<File> {
+        /// Commands of bpf(2), and the kind of attachment (include/uapi/linux/bpf.h).
+        const LINK_CREATE: libc::c_int = 28;
+        const ITER_CREATE: libc::c_int = 33;
+        const TRACE_ITER: libc::c_int = 28;
+        let link = descriptor(LINK_CREATE, &[self.program.as_raw_fd(), 0, TRACE_ITER, 0])?;
+        Ok(descriptor(ITER_CREATE, &[link.as_raw_fd(), 0])?.into())
+    }
 }
 
-fn program(ebpf: &mut aya::Ebpf) -> Result<&mut Iter, EbpfError> {
-    let program =
-        ebpf.program_mut(PROGRAM).ok_or_else(|| attach_error("the kernel object has no such program"))?;
-    program.try_into().map_err(attach_error)
+/// bpf(2) of a command that is told numbers and gives a descriptor.
+fn descriptor(command: libc::c_int, told: &[libc::c_int]) -> nix::Result<OwnedFd> {
+    // SAFETY: the kernel reads as many bytes of `told` as are said; they hold no addresses.
+    let fd = unsafe { libc::syscall(libc::SYS_bpf, command, told.as_ptr(), size_of_val(told)) };
+    let fd = Errno::result(fd)?;
+    // SAFETY: the kernel has just given it to us.
+    Ok(unsafe { OwnedFd::from_raw_fd(fd as libc::c_int) })
 }
 
 fn attach_error(error: impl ToString) -> EbpfError {

@@ -15,6 +15,7 @@ use socktrace_common::{Slot, UNWANTED_INDEX, UNWANTED_NEWBORN};
 
 use super::attach::{Link, Places, attach, load};
 use super::counters::{CounterPage, recursion_misses};
+use super::holders::HolderIter;
 use super::hooks::{HOOKS, Hook, HookStatus, NESTED};
 use super::lanes::{Drained, Lanes};
 use super::mapped::Mapped;
@@ -99,6 +100,7 @@ impl Tracer {
         let logger =
             EbpfLogger::init(&mut ebpf).map_err(|error| log::debug!("no log of the programs: {error}")).ok();
         let attached = attach_all(&mut ebpf, &btf, &places, offsets.knows_registers())?;
+        HolderIter::keep_from(&mut ebpf, &btf);
         drop(btf);
         let (hooks, links) = attached
             .into_iter()

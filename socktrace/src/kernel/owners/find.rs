@@ -8,6 +8,7 @@
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
+use std::sync::Arc;
 use std::thread::{Builder, JoinHandle};
 
 use rustc_hash::{FxHashMap, FxHashSet};
@@ -15,7 +16,6 @@ use rustc_hash::{FxHashMap, FxHashSet};
 use super::unseen::in_initial_pid_namespace;
 use super::{OwnersError, Pass, Walk, walk};
 use crate::kernel::ebpf::{EbpfError, HolderIter};
-use crate::kernel::memory;
 use crate::socket::Process;
 
 /// From so many open descriptors on the machine on, the iterator is the cheaper way.
@@ -24,7 +24,10 @@ const MANY: u64 = 20_000;
 /// A search that has begun: where the iterator is the cheaper way, it runs while the caller finds out what sockets
 /// there are.
 #[derive(Debug)]
-pub struct Search(Option<JoinHandle<Result<(HolderIter, Pass), EbpfError>>>);
+pub struct Search(Option<JoinHandle<Passed>>);
+
+/// The iterator, and what its first pass found.
+type Passed = Result<(Arc<HolderIter>, Pass), EbpfError>;
 
 impl Search {
     /// Chooses the way and sets out.
@@ -32,10 +35,8 @@ impl Search {
     pub fn begin() -> Self {
         let many = in_initial_pid_namespace() && open_descriptors(Path::new("/proc")) >= MANY;
         let pass = || {
-            let mut iter = HolderIter::load()?;
-            // Loading it took the kernel's types, which are many; the listing grows at the same time.
-            memory::give_back();
-            Pass::make(&mut iter).map(|pass| (iter, pass))
+            let iter = HolderIter::of_this_process()?;
+            Pass::make(&iter).map(|pass| (iter, pass))
         };
         let set_out = || Builder::new().name("holders".to_owned()).spawn(pass).ok();
         Self(if many { set_out() } else { None })
@@ -104,12 +105,12 @@ impl Search {
 
     /// What `read` finds in the pass that has begun, or if that does not have all, in another one. None: /proc is the way.
     fn read<T>(self, read: impl Fn(&Pass) -> T, has_all: impl Fn(&T) -> bool) -> Option<T> {
-        let (mut iter, pass) = self.join()?;
+        let (iter, pass) = self.join()?;
         let found = read(&pass);
         if has_all(&found) {
             return Some(found);
         }
-        match Pass::make(&mut iter) {
+        match Pass::make(&iter) {
             Ok(pass) => Some(read(&pass)),
             Err(error) => {
                 log::debug!("the task_file iterator broke off, so by /proc: {error}");
@@ -119,7 +120,7 @@ impl Search {
     }
 
     /// What the iterator gave, where it was chosen and went well.
-    fn join(self) -> Option<(HolderIter, Pass)> {
+    fn join(self) -> Option<(Arc<HolderIter>, Pass)> {
         match self.0?.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)) {
             Ok(passed) => Some(passed),
             Err(error) => {

@@ -28,7 +28,7 @@ impl Pass {
     ///
     /// # Errors
     /// If the iterator breaks off.
-    pub fn make(iter: &mut HolderIter) -> Result<Self, EbpfError> {
+    pub fn make(iter: &HolderIter) -> Result<Self, EbpfError> {
         let mut pass = Self::default();
         iter.each(|inode, Holder { process, tid: _, fd }| pass.add(inode, process, fd))?;
         Ok(pass)
