@@ -14,7 +14,7 @@ use super::lingering::Lingering;
 use super::request::Inbox;
 use super::source::Source;
 use super::time;
-use super::unix::Identities;
+use super::unix::{Identities, Order};
 use crate::engine::{Engine, Input, Output, Reach};
 use crate::kernel::cgroups::Cgroups;
 use crate::kernel::memory;
@@ -133,6 +133,8 @@ impl Core {
                     }
                     idle = true;
                 }
+                // Completed by the drain below.
+                () = self.identities.due() => {}
                 result = self.source.readable() => if let Err(error) = result {
                     log::error!("cannot read the ring: {error}");
                     break;
@@ -157,12 +159,15 @@ impl Core {
 
     /// Takes what has happened up to now, as far as that comes to an end.
     fn catch_up(&mut self) {
-        self.identities.hurry();
         // Whoever makes records as fast as we read them would keep us here.
         for _ in 0..64 {
             if self.drain() < BATCH {
-                return;
+                break;
             }
+        }
+        if !self.identities.is_empty() {
+            self.identities.hurry();
+            self.drain();
         }
     }
 
@@ -175,21 +180,17 @@ impl Core {
             self.input(now, Input::Counters(counters));
         }
         let Self { source, engine, identities, lingering, cgroups, history, clock, outputs, .. } = self;
-        let mut see = |change: Change| {
-            lingering.see(&change);
-            name_cgroup(change.cgroup, cgroups, engine, outputs);
-            engine.input(now, Input::Change(change), outputs);
-            if let Some(history) = history {
-                engine.ends().for_each(|ended| history.push(&ended, clock));
-            }
-        };
+        let order = if engine.wanted().is_empty() { Order::Each } else { Order::All };
+        let mut sink = Sink { now, engine, lingering, cgroups, history, clock, outputs };
         let drained = source.drain(BATCH, |change| {
-            if let Some(change) = identities.pass(change) {
-                see(change);
+            let cgroup = change.cgroup;
+            match identities.pass(change, order) {
+                Some(change) => sink.take(change),
+                None => name_cgroup(cgroup, sink.cgroups, sink.engine, sink.outputs),
             }
         });
         if identities.is_due(now) {
-            identities.complete().into_iter().for_each(see);
+            identities.complete().into_iter().for_each(|change| sink.take(change));
         }
         if drained.all && identities.is_empty() {
             // Everything from before `now` has been applied.
@@ -252,7 +253,7 @@ impl Core {
             history.count_lost(counters.lost(), now, &self.clock);
             history.tick();
         }
-        self.feeds.tell_gaps(now, &self.clock);
+        self.feeds.tell_gaps(self.engine.table().latest(), &self.clock);
         self.obey();
     }
 
@@ -284,6 +285,28 @@ impl Core {
             self.input(time::boot_now(), Input::Unsubscribe(id));
         }
         self.source.want(self.engine.wanted());
+    }
+}
+
+/// Where changes go when they are in order.
+struct Sink<'a> {
+    now: BootNs,
+    engine: &'a mut Engine,
+    lingering: &'a mut Lingering,
+    cgroups: &'a Cgroups,
+    history: &'a mut Option<Recorder>,
+    clock: &'a Clock,
+    outputs: &'a mut Vec<Output>,
+}
+
+impl Sink<'_> {
+    fn take(&mut self, change: Change) {
+        self.lingering.see(&change);
+        name_cgroup(change.cgroup, self.cgroups, self.engine, self.outputs);
+        self.engine.input(self.now, Input::Change(change), self.outputs);
+        if let Some(history) = self.history {
+            self.engine.ends().for_each(|ended| history.push(&ended, self.clock));
+        }
     }
 }
 

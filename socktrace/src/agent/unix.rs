@@ -3,6 +3,8 @@
 //!
 //! The kernel looks one socket up by walking its whole table (net/unix/diag.c, `unix_lookup_by_ino`), so a dump tells of
 //! many sockets at the price of a few look-ups. Under a flood changes wait for each other, and one dump tells of all.
+//! While somebody subscribes to events, every later change waits behind them, so that events come in the order of their
+//! times.
 //!
 //! I/O: netlink; the clock.
 
@@ -13,15 +15,25 @@ use crate::socket::{BootNs, Change, Cookie, NetnsId, StateSet};
 use rustc_hash::FxHashMap;
 use std::ops::ControlFlow;
 use std::path::Path;
+use std::time::Duration;
 
 /// So many sockets of one namespace are looked up one by one; more of them by a dump.
 const FEW: usize = 8;
 /// Asking may take one part in so many of the time; but however long it took once, changes wait no longer than this
 /// for the next time, nanoseconds.
 const SHARE: BootNs = 10;
-const LONGEST: BootNs = 500_000_000;
+const LONGEST: BootNs = 100_000_000;
 /// How many changes may wait.
 const MOST: usize = 1 << 16;
+
+/// Which changes stay in order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Order {
+    /// Those of each socket: enough for the table.
+    Each,
+    /// All of them: for those who subscribe to events.
+    All,
+}
 
 /// Finds the cookies of UNIX sockets.
 #[derive(Debug)]
@@ -29,7 +41,7 @@ pub(super) struct Identities {
     /// One netlink socket for each namespace; none where it could not be opened.
     diags: FxHashMap<NetnsId, Option<SockDiag>>,
     own: NetnsId,
-    /// Changes of UNIX sockets without a cookie, and those of UNIX sockets that came after them.
+    /// Changes of UNIX sockets without a cookie, and those that came after them: of UNIX sockets, or all.
     waiting: Vec<Change>,
     /// When the kernel may be asked again.
     next: BootNs,
@@ -40,10 +52,13 @@ impl Identities {
         Self { diags: FxHashMap::default(), own: netns::current().unwrap_or(0), waiting: Vec::new(), next: 0 }
     }
 
-    /// Gives a change back that can go on at once; keeps one whose socket must be asked for, and those of UNIX sockets
-    /// that follow it, so that what happens to a socket stays in order.
-    pub(super) fn pass(&mut self, change: Change) -> Option<Change> {
-        if change.proto.is_unix() && (lacks(&change) || !self.waiting.is_empty()) {
+    /// Gives a change back that can go on at once; keeps one whose socket must be asked for, and those that follow it.
+    pub(super) fn pass(&mut self, change: Change, order: Order) -> Option<Change> {
+        let follows = || match order {
+            Order::Each => change.proto.is_unix(),
+            Order::All => true,
+        };
+        if lacks(&change) || (!self.waiting.is_empty() && follows()) {
             self.waiting.push(change);
             return None;
         }
@@ -53,6 +68,15 @@ impl Identities {
     /// Whether no change waits.
     pub(super) const fn is_empty(&self) -> bool {
         self.waiting.is_empty()
+    }
+
+    /// Returns when the waiting changes can be completed; never where none waits.
+    pub(super) async fn due(&self) {
+        if self.waiting.is_empty() {
+            return std::future::pending().await;
+        }
+        let wait = self.next.saturating_sub(time::boot_now());
+        tokio::time::sleep(Duration::from_nanos(wait)).await;
     }
 
     /// Whether the waiting changes can be completed now.
@@ -183,7 +207,7 @@ mod tests {
         let (one, other) = UnixDatagram::pair().unwrap();
         let mut identities = Identities::new();
         let mut cookie = |socket| {
-            assert_eq!(identities.pass(bound(inode(socket))), None);
+            assert_eq!(identities.pass(bound(inode(socket)), Order::Each), None);
             let [change] = &identities.complete()[..] else { panic!("one change") };
             change.cookie
         };
@@ -196,7 +220,7 @@ mod tests {
     fn a_socket_that_is_gone_stays_unknown() {
         let gone = inode(&UnixDatagram::unbound().unwrap());
         let mut identities = Identities::new();
-        assert_eq!(identities.pass(bound(gone)), None);
+        assert_eq!(identities.pass(bound(gone), Order::Each), None);
         assert_eq!(identities.complete(), [bound(gone)]);
     }
 
@@ -204,9 +228,9 @@ mod tests {
     fn the_end_of_a_socket_tells_the_cookie_that_its_beginning_lacks() {
         let gone = inode(&UnixDatagram::unbound().unwrap());
         let mut identities = Identities::new();
-        assert_eq!(identities.pass(bound(gone)), None);
+        assert_eq!(identities.pass(bound(gone), Order::Each), None);
         let end = Change { cookie: 5, kind: ChangeKind::Release, ..bound(gone) };
-        assert_eq!(identities.pass(end.clone()), None);
+        assert_eq!(identities.pass(end.clone(), Order::Each), None);
         assert_eq!(identities.complete(), [Change { cookie: 5, ..bound(gone) }, end]);
     }
 
@@ -215,13 +239,13 @@ mod tests {
         let sockets: Vec<_> = (0..200).map(|_| UnixDatagram::unbound().unwrap()).collect();
         let mut identities = Identities::new();
         for socket in &sockets {
-            assert_eq!(identities.pass(bound(inode(socket))), None);
+            assert_eq!(identities.pass(bound(inode(socket)), Order::Each), None);
         }
         // One with a cookie waits behind them, and what is no UNIX socket does not.
         let known = Change { cookie: 5, ..bound(1) };
-        assert_eq!(identities.pass(known.clone()), None);
+        assert_eq!(identities.pass(known.clone(), Order::Each), None);
         let other = Change { proto: Proto::Tcp, ..bound(1) };
-        assert_eq!(identities.pass(other.clone()), Some(other));
+        assert_eq!(identities.pass(other.clone(), Order::Each), Some(other));
         assert!(!identities.is_empty() && identities.is_due(1));
         let changes = identities.complete();
         let inodes: Vec<u32> = changes.iter().map(|change| change.inode).collect();
@@ -229,17 +253,31 @@ mod tests {
         assert_eq!(inodes, expected);
         assert!(changes.iter().all(|change| change.cookie != 0));
         assert_eq!(changes.last(), Some(&known));
-        assert!(identities.is_empty() && identities.pass(known).is_some());
+        assert!(identities.is_empty() && identities.pass(known, Order::Each).is_some());
+    }
+
+    #[test]
+    fn where_events_are_to_be_in_order_all_wait_behind_one_that_must_be_asked_for() {
+        let socket = UnixDatagram::unbound().unwrap();
+        let mut identities = Identities::new();
+        let other = Change { proto: Proto::Tcp, ..bound(1) };
+        assert_eq!(identities.pass(other.clone(), Order::All), Some(other.clone()));
+        assert_eq!(identities.pass(bound(inode(&socket)), Order::All), None);
+        assert_eq!(identities.pass(other.clone(), Order::All), None);
+        let [first, second] = &identities.complete()[..] else { panic!("two changes") };
+        assert!(first.cookie != 0 && first.inode == inode(&socket), "{first:?}");
+        assert_eq!(*second, other);
+        assert_eq!(identities.pass(other.clone(), Order::All), Some(other));
     }
 
     #[test]
     fn asking_takes_a_part_of_the_time_unless_somebody_waits() {
         let socket = UnixDatagram::unbound().unwrap();
         let mut identities = Identities::new();
-        identities.pass(bound(inode(&socket)));
+        identities.pass(bound(inode(&socket)), Order::Each);
         let began = time::boot_now();
         identities.complete();
-        identities.pass(bound(inode(&socket)));
+        identities.pass(bound(inode(&socket)), Order::Each);
         assert!(!identities.is_due(began), "it was asked a moment ago");
         assert!(identities.is_due(time::boot_now() + LONGEST));
         identities.hurry();

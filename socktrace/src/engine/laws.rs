@@ -1,5 +1,6 @@
 //! The laws of the engine, over arbitrary histories of a small kernel, with whoever attaches and dumps played by the
-//! test: what is lost is told to the last record, and at rest the table is what the kernel's is.
+//! test: what is lost is told to the last record, events come in the order of their times, and at rest the table is what
+//! the kernel's is.
 
 use proptest::prelude::*;
 
@@ -79,6 +80,8 @@ impl Run {
                 }
                 Output::Event(event, readers) => {
                     assert_eq!(readers.as_slice(), [1]);
+                    let before = self.told.last().map_or(0, |before| before.at);
+                    assert!(before <= event.at, "{before}, then {event:?}");
                     self.told.push(event);
                 }
                 Output::Ready(_) => self.ready += 1,

@@ -131,10 +131,10 @@ impl Engine {
                 self.cgroups.insert(id, cgroup);
             }
             Input::Holders(holders) if self.dumps.is_idle() => {
-                self.table.hold(&holders, now, self.readers.wanted(), &mut events);
+                self.table.hold(&holders, self.table.latest(), self.readers.wanted(), &mut events);
             }
             Input::Holders(holders) => self.holders = holders,
-            Input::Sought(sought) => self.settle(sought, now, &mut events),
+            Input::Sought(sought) => self.settle(sought, &mut events),
             Input::DumpRead => {
                 self.table.end(now);
                 self.dumps.read(now);
@@ -245,7 +245,8 @@ impl Engine {
         self.dumps.counted(now);
         if records > 0 {
             self.stats.lost += records;
-            events.push(Event { at: now, kind: EventKind::Lost { records }, subject: None });
+            let at = self.table.latest();
+            events.push(Event { at, kind: EventKind::Lost { records }, subject: None });
             self.dumps.lost();
             self.table.lost();
         }
@@ -272,6 +273,7 @@ impl Engine {
     fn finish_by(&mut self, applied: BootNs, now: BootNs, events: &mut Vec<Event>, out: &mut Vec<Output>) {
         self.table.applied(applied);
         let Some(cause) = self.dumps.finish(applied, now) else { return };
+        let at = self.table.latest();
         let merged = self.table.finish(self.readers.wanted(), events);
         if merged.unix > 0 {
             self.dumps.unix_seen();
@@ -279,14 +281,14 @@ impl Engine {
         match cause.reach() {
             Reach::All => {
                 let holders = std::mem::take(&mut self.holders);
-                let named = self.table.hold(&holders, now, self.readers.wanted(), events);
+                let named = self.table.hold(&holders, at, self.readers.wanted(), events);
                 self.dumps.owners_found(cause, named);
             }
             // Nobody looked for holders.
             Reach::Unix => {}
         }
         let (added, removed, changed) = (merged.added, merged.removed, merged.changed);
-        let resync = Event { at: now, kind: EventKind::Resync { added, removed, changed }, subject: None };
+        let resync = Event { at, kind: EventKind::Resync { added, removed, changed }, subject: None };
         match cause {
             Cause::Seed => out.push(Output::Ready(self.table.len() as u64)),
             Cause::Loss => {
@@ -313,7 +315,7 @@ impl Engine {
 
     /// What became of the hidden sockets. Where that cannot be told they are believed to live until something is lost;
     /// those that may be under way, until the next full dump.
-    fn settle(&mut self, sought: Sought, now: BootNs, events: &mut Vec<Event>) {
+    fn settle(&mut self, sought: Sought, events: &mut Vec<Event>) {
         let Some(cause) = self.dumps.sought() else { return };
         let held = match (sought, cause.reach()) {
             (Sought::AtLeast(held), Reach::Unix) => return self.table.leave_hidden(&held),
@@ -321,7 +323,7 @@ impl Engine {
             (Sought::Unknown, _) if cause.is_after_loss() => FxHashSet::default(),
             (Sought::Unknown, _) => self.table.hidden(),
         };
-        if self.table.settle_hidden(&held, now, self.readers.wanted(), events) > 0 {
+        if self.table.settle_hidden(&held, self.table.latest(), self.readers.wanted(), events) > 0 {
             self.dumps.unix_seen();
         }
     }

@@ -213,6 +213,7 @@ impl Table {
                 }
         });
         self.hidden.miss(hidden, dump.begin);
+        let at = self.latest.max(dump.end);
         for slot in ghosts {
             let entry = self.remove(slot);
             let close =
@@ -225,9 +226,9 @@ impl Table {
                 continue;
             }
             if entry.proto.is_unix() && !dump.lossy {
-                told.found(close, dump.end, &entry, State::Close);
+                told.found(close, at, &entry, State::Close);
             } else {
-                told.missed(close, dump.end, &entry, State::Close);
+                told.missed(close, at, &entry, State::Close);
             }
         }
     }

@@ -69,6 +69,8 @@ pub struct Table {
     hidden: Hidden,
     /// Every change from before this has been applied.
     applied: BootNs,
+    /// The time of the last change, or `applied`: what is found out now has this time in its event.
+    latest: BootNs,
     /// What has ended since it was last taken, if somebody keeps it.
     ends: Option<Vec<Ended>>,
 }
@@ -90,6 +92,7 @@ impl Table {
             lossy_from: None,
             hidden: Hidden::default(),
             applied: 0,
+            latest: 0,
             ends: None,
         }
     }
@@ -106,6 +109,7 @@ impl Table {
 
     /// Takes one change, and appends the events it amounts to, of those kinds that are wanted.
     pub fn apply(&mut self, mut change: Change, wanted: KindSet, out: &mut Vec<Event>) {
+        self.latest = self.latest.max(change.at);
         let mut ends = self.ends.take();
         let told = &mut Teller::new(wanted, out, ends.as_mut());
         match change.kind {
@@ -133,6 +137,13 @@ impl Table {
     /// Every change from before `at` has been applied.
     pub fn applied(&mut self, at: BootNs) {
         self.applied = self.applied.max(at);
+        self.latest = self.latest.max(at);
+    }
+
+    /// The time for events that no change is the cause of: no event before has a later one.
+    #[must_use]
+    pub const fn latest(&self) -> BootNs {
+        self.latest
     }
 
     /// How many sockets a listing would show.

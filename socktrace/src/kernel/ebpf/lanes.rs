@@ -6,6 +6,9 @@
 //! has a time that nobody knows: it is later than when its lane was last seen to the end, and nothing later than that is
 //! handed over before it.
 //!
+//! What is handed over comes with the time by which it was put in order, which never falls. It is not
+//! quite the record's own where the program was interrupted before it read the clock.
+//!
 //! Positions are given back a part of the lane at a time: each giving back takes a line of the cache from the programs.
 
 use std::cmp::Reverse;
@@ -40,6 +43,8 @@ pub(super) struct Lanes {
     lanes: Vec<Lane>,
     /// The first unread record of each lane that has one, by time; kept for its memory.
     fronts: BinaryHeap<Reverse<(RecordNs, usize)>>,
+    /// The time of what was last handed over.
+    last: RecordNs,
 }
 
 /// The maps, whose elements programs write meanwhile.
@@ -66,12 +71,23 @@ impl Lanes {
     /// All lanes of `each` places, a power of two, one for each element of `cpus`.
     pub(super) fn new(slots: Mapped<Slot>, cpus: Mapped<CpuCounters>, read: Mapped<Read>, each: u32) -> Self {
         let lanes = (0..cpus.len()).map(|_| Lane { next: 0, head: 0, given_back: 0, floor: 0 }).collect();
-        Self { shared: Shared { slots, cpus, read, each: each.into() }, lanes, fronts: BinaryHeap::new() }
+        Self {
+            shared: Shared { slots, cpus, read, each: each.into() },
+            lanes,
+            fronts: BinaryHeap::new(),
+            last: 0,
+        }
     }
 
-    /// Hand over at most `max` records, oldest first, each in one or two parts. `now` is from before this call.
-    pub(super) fn drain(&mut self, now: RecordNs, max: usize, mut each: impl FnMut(&[u8], &[u8])) -> Drained {
-        let Self { shared, lanes, fronts } = self;
+    /// Hand over at most `max` records, oldest first, each with its time and in one or two parts. `now` is from before this
+    /// call.
+    pub(super) fn drain(
+        &mut self,
+        now: RecordNs,
+        max: usize,
+        mut each: impl FnMut(RecordNs, &[u8], &[u8]),
+    ) -> Drained {
+        let Self { shared, lanes, fronts, last } = self;
         // Up to when we know all.
         let mut until = now;
         fronts.clear();
@@ -90,7 +106,8 @@ impl Lanes {
         {
             let Reverse((time, n)) = *front;
             let Some(lane) = lanes.get_mut(n).filter(|_| time <= until) else { break };
-            lane.next += shared.hand_over(n, lane.next, &mut each);
+            *last = time.max(*last);
+            lane.next += shared.hand_over(n, lane.next, |first, second| each(*last, first, second));
             lane.floor = lane.floor.max(time);
             records += 1;
             if lane.next - lane.given_back >= shared.each / PARTS {
@@ -166,7 +183,7 @@ impl Shared {
     }
 
     /// Hand over a complete record; how many places it has.
-    fn hand_over(&self, lane: usize, position: u64, each: &mut impl FnMut(&[u8], &[u8])) -> u64 {
+    fn hand_over(&self, lane: usize, position: u64, each: impl FnOnce(&[u8], &[u8])) -> u64 {
         let width = width(self.turn(lane, position).unwrap_or_default());
         let first = self.part(lane, position);
         each(first, if width == 2 { self.part(lane, position + 1) } else { &[] });

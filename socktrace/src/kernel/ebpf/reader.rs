@@ -16,6 +16,7 @@ use tokio::io::unix::AsyncFd;
 use super::lanes::{Drained, Lanes};
 use super::mapped::Mapped;
 use crate::kernel::clock::{Slept, record_now};
+use crate::socket::BootNs;
 
 /// Between two drains while busy.
 const PAUSE: Duration = Duration::from_millis(3);
@@ -30,6 +31,8 @@ pub(super) struct Reader {
     bell: AsyncFd<RingBuf<MapData>>,
     wake: Mapped<u32>,
     slept: Slept,
+    /// The time of what was last handed over.
+    latest: BootNs,
     pace: Pace,
     drained: Instant,
     /// The last drain left some.
@@ -56,6 +59,7 @@ impl Reader {
             bell,
             wake,
             slept: Slept::default(),
+            latest: 0,
             pace: Pace::Settling,
             drained: Instant::now(),
             has_more: false,
@@ -99,11 +103,16 @@ impl Reader {
         Ok(())
     }
 
-    /// Hand over at most `max` records, each in one or two parts, and what makes their times those since boot.
-    pub(super) fn drain(&mut self, max: usize, mut each: impl FnMut(&[u8], &[u8], Slept)) -> Drained {
+    /// Hand over at most `max` records, each with its time since boot and in one or two parts. Times never fall.
+    pub(super) fn drain(&mut self, max: usize, mut each: impl FnMut(BootNs, &[u8], &[u8])) -> Drained {
         self.slept.follow();
         let slept = self.slept;
-        let drained = self.lanes.drain(record_now(), max, |first, second| each(first, second, slept));
+        let latest = &mut self.latest;
+        let drained = self.lanes.drain(record_now(), max, |at, first, second| {
+            // When the machine sleeps is known a moment late.
+            *latest = slept.since_boot(at).max(*latest);
+            each(*latest, first, second);
+        });
         let count = drained.records;
         let now = Instant::now();
         self.pace = match (count, drained.all) {

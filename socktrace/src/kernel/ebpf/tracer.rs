@@ -157,12 +157,12 @@ impl Tracer {
         self.reader.readable().await
     }
 
-    /// Hand over at most `max` changes, oldest first.
+    /// Hand over at most `max` changes, oldest first: their times never fall.
     pub fn drain(&mut self, max: usize, mut each: impl FnMut(Change)) -> Drained {
         let Self { undecoded, delivered, .. } = self;
-        let drained = self.reader.drain(max, |first, second, slept| match decode(first, second) {
+        let drained = self.reader.drain(max, |at, first, second| match decode(first, second) {
             Ok(mut change) => {
-                change.at = slept.since_boot(change.at);
+                change.at = at;
                 delivered.of(&change).delivered += 1;
                 each(change);
             }

@@ -77,7 +77,10 @@ impl World {
 
     fn read(&mut self, now: RecordNs, max: usize) -> Vec<u8> {
         let mut all = Vec::new();
-        let drained = self.lanes.drain(now, max, |first, second| {
+        let mut latest = 0;
+        let drained = self.lanes.drain(now, max, |at, first, second| {
+            assert!(at >= latest, "{at} after {latest}");
+            latest = at;
             assert_eq!(first.len(), PART);
             assert!(first[8..].iter().all(|byte| *byte == first[8]), "{first:?}");
             assert!(second.is_empty() || second[8..] == [first[8] + 1; PART - 8], "{second:?}");
@@ -191,8 +194,9 @@ proptest! {
         let mut made: Vec<RecordNs> = Vec::new();
         let mut got: Vec<RecordNs> = Vec::new();
         let mut drain = |world: &mut World, clock: RecordNs, max| {
-            world.lanes.drain(clock, max, |first, _| {
-                got.push(u64::from_ne_bytes(first[..8].try_into().expect("eight bytes")));
+            world.lanes.drain(clock, max, |at, first, _| {
+                assert_eq!(at, u64::from_ne_bytes(first[..8].try_into().expect("eight bytes")));
+                got.push(at);
             })
         };
         for step in steps {
@@ -220,6 +224,43 @@ proptest! {
         }
         let drained = drain(&mut world, clock + 1, usize::MAX);
         prop_assert!(drained.all);
+        prop_assert_eq!(got, made);
+    }
+
+    /// Whoever interrupts completes first: then times never fall either, and none is lost.
+    #[test]
+    fn times_never_fall_where_records_overtake_others(steps in steps()) {
+        let mut world = World::new(3);
+        let mut clock = 0;
+        let mut open: [Vec<u64>; 3] = Default::default();
+        let (mut made, mut got, mut latest) = (0, 0, 0);
+        let mut drain = |world: &mut World, clock: RecordNs, max| {
+            world.lanes.drain(clock, max, |at, _, _| {
+                assert!(latest <= at, "{latest}, then {at}");
+                (latest, got) = (at, got + 1);
+            })
+        };
+        for step in steps {
+            clock += 1;
+            match step {
+                Step::Take(cpu) => open[cpu].extend(world.take(cpu, 1)),
+                Step::Complete(cpu) => {
+                    if let Some(position) = open[cpu].pop() {
+                        world.complete(cpu, position, clock, 0);
+                        made += 1;
+                    }
+                }
+                Step::Read(max, ago) => _ = drain(&mut world, clock.saturating_sub(ago), max),
+            }
+        }
+        for (cpu, mut open) in open.into_iter().enumerate() {
+            while let Some(position) = open.pop() {
+                clock += 1;
+                world.complete(cpu, position, clock, 0);
+                made += 1;
+            }
+        }
+        drain(&mut world, clock + 1, usize::MAX);
         prop_assert_eq!(got, made);
     }
 }
