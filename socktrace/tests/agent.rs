@@ -8,6 +8,7 @@ mod crowd;
 mod doors;
 mod history;
 mod life;
+mod narrow;
 mod order;
 mod privileges;
 mod rights;

@@ -42,30 +42,31 @@ pub enum FolderError {
 
 /// A directory that is open.
 #[derive(Debug)]
-pub(super) struct Folder {
+pub(in crate::agent) struct Folder {
     fd: OwnedFd,
     path: PathBuf,
 }
 
 /// Whose directories are used: root's, our own, and that user's.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Owners {
-    pub(super) also: Option<Uid>,
+pub(in crate::agent) struct Owners {
+    pub(in crate::agent) also: Option<Uid>,
 }
 
 impl Owners {
     /// Whether what has that owner is theirs.
-    pub(super) fn have(self, uid: u32) -> bool {
+    pub(in crate::agent) fn have(self, uid: u32) -> bool {
         uid == 0 || uid == Uid::effective().as_raw() || self.also.is_some_and(|also| also.as_raw() == uid)
     }
 
-    fn check(self, path: &Path, status: &FileStat) -> Result<(), FolderError> {
+    fn check(self, path: &Path, status: &FileStat, sticky_will_do: bool) -> Result<(), FolderError> {
         if !self.have(status.st_uid) {
             return Err(FolderError::Foreign { path: path.to_owned(), uid: status.st_uid });
         }
         let mode = Mode::from_bits_truncate(status.st_mode);
         // In a sticky one everybody may make files, and nobody may rename or remove those of others.
-        if mode.intersects(Mode::S_IWGRP | Mode::S_IWOTH) && !mode.contains(Mode::S_ISVTX) {
+        let kept = sticky_will_do && mode.contains(Mode::S_ISVTX);
+        if mode.intersects(Mode::S_IWGRP | Mode::S_IWOTH) && !kept {
             return Err(FolderError::Writable { path: path.to_owned() });
         }
         Ok(())
@@ -79,7 +80,7 @@ impl Folder {
     /// Opens a directory that can only be changed by `owners`, and to which nobody else can make its path lead: no
     /// directory above it is anybody else's. Where everybody may make files and only their owners may rename them, that
     /// will do.
-    pub(super) fn lasting(path: &Path, owners: Owners) -> Result<Self, FolderError> {
+    pub(in crate::agent) fn lasting(path: &Path, owners: Owners) -> Result<Self, FolderError> {
         let path = if path.as_os_str().is_empty() { Path::new(".") } else { path };
         let open = |error: io::Error| FolderError::Open {
             path: path.to_owned(),
@@ -89,9 +90,17 @@ impl Folder {
         for above in path.ancestors() {
             let status = fstatat(AT_FDCWD, above, AtFlags::AT_SYMLINK_NOFOLLOW);
             let status = status.map_err(|errno| FolderError::Open { path: above.to_owned(), errno })?;
-            owners.check(above, &status)?;
+            owners.check(above, &status, true)?;
         }
         Self::open(&path)
+    }
+
+    /// Opens a directory in which nobody but `owners` can make anything.
+    pub(in crate::agent) fn private(path: &Path, owners: Owners) -> Result<Self, FolderError> {
+        let folder = Self::open(path)?;
+        let status = fstat(&folder.fd).map_err(|errno| FolderError::Open { path: path.to_owned(), errno })?;
+        owners.check(path, &status, false)?;
+        Ok(folder)
     }
 
     /// Opens a directory, whoever may change it; the path must not end in a link.
@@ -102,17 +111,17 @@ impl Folder {
     }
 
     /// Its path, without links if it is [lasting](Self::lasting).
-    pub(super) fn path(&self) -> &Path {
+    pub(in crate::agent) fn path(&self) -> &Path {
         &self.path
     }
 
     /// What is in it under that name, if it is no link.
-    pub(super) fn status(&self, name: &OsStr) -> Result<FileStat, Errno> {
+    pub(in crate::agent) fn status(&self, name: &OsStr) -> Result<FileStat, Errno> {
         fstatat(&self.fd, name, AtFlags::AT_SYMLINK_NOFOLLOW)
     }
 
     /// Opens a regular file in it, or makes it. What is no such file is not waited for.
-    pub(super) fn file(&self, name: &OsStr, flags: OFlag, mode: Mode) -> io::Result<OwnedFd> {
+    pub(in crate::agent) fn file(&self, name: &OsStr, flags: OFlag, mode: Mode) -> io::Result<OwnedFd> {
         let flags = flags | OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK | OFlag::O_NOCTTY | OFlag::O_CLOEXEC;
         let file = openat(&self.fd, name, flags, mode)?;
         let kind = SFlag::from_bits_truncate(fstat(&file)?.st_mode & SFlag::S_IFMT.bits());
@@ -120,7 +129,7 @@ impl Folder {
     }
 
     /// Removes a file, or with that flag a directory.
-    pub(super) fn remove(&self, name: &OsStr, flag: UnlinkatFlags) -> Result<(), Errno> {
+    pub(in crate::agent) fn remove(&self, name: &OsStr, flag: UnlinkatFlags) -> Result<(), Errno> {
         unlinkat(&self.fd, name, flag)
     }
 }

@@ -28,7 +28,7 @@ const HEADERS: usize = 32;
 pub struct Question<'a> {
     /// Its words.
     pub words: &'a [OsString],
-    /// Inode of the network namespace that it is asked from.
+    /// Inode of the network namespace that it is asked from; 0 if that is not known.
     pub netns: u32,
     /// The terminal, if there is one.
     pub screen: Option<Screen>,
@@ -153,7 +153,11 @@ impl Reply {
 
 impl Question<'_> {
     fn request(&self) -> String {
-        let mut request = format!("GET /v1/sockets?netns={}", self.netns);
+        let mut request = "GET /v1/sockets?".to_owned();
+        // The agent knows better where we are than we do, if we do not.
+        if self.netns != 0 {
+            request.push_str(&format!("netns={}", self.netns));
+        }
         if let Some(screen) = self.screen {
             request.push_str(&format!("&columns={}", screen.columns()));
         }

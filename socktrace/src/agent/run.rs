@@ -87,8 +87,14 @@ pub async fn run(options: &Options) -> Result<(), AgentError> {
     let until_asked = async {
         if let Ok(sockets) = asker.ready().await {
             let path = claim.path().display();
+            // Our own is among them, if any could be listed.
+            let known = match sockets {
+                0 => "; no sockets could be listed: those that were open before are missing until an audit finds them"
+                    .to_owned(),
+                sockets => format!(" ({sockets} sockets)"),
+            };
             // Where nobody can hear it, that is no reason to stop.
-            let _ = writeln!(io::stderr(), "socktrace: agent ready on {path} ({sockets} sockets)");
+            let _ = writeln!(io::stderr(), "socktrace: agent ready on {path}{known}");
             notify(&[NotifyState::Ready]);
         }
         std::future::pending::<()>().await;

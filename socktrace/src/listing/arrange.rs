@@ -190,6 +190,7 @@ fn push_name(out: &mut Vec<u8>, key: Key, row: &Row<'_>, names: &mut Directory) 
         },
         Key::Netns => match row.netns {
             Some(label) => out.extend_from_slice(label.text.as_bytes()),
+            None if socket.netns == 0 => out.push(b'-'),
             None => push_u32(out, socket.netns),
         },
         Key::RecvQ

@@ -31,7 +31,7 @@ impl Label {
 
 /// All that can be found. Processes whose namespace is not told to us are counted.
 pub(super) fn all(report: &mut Report) -> Vec<Netns> {
-    let listed = netns::list(Path::new("/proc"));
+    let listed = netns::list_open(Path::new("/proc"));
     report.denied += listed.denied;
     listed.namespaces
 }

@@ -63,6 +63,17 @@ fn a_namespace_is_found_by_its_process() {
 }
 
 #[test]
+fn a_namespace_that_only_a_descriptor_keeps_alive_is_found() {
+    let (open, _listener) = in_own_netns(|| {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("loopback");
+        (Netns::current().expect("own namespace"), listener)
+    });
+    let has = |listed: netns::Listed| listed.namespaces.iter().any(|netns| netns.id == open.id);
+    assert!(has(netns::list_open(Path::new("/proc"))));
+    assert!(!has(netns::list(Path::new("/proc"))), "nobody is in it");
+}
+
+#[test]
 fn a_namespace_has_the_name_it_is_mounted_under() {
     in_own_netns(|| {
         // A mount namespace of our own, with an empty /run.
@@ -77,8 +88,8 @@ fn a_namespace_has_the_name_it_is_mounted_under() {
             let listed = netns::list(Path::new("/proc")).namespaces;
             listed.into_iter().find(|netns| netns.id == here)
         };
-        // A thread is no process, and no mount leads here.
-        assert!(find().is_none());
+        // A thread is here, and nobody else.
+        assert_eq!(find().map(|netns| (netns.name, netns.pid)), Some((None, Some(std::process::id()))));
         for path in ["/run/engine/box 1", "/run/netns/blue", "/run/netns/stale"] {
             std::fs::write(path, "").expect("an empty directory");
         }

@@ -5,12 +5,16 @@
 use super::FileOptions;
 use super::files;
 use super::writer::Dropped;
+use crate::agent::folder::{Folder, Owners};
 use crate::history::{Cut, Loser, UnixNs, segment};
 use crate::render::errno::reason;
+use nix::fcntl::OFlag;
+use nix::sys::stat::Mode;
+use nix::unistd::UnlinkatFlags;
 use std::collections::VecDeque;
-use std::fs::{DirBuilder, File, Metadata, OpenOptions, TryLockError};
+use std::fs::{DirBuilder, File, Metadata, TryLockError};
 use std::io::{self, Write as _};
-use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _};
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -19,12 +23,16 @@ const RETRY: Duration = Duration::from_secs(1);
 
 /// Held by whoever writes there.
 const LOCK: &str = "lock";
+/// The mode of what is made there.
+const MODE: Mode = Mode::S_IRUSR.union(Mode::S_IWUSR);
 
 /// The files.
 #[derive(Debug)]
 pub(super) struct Disk {
     dir: PathBuf,
     most: u64,
+    /// The directory, open while it is ours.
+    folder: Option<Folder>,
     /// Held while we write there, so that no other agent does.
     lock: Option<File>,
     /// The files, oldest first: the number of their first record, and their size. The last may be the open one.
@@ -45,7 +53,16 @@ struct Trouble {
 impl Disk {
     pub(super) fn new(options: &FileOptions) -> Self {
         let FileOptions { dir, most } = options.clone();
-        Self { dir, most, lock: None, files: VecDeque::new(), open: None, newest: 0, trouble: None }
+        Self {
+            dir,
+            most,
+            folder: None,
+            lock: None,
+            files: VecDeque::new(),
+            open: None,
+            newest: 0,
+            trouble: None,
+        }
     }
 
     /// Gets ready to write, or says why not.
@@ -105,7 +122,7 @@ impl Disk {
     fn prepare(&mut self) -> io::Result<()> {
         if self.lock.as_ref().is_some_and(|lock| !is_at(lock, &self.dir.join(LOCK))) {
             // Somebody removed it all. What we still have open cannot be read by anybody.
-            (self.lock, self.open) = (None, None);
+            (self.folder, self.lock, self.open) = (None, None, None);
             self.files.clear();
             log::warn!("the history in {} has been removed; a new one is begun", self.dir.display());
         }
@@ -113,19 +130,15 @@ impl Disk {
             return Ok(());
         }
         DirBuilder::new().recursive(true).mode(0o700).create(&self.dir)?;
-        let lock = OpenOptions::new()
-            .create(true)
-            .write(true)
-            .truncate(false)
-            .mode(0o600)
-            .open(self.dir.join(LOCK))?;
+        let folder = Folder::private(&self.dir, Owners { also: None }).map_err(io::Error::other)?;
+        let lock = File::from(folder.file(LOCK.as_ref(), OFlag::O_RDWR | OFlag::O_CREAT, MODE)?);
         match lock.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => return Err(io::Error::other("another agent writes there")),
             Err(TryLockError::Error(error)) => return Err(error),
         }
         self.files = files::list(&self.dir)?.into_iter().map(|listed| (listed.first, listed.size)).collect();
-        self.lock = Some(lock);
+        (self.folder, self.lock) = (Some(folder), Some(lock));
         Ok(())
     }
 
@@ -177,10 +190,12 @@ impl Disk {
         // A file that begins with the same record could not be written on.
         let taken = self.files.back().is_some_and(|&(last, _)| last == first);
         let first = first + u64::from(taken);
-        let path = files::path(&self.dir, first);
-        let mut file = OpenOptions::new().append(true).create_new(true).mode(0o600).open(&path)?;
+        let Some(folder) = &self.folder else { return Err(io::ErrorKind::NotFound.into()) };
+        let name = files::name(first);
+        let new = OFlag::O_WRONLY | OFlag::O_APPEND | OFlag::O_CREAT | OFlag::O_EXCL;
+        let mut file = File::from(folder.file(name.as_ref(), new, MODE)?);
         if let Err(error) = file.write_all(segment::head()) {
-            let _ = std::fs::remove_file(&path);
+            let _ = folder.remove(name.as_ref(), UnlinkatFlags::NoRemoveDir);
             return Err(error);
         }
         self.open = Some(file);
@@ -198,7 +213,9 @@ impl Disk {
         while over > 0 && self.files.len() > spared {
             let Some((first, size)) = self.files.pop_front() else { break };
             // Where it cannot be removed it may be gone already; there is nothing else to be done about it.
-            let _ = std::fs::remove_file(files::path(&self.dir, first));
+            if let Some(folder) = &self.folder {
+                let _ = folder.remove(files::name(first).as_ref(), UnlinkatFlags::NoRemoveDir);
+            }
             over = over.saturating_sub(size);
         }
     }

@@ -4,9 +4,9 @@
 //! I/O: files.
 
 use crate::history::{UnixNs, segment};
-use std::fs::{self, File};
+use std::fs::{self, OpenOptions};
 use std::io::{self, Read as _};
-use std::os::unix::fs::MetadataExt as _;
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
 const SUFFIX: &str = ".history";
@@ -17,7 +17,12 @@ const MOST: u64 = 4 << 20;
 
 /// The path of the file that begins with that record.
 pub(super) fn path(dir: &Path, first: u64) -> PathBuf {
-    dir.join(format!("{first:020}{SUFFIX}"))
+    dir.join(name(first))
+}
+
+/// Its name.
+pub(super) fn name(first: u64) -> String {
+    format!("{first:020}{SUFFIX}")
 }
 
 /// One of the files.
@@ -52,7 +57,13 @@ pub(super) fn list(dir: &Path) -> io::Result<Vec<Listed>> {
 /// The bytes of a file.
 pub(super) fn read(path: &Path) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
-    File::open(path)?.take(MOST).read_to_end(&mut bytes)?;
+    // What is no file of an agent's is not followed and not waited for.
+    let flags = libc::O_NOFOLLOW | libc::O_NONBLOCK;
+    let file = OpenOptions::new().read(true).custom_flags(flags).open(path)?;
+    if !file.metadata()?.is_file() {
+        return Err(io::Error::other("it is no regular file"));
+    }
+    file.take(MOST).read_to_end(&mut bytes)?;
     Ok(bytes)
 }
 

@@ -1,11 +1,12 @@
 //! Which network namespaces there are.
 //!
-//! I/O: `/proc/PID/ns/net`, `/proc/thread-self/mountinfo`, `/run/netns`.
+//! I/O: `/proc/PID/ns/net`, that of threads, open descriptors; `/proc/thread-self/mountinfo`, `/run/netns`.
 
 use std::collections::BTreeMap;
 use std::fs;
 use std::io::ErrorKind;
 use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use super::open::NAMES;
@@ -21,33 +22,79 @@ pub struct Listed {
     pub denied: usize,
 }
 
-/// Every namespace that a process is in or that is mounted somewhere. `proc` is where procfs is.
+/// Every namespace that a process or a thread is in, or that is mounted somewhere. `proc` is where procfs is. One that only
+/// a socket keeps alive leads nowhere from here.
 pub fn list(proc: &Path) -> Listed {
-    let mut found = BTreeMap::new();
-    let mut denied = 0;
-    // The names of `ip netns` first: one namespace may be mounted in several places.
-    let named = entries(Path::new(NAMES)).filter_map(|path| Netns::named(path.file_name()?.to_str()?).ok());
-    for netns in named.chain(mounted(proc).iter().filter_map(|path| Netns::mounted_at(path).ok())) {
-        found.entry(netns.id).or_insert(netns);
+    Search::new(proc).through(proc, false)
+}
+
+/// The same, and those that only an open descriptor of them keeps alive: every descriptor of every process is looked at.
+pub fn list_open(proc: &Path) -> Listed {
+    Search::new(proc).through(proc, true)
+}
+
+/// What has been found so far.
+struct Search {
+    found: BTreeMap<NetnsId, Netns>,
+    denied: usize,
+}
+
+impl Search {
+    /// Begins with the names of `ip netns`: one namespace may be mounted in several places.
+    fn new(proc: &Path) -> Self {
+        let named =
+            entries(Path::new(NAMES)).filter_map(|path| Netns::named(path.file_name()?.to_str()?).ok());
+        let mut found = BTreeMap::new();
+        for netns in named.chain(mounted(proc).iter().filter_map(|path| Netns::mounted_at(path).ok())) {
+            found.entry(netns.id).or_insert(netns);
+        }
+        Self { found, denied: 0 }
     }
-    let processes = entries(proc).filter_map(|path| path.file_name()?.to_str()?.parse::<u32>().ok());
-    for pid in processes {
-        let path = link_of(proc, pid);
-        match fs::read_link(&path).map(|target| parse_link(target.as_os_str().as_bytes())) {
-            Ok(Some(id)) => match found.get_mut(&id) {
-                Some(Netns { pid: first, .. }) => *first = first.or(Some(pid)),
+
+    /// Looks at every process: first where they are, so that each namespace is called after a process in it if there is
+    /// one; then where their threads are, and what they have open.
+    fn through(mut self, proc: &Path, descriptors: bool) -> Listed {
+        let processes = entries(proc).filter_map(|path| path.file_name()?.to_str()?.parse::<u32>().ok());
+        let processes: Vec<u32> = processes.collect();
+        for &pid in &processes {
+            if self.look(&link_of(proc, pid), Some(pid)).is_err() {
+                self.denied += 1;
+            }
+        }
+        for pid in processes {
+            let folder = proc.join(pid.to_string());
+            let tasks = folder.join("task");
+            // Two links, and one for each thread (fs/proc/base.c, `proc_task_getattr`).
+            if fs::metadata(&tasks).is_ok_and(|status| status.nlink() > 3) {
+                entries(&tasks).for_each(|task| _ = self.look(&task.join("ns/net"), Some(pid)));
+            }
+            if descriptors {
+                entries(&folder.join("fd")).for_each(|fd| _ = self.look(&fd, None));
+            }
+        }
+        Listed { namespaces: self.found.into_values().collect(), denied: self.denied }
+    }
+
+    /// Notes the namespace that a link leads to, if it is one, and the process that is in it.
+    ///
+    /// # Errors
+    /// We may not see where it leads. One that has vanished is no error.
+    fn look(&mut self, path: &Path, pid: Option<u32>) -> Result<(), ()> {
+        match fs::read_link(path).map(|target| parse_link(target.as_os_str().as_bytes())) {
+            Ok(Some(id)) => match self.found.get_mut(&id) {
+                Some(Netns { pid: first, .. }) => *first = first.or(pid),
                 None => {
-                    if let Ok(netns) = Netns::open(&path) {
-                        found.insert(netns.id, Netns { pid: Some(pid), ..netns });
+                    if let Ok(netns) = Netns::open(path) {
+                        self.found.insert(netns.id, Netns { pid, ..netns });
                     }
                 }
             },
-            Err(error) if error.kind() == ErrorKind::PermissionDenied => denied += 1,
-            // Vanished, or a kernel without namespaces.
+            Err(error) if error.kind() == ErrorKind::PermissionDenied => return Err(()),
+            // Vanished, something else, or a kernel without namespaces.
             Ok(None) | Err(_) => {}
         }
+        Ok(())
     }
-    Listed { namespaces: found.into_values().collect(), denied }
 }
 
 /// Where namespaces are mounted: `ip netns`, container engines and others do.

@@ -30,6 +30,12 @@ pub struct Search(Option<JoinHandle<Passed>>);
 type Passed = Result<(Arc<HolderIter>, Pass), EbpfError>;
 
 impl Search {
+    /// Whether there are few enough descriptors that looking at each by procfs costs little.
+    #[must_use]
+    pub fn is_cheap() -> bool {
+        open_descriptors(Path::new("/proc")) < MANY
+    }
+
     /// Chooses the way and sets out.
     #[must_use]
     pub fn begin() -> Self {

@@ -55,7 +55,7 @@ pub struct DestroyEvents {
 impl DestroyEvents {
     /// Starts to listen, in the calling thread's namespace. It needs no privilege.
     pub fn open(groups: Groups) -> Result<Self, DiagError> {
-        let netns = netns::current()?;
+        let netns = netns::current().unwrap_or(0);
         let netlink = Netlink::open_with_groups(Protocol::SockDiag, groups.0)
             .map_err(|source| DiagError::Netlink { action: "watch", table: "destroyed", source })?;
         netlink.grow_queue(QUEUE);

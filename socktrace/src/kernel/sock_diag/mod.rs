@@ -116,7 +116,8 @@ pub struct SockDiag {
 impl SockDiag {
     /// Opens one in the calling thread's namespace.
     pub fn open() -> Result<Self, DiagError> {
-        let netns = netns::current()?;
+        // Where no procfs says it, it is not known.
+        let netns = netns::current().unwrap_or(0);
         let netlink = Netlink::open(Protocol::SockDiag).map_err(|source| match source {
             // Built without it, or a sandbox keeps us from it.
             NetlinkError::Call {
@@ -130,10 +131,10 @@ impl SockDiag {
 
     /// Opens one inside another namespace; the calling thread stays where it is.
     pub fn open_in(netns: &netns::Netns) -> Result<Self, DiagError> {
-        netns.run(Self::open)?
+        Ok(Self { netns: netns.id, ..netns.run(Self::open)?? })
     }
 
-    /// The namespace whose sockets it lists.
+    /// The namespace whose sockets it lists; 0 if that is not known.
     #[must_use]
     pub const fn netns(&self) -> NetnsId {
         self.netns

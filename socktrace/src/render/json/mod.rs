@@ -35,7 +35,7 @@ pub fn encode(out: &mut Vec<u8>, row: &Row<'_>, show: &Show, names: &mut dyn Nam
     object.number("inode", socket.inode);
     object.number("cookie", socket.cookie);
     object.maybe_number("uid", socket.uid);
-    object.number("netns", socket.netns);
+    object.maybe_number("netns", Some(socket.netns).filter(|&netns| netns != 0));
     if let Some(label) = row.netns {
         if let Some(name) = label.name {
             object.text("netns_name", name.as_bytes());

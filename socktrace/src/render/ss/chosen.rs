@@ -87,6 +87,7 @@ impl Pick {
 fn netns(out: &mut Vec<u8>, cell: &mut Cell<'_>) {
     match cell.row.netns {
         Some(label) => push_text(out, label.text.as_bytes()),
+        None if cell.socket().netns == 0 => out.push(b'-'),
         None => push_u32(out, cell.socket().netns),
     }
 }

@@ -158,3 +158,43 @@ fn files_that_are_not_whole_are_passed_by_and_named() {
         ]
     );
 }
+
+#[test]
+fn a_directory_that_others_can_change_is_not_written_to_and_nothing_in_it_is_waited_for() {
+    use std::os::unix::fs::{PermissionsExt as _, symlink};
+    let refused = |dir: &Path| {
+        let mut disk = Disk::new(&options(dir, 1 << 20));
+        disk.open();
+        cuts(1..2).iter().for_each(|cut| disk.write(cut, Dropped::default()));
+        files::list(dir).unwrap().is_empty()
+    };
+    let directory = tempfile::tempdir().unwrap();
+    for mode in [0o770, 0o707, 0o1777] {
+        std::fs::set_permissions(directory.path(), std::fs::Permissions::from_mode(mode)).unwrap();
+        assert!(refused(directory.path()), "{mode:o}");
+    }
+    std::fs::set_permissions(directory.path(), std::fs::Permissions::from_mode(0o755)).unwrap();
+    // A lock that is a FIFO, or a link to what is not ours to make.
+    let lock = directory.path().join("lock");
+    nix::unistd::mkfifo(&lock, nix::sys::stat::Mode::S_IRWXU).unwrap();
+    assert!(refused(directory.path()));
+    std::fs::remove_file(&lock).unwrap();
+    let elsewhere = directory.path().join("elsewhere");
+    symlink(&elsewhere, &lock).unwrap();
+    assert!(refused(directory.path()) && !elsewhere.exists());
+    std::fs::remove_file(&lock).unwrap();
+    // The directory itself may be no link, and no FIFO.
+    let link = directory.path().join("link");
+    symlink(directory.path(), &link).unwrap();
+    assert!(refused(&link));
+    if nix::unistd::geteuid().is_root() {
+        nix::unistd::chown(directory.path(), Some(1001.into()), None).unwrap();
+        assert!(refused(directory.path()));
+        nix::unistd::chown(directory.path(), Some(0.into()), None).unwrap();
+    }
+    assert!(!refused(directory.path()));
+    // A FIFO among the files is passed by.
+    nix::unistd::mkfifo(&files::path(directory.path(), 9), nix::sys::stat::Mode::S_IRWXU).unwrap();
+    assert_eq!(ports(&on_disk(directory.path())), [1]);
+    assert!(files::read(&files::path(directory.path(), 9)).is_err());
+}
