@@ -91,14 +91,14 @@ struct Tmpfs(tempfile::TempDir);
 impl Tmpfs {
     fn new(size: &str) -> Self {
         let directory = tempfile::tempdir().unwrap();
-        let options = format!("size={size}");
+        let options = format!("mode=0700,size={size}");
         mount(Some("tmpfs"), directory.path(), Some("tmpfs"), MsFlags::empty(), Some(options.as_str()))
             .unwrap();
         Self(directory)
     }
 
     fn resize(&self, size: &str) {
-        let options = format!("size={size}");
+        let options = format!("mode=0700,size={size}");
         let none: Option<&str> = None;
         mount(none, self.0.path(), none, MsFlags::MS_REMOUNT, Some(options.as_str())).unwrap();
     }
