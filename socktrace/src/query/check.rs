@@ -131,7 +131,7 @@ fn all(all: bool, parts: Vec<Tree<Literal>>) -> Tree<Literal> {
     if all { Tree::All(parts) } else { Tree::Any(parts) }
 }
 
-fn lower_test(test: &Test, want: bool) -> Tree<Literal> {
+pub(super) fn lower_test(test: &Test, want: bool) -> Tree<Literal> {
     let leaf = |check| Tree::Leaf(Literal { check, want });
     match test {
         Test::Host { side, address, port, .. } => at_ends(*side, want, |end| {

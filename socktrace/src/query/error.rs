@@ -122,6 +122,9 @@ pub enum Problem {
         /// What was asked.
         ending: Ending,
     },
+    /// It is understood, and can match nothing of what is asked for.
+    #[error("{0}")]
+    Never(String),
     /// No state.
     #[error("{text:?} is no state; the states are {STATES}")]
     BadState {
@@ -164,7 +167,10 @@ impl ParseError {
     /// What is wrong, and beneath it the words and where: what a person is shown.
     #[must_use]
     pub fn explain(&self, words: &[String]) -> String {
-        let mut said = format!("bad filter: {self}");
+        let mut said = match self.problem {
+            Problem::Never(_) => format!("the filter can never match: {self}"),
+            _ => format!("bad filter: {self}"),
+        };
         for line in self.render(words).lines() {
             said.push_str("\n  ");
             said.push_str(line);

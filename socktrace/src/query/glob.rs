@@ -7,6 +7,17 @@ pub struct Glob {
     ignore_case: bool,
 }
 
+/// A piece of a pattern.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Item {
+    /// Any bytes.
+    Star,
+    /// One byte, any or of a set.
+    Any,
+    /// This byte.
+    Byte(u8),
+}
+
 impl Glob {
     /// A pattern for the names of processes: letters count as written.
     #[must_use]
@@ -30,6 +41,49 @@ impl Glob {
     #[must_use]
     pub fn matches(&self, text: &[u8]) -> bool {
         self.matches_with(text.len(), |at| text.get(at).copied())
+    }
+
+    /// Whether it stands for itself alone.
+    pub(super) fn is_literal(&self) -> bool {
+        !self.pattern.contains(['*', '?', '[', '\\'])
+    }
+
+    /// How many bytes a text must have at least to fit.
+    pub(super) fn least(&self) -> usize {
+        self.items().filter(|item| *item != Item::Star).count()
+    }
+
+    /// Whether a text of such bytes and of such a length can fit. That it can is also said of sets that hold none of them.
+    pub(super) fn fits(
+        &self,
+        alphabet: impl Fn(u8) -> bool,
+        lengths: std::ops::RangeInclusive<usize>,
+    ) -> bool {
+        let least = self.least();
+        let length = match self.items().any(|item| item == Item::Star) {
+            true => least <= *lengths.end(),
+            false => lengths.contains(&least),
+        };
+        length && self.items().all(|item| !matches!(item, Item::Byte(byte) if !alphabet(byte)))
+    }
+
+    /// Its items, from left to right.
+    fn items(&self) -> impl Iterator<Item = Item> {
+        let pattern = self.pattern.as_bytes();
+        let mut p = 0;
+        std::iter::from_fn(move || {
+            let byte = *pattern.get(p)?;
+            let set = if byte == b'[' { self.set(pattern, p + 1, 0) } else { None };
+            let (item, next) = match (byte, set) {
+                (b'*', _) => (Item::Star, p + 1),
+                (b'?', _) => (Item::Any, p + 1),
+                (b'\\', _) => (pattern.get(p + 1).map_or(Item::Any, |&byte| Item::Byte(byte)), p + 2),
+                (_, Some((_, next))) => (Item::Any, next),
+                (byte, None) => (Item::Byte(byte), p + 1),
+            };
+            p = next;
+            Some(item)
+        })
     }
 
     /// As [`Self::matches`], over bytes that are made on the way.
@@ -177,6 +231,26 @@ mod tests {
             assert_eq!(Glob::new(pattern).matches(text.as_bytes()), expected, "{pattern:?} {text:?}");
         }
         assert!(Glob::ignoring_case("/TMP/[X-Z]*").matches(b"/tmp/x"));
+    }
+
+    #[test]
+    fn what_can_fit_at_all() {
+        for (pattern, least, literal, fits) in [
+            ("abc", 3, true, true),
+            ("ab", 2, true, false),
+            ("ab*", 2, false, true),
+            ("*a*b*c*d", 4, false, false),
+            ("[xyz]b?", 3, false, true),
+            ("[!]]*", 1, false, true),
+            ("[ab", 3, false, false),
+            (r"\*bc", 3, false, false),
+            ("xyz", 3, true, false),
+            ("x*", 1, false, false),
+        ] {
+            let glob = Glob::new(pattern);
+            let fit = glob.fits(|byte| (b'a'..=b'd').contains(&byte), 3..=3);
+            assert_eq!((glob.least(), glob.is_literal(), fit), (least, literal, fits), "{pattern}");
+        }
     }
 
     #[test]

@@ -12,6 +12,7 @@ mod error;
 mod facts;
 mod filter;
 mod glob;
+pub mod knowable;
 mod lex;
 mod names;
 mod number;

@@ -264,12 +264,39 @@ fn mark(item: Item<'_>) -> Result<Test, ParseError> {
     Ok(Test::Mark { value, mask })
 }
 
-/// A container may be named by the beginning of its id, as its engine prints it: twelve digits.
-fn place_pattern(place: Place, text: &str) -> Glob {
-    let digits = text.bytes().all(|byte| byte.is_ascii_hexdigit());
+/// The types of units, as they end their names (man 5 systemd.unit).
+const UNIT_TYPES: [&str; 11] = [
+    ".service",
+    ".socket",
+    ".target",
+    ".device",
+    ".mount",
+    ".automount",
+    ".swap",
+    ".timer",
+    ".path",
+    ".slice",
+    ".scope",
+];
+
+/// A container may be named by the beginning of its id, as its engine prints it (twelve digits), and with the engine before
+/// it, as Kubernetes prints it. A unit without a type is a service, unless it is a pattern, as for systemctl.
+pub(super) fn place_pattern(place: Place, text: &str) -> Glob {
     match place {
-        Place::Container if digits && (12..64).contains(&text.len()) => Glob::new(&format!("{text}*")),
-        Place::Unit | Place::Container | Place::Pod => Glob::new(text),
+        Place::Container => {
+            let id = text.split_once("://").map_or(text, |(_, id)| id);
+            let digits = id.bytes().all(|byte| byte.is_ascii_hexdigit());
+            match digits && (12..64).contains(&id.len()) {
+                true => Glob::new(&format!("{id}*")),
+                false => Glob::new(id),
+            }
+        }
+        Place::Unit => {
+            let glob = Glob::new(text);
+            let is_service = glob.is_literal() && !UNIT_TYPES.iter().any(|kind| text.ends_with(kind));
+            if is_service { Glob::new(&format!("{text}.service")) } else { glob }
+        }
+        Place::Pod => Glob::new(text),
     }
 }
 

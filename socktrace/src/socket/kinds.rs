@@ -17,6 +17,18 @@ impl KindSet {
     pub const ALL: Self = Self((1 << WORDS.len()) - 1);
     /// What is told unless something else is asked for: all but `state`.
     pub const USUAL: Self = Self(Self::ALL.0 & !Self::STATE.0);
+    /// `bind` alone.
+    pub const BIND: Self = Self(1);
+    /// `listen` alone.
+    pub const LISTEN: Self = Self(1 << 1);
+    /// `connect` alone.
+    pub const CONNECT: Self = Self(1 << 2);
+    /// `connect_failed` alone.
+    pub const CONNECT_FAILED: Self = Self(1 << 3);
+    /// `accept` alone.
+    pub const ACCEPT: Self = Self(1 << 4);
+    /// `open` alone.
+    pub const OPEN: Self = Self(1 << 5);
     /// `close` alone.
     pub const CLOSE: Self = Self(1 << 6);
     /// `state` alone.
@@ -125,6 +137,13 @@ mod tests {
             assert!(KindSet::ALL.contains(kind));
         }
         assert!(KindSet::CLOSE.contains(&kinds[6]) && KindSet::STATE.contains(&kinds[7]));
+        for (index, alone) in [KindSet::BIND, KindSet::LISTEN, KindSet::CONNECT, KindSet::CONNECT_FAILED]
+            .into_iter()
+            .chain([KindSet::ACCEPT, KindSet::OPEN, KindSet::CLOSE, KindSet::STATE, KindSet::LOST])
+            .enumerate()
+        {
+            assert_eq!(alone, KindSet::of(&kinds[index]));
+        }
         assert!(KindSet::LOST.contains(&kinds[8]) && !KindSet::USUAL.contains(&kinds[7]));
         assert_eq!(KindSet::from_name("closed"), None);
     }

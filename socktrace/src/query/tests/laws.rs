@@ -6,6 +6,7 @@ use super::super::{Answers, Compare, Ending, Expr, Field, Filter, Op, Place, Sid
 use super::zoo::zoo;
 use super::{TableNames, read};
 use crate::query::tree::Address;
+use crate::query::value::place_pattern;
 use crate::query::{Context, Dialect, Glob, parse};
 use crate::socket::{Family, StateSet};
 
@@ -93,7 +94,7 @@ fn test() -> impl Strategy<Value = Test> {
         1 => any::<(u32, u32)>().prop_map(|(value, mask)| Test::Mark { value, mask }),
         1 => Just(Test::Cgroup { path: "/a b".into(), id: 78 }),
         1 => text().prop_map(|text| Test::Comm(Glob::new(&text))),
-        1 => (place(), text()).prop_map(|(place, text)| Test::Place(place, Glob::new(&text))),
+        1 => (place(), text()).prop_map(|(place, text)| Test::Place(place, place_pattern(place, &text))),
         1 => (1u32..1 << 14).prop_map(|bits| Test::State(StateSet::from_bits(bits & !(1 << 12) | 2))),
         1 => ending().prop_map(|(ending, answers)| Test::Ending(ending, answers)),
         1 => Just(Test::Autobound),

@@ -6,6 +6,7 @@ mod docs;
 mod errors;
 mod evaluate;
 mod events;
+mod knowable;
 mod laws;
 mod zoo;
 
