@@ -70,6 +70,9 @@ impl ClientError {
 /// The header that says what an answer does not show to who asked.
 pub const LIMITED: &str = "socktrace-limited";
 
+/// The header that says what of a question matches nothing although the rest can.
+pub const WARNINGS: &str = "socktrace-warnings";
+
 /// An answer as it arrives.
 #[derive(Debug)]
 pub struct Answer {

@@ -4,6 +4,7 @@ use super::selection::Selection;
 use crate::engine::Interest;
 use crate::listing::Places;
 use crate::listing::names::Directory;
+use crate::query::knowable::{self, Ground, Sort, Sorts};
 use crate::query::{Context, Dialect, ParseError, parse};
 use crate::render::event_line::{Column, Columns};
 use crate::socket::{Comm, Family, KindSet, Viewer};
@@ -27,6 +28,9 @@ pub enum SelectionError {
         /// What is wrong with it.
         error: ParseError,
     },
+    /// It is understood, and can never be true.
+    #[error("{0}")]
+    Never(String),
 }
 
 /// Kinds of sockets that events tell of.
@@ -73,6 +77,80 @@ pub fn interest(selection: &Selection) -> Result<Interest, SelectionError> {
         filter,
         viewer: Viewer::Own,
     })
+}
+
+/// Where sockets are told of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Told {
+    /// As it happens: events.
+    Live,
+    /// Once they have ended: history.
+    Ended,
+}
+
+/// What of a choice matches nothing although the rest can, each to be said in one line.
+///
+/// # Errors
+/// Nothing can match.
+pub fn judge(selection: &Selection, interest: &Interest, told: Told) -> Result<Vec<String>, SelectionError> {
+    let never = |text: String| Err(SelectionError::Never(text));
+    if let Some(name) = selection.comms.iter().find(|name| knowable::is_long_name(name)) {
+        return never(format!("comm {name}: {}", knowable::long_name(name)));
+    }
+    let kinds: Vec<_> = selection.kinds.iter().filter_map(|word| KindSet::from_name(word)).collect();
+    if !kinds.is_empty() && !selection.states && !kinds.iter().any(|kind| kind.has_subject()) {
+        // Losses pass every filter.
+        return Ok(Vec::new());
+    }
+    let sorts = sorts(interest);
+    let ground = |kinds| match told {
+        Told::Live => Ground::events(kinds, sorts),
+        Told::Ended => Ground::history(kinds, sorts),
+    };
+    let mut warnings = Vec::new();
+    let all = ground(interest.kinds);
+    let states = selection.states.then_some("state");
+    for word in selection.kinds.iter().map(String::as_str).chain(states) {
+        let Some(kind) = KindSet::from_name(word).filter(|kind| kind.has_subject()) else { continue };
+        if ground(kind).is_empty() {
+            let text = match told {
+                Told::Live => {
+                    format!("{word}: only {} sockets have such events", knowable::sorts_of(kind).join(", "))
+                }
+                Told::Ended => format!("{word}: history has what has ended: close, connect_failed"),
+            };
+            if all.is_empty() {
+                return never(text);
+            }
+            warnings.push(text);
+        }
+    }
+    if all.is_empty() {
+        return never("no socket is of these kinds and of these families".to_owned());
+    }
+    let idle = interest
+        .filter
+        .judge(&all)
+        .map_err(|error| SelectionError::Filter { words: selection.filter.clone(), error })?;
+    warnings.extend(idle.iter().map(|idle| format!("a part of the filter can never match: {idle}")));
+    Ok(warnings)
+}
+
+/// The kinds of sockets that are wanted.
+fn sorts(interest: &Interest) -> Sorts {
+    let is_wanted = |sort: &Sort| {
+        let words: &[&str] = match sort {
+            Sort::Tcp4 | Sort::Tcp6 => &["tcp"],
+            Sort::Mptcp4 | Sort::Mptcp6 => &["mptcp", "tcp"],
+            Sort::Datagram4 | Sort::Datagram6 => &["udp", "udplite", "raw", "icmp"],
+            Sort::OtherIp4 | Sort::OtherIp6 => &["sctp", "dccp"],
+            Sort::Unix => &["unix"],
+            Sort::Packet | Sort::Netlink | Sort::Vsock | Sort::Tipc | Sort::Xdp => &[],
+        };
+        (interest.protos.is_empty() || interest.protos.iter().any(|proto| words.contains(&proto.as_str())))
+            && (interest.families.is_empty() || interest.families.contains(&sort.family()))
+    };
+    Sort::ALL.into_iter().filter(is_wanted).collect()
 }
 
 /// The columns of these words; the usual ones if there is none.

@@ -7,6 +7,12 @@ use crate::render::clock::Clock;
 
 pub use crate::kernel::clock::boot_now;
 
+/// The wall clock: nanoseconds since 1970.
+#[must_use]
+pub fn now() -> u64 {
+    u64::try_from(wall_now()).unwrap_or(0)
+}
+
 /// How far the wall clock is from the kernel's, now.
 #[must_use]
 pub fn clock(local_offset_s: i32) -> Clock {

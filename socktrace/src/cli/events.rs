@@ -5,12 +5,13 @@ use super::error::Error;
 use super::source::Source;
 use super::{output, ring_size, runtime, select};
 use crate::agent::client::{self, Answer, ClientError};
-use crate::agent::interest::{columns, interest};
+use crate::agent::interest::{Told, columns, interest, judge};
 use crate::agent::local::Local;
 use crate::agent::selection::{Format, Selection};
 use crate::agent::shutdown::Shutdown;
 use crate::agent::stream::EventStream;
 use crate::agent::time;
+use crate::listing::absent;
 use bytes::Bytes;
 use std::future::pending;
 use std::pin::pin;
@@ -22,7 +23,10 @@ const PAUSE: Duration = Duration::from_millis(50);
 pub(super) fn run(args: EventsArgs) -> Result<(), Error> {
     let selection = selection(&args);
     // Said here and not by an agent, so that the words of a bad filter are ours to point at.
-    interest(&selection).map_err(Error::Selection)?;
+    let interest = interest(&selection).map_err(Error::Selection)?;
+    let mut warnings = judge(&selection, &interest, Told::Live).map_err(Error::Selection)?;
+    let pids = selection.pids.iter().copied().chain(interest.filter.pids());
+    warnings.extend(absent(pids));
     let columns = columns(&args.columns).map_err(Error::Selection)?;
     let format = if args.json {
         Format::Json
@@ -32,6 +36,7 @@ pub(super) fn run(args: EventsArgs) -> Result<(), Error> {
     runtime()?.block_on(async {
         let mut shutdown = Shutdown::listen().map_err(|error| Error::Io("catch signals", error))?;
         let mut stream = Stream::open(&args, &selection, format).await?;
+        output::warn(&warnings);
         output::say(format_args!("socktrace: tracing"));
         copy(&mut stream, &mut shutdown, &args).await
     })

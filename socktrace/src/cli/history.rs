@@ -6,7 +6,7 @@ use super::{output, runtime, select, source};
 use crate::agent::client::{self, ClientError};
 use crate::agent::history::answer::{self, Survey};
 use crate::agent::history::log::Log;
-use crate::agent::history::question::{Asking, parse_time};
+use crate::agent::history::question::{Asking, ahead, parse_time};
 use crate::agent::selection::Format;
 use crate::agent::stop::Stop;
 use crate::agent::time;
@@ -22,6 +22,7 @@ pub(super) fn run(args: &HistoryArgs) -> Result<(), Error> {
     let asking = asking(args)?;
     // Said here and not by an agent, so that the words of a bad filter are ours to point at.
     let question = asking.clone().meaning(Viewer::Own).map_err(Error::Selection)?;
+    output::warn(&question.warnings);
     if let Some(dir) = &args.dir {
         readable(dir)?;
         let log = Log { dir: Some(dir.clone()), snapshot: Snapshot::default() };
@@ -56,6 +57,10 @@ pub(super) fn run(args: &HistoryArgs) -> Result<(), Error> {
 fn asking(args: &HistoryArgs) -> Result<Asking, Error> {
     let since = when("--since", args.since.as_deref())?;
     let until = when("--until", args.until.as_deref())?;
+    // Files may come from a machine whose clock was ahead.
+    if let (Some(word), Some(at), None) = (&args.since, since.filter(|&at| at > time::now()), &args.dir) {
+        return Err(Error::Usage(format!("{}\n{}", ahead(at), pointed("--since", word))));
+    }
     if let (Some(since), Some(until)) = (since, until)
         && since > until
     {
@@ -72,10 +77,13 @@ fn asking(args: &HistoryArgs) -> Result<Asking, Error> {
 /// The time that an option was given; what is none is pointed at.
 fn when(option: &str, word: Option<&str>) -> Result<Option<UnixNs>, Error> {
     let Some(word) = word else { return Ok(None) };
-    parse_time(word).map(Some).map_err(|error| {
-        let (before, finger) = (" ".repeat(option.len() + 1), "^".repeat(word.chars().count().max(1)));
-        Error::Usage(format!("{error}\n  {option} {word}\n  {before}{finger}"))
-    })
+    parse_time(word).map(Some).map_err(|error| Error::Usage(format!("{error}\n{}", pointed(option, word))))
+}
+
+/// The option's word, and a finger beneath it.
+fn pointed(option: &str, word: &str) -> String {
+    let (before, finger) = (" ".repeat(option.len() + 1), "^".repeat(word.chars().count().max(1)));
+    format!("  {option} {word}\n  {before}{finger}")
 }
 
 /// A directory that cannot be read is no empty history.

@@ -41,6 +41,13 @@ pub(super) fn say(line: fmt::Arguments<'_>) {
     let _ = writeln!(io::stderr(), "{line}");
 }
 
+/// Says what of a question matches nothing, a line each.
+pub(super) fn warn(lines: &[String]) {
+    for line in lines {
+        say(format_args!("socktrace: {line}"));
+    }
+}
+
 /// Says what an agent does not show us, if there is something.
 pub(super) fn say_limits(answer: &Answer) {
     if let Some(limits) = answer.limits() {

@@ -89,14 +89,18 @@ fn repeat(
 ) -> Result<(), Error> {
     let mut rounds = Rounds::default();
     let mut next = Instant::now();
+    let mut warned = false;
     loop {
         let hints = Hints::default();
-        let report = listing::run_round(&question.options, places, &hints, Some(&mut rounds), out)
+        let mut report = listing::run_round(&question.options, places, &hints, Some(&mut rounds), out)
             .map_err(Error::Listing)?;
         if question.options.format != Format::Json {
             out.write_all(b"\n").map_err(Error::Output)?;
         }
         out.flush().map_err(Error::Output)?;
+        if std::mem::replace(&mut warned, true) {
+            report.warnings.clear();
+        }
         say(question, &report)?;
         next += every;
         std::thread::sleep(next.saturating_duration_since(Instant::now()));
@@ -134,6 +138,7 @@ fn ask(agent: Connection, words: &[OsString], question: &Question) -> Result<(),
 
 /// What is to be said beside the answer, on standard error.
 fn say(question: &Question, report: &Report) -> Result<(), Error> {
+    output::warn(&report.warnings);
     if report.mixed && io::stderr().is_terminal() {
         output::say(format_args!(
             "socktrace: `and` and `or` are mixed: read from left to right, parentheses make it clear"

@@ -125,6 +125,12 @@ pub fn without_net_admin<T>(act: impl FnOnce() -> T) -> Result<T, CapabilityErro
     Ok(act())
 }
 
+/// Whether the kernel reports marks to this thread.
+#[must_use]
+pub fn may_see_marks() -> bool {
+    caps::has_cap(None, CapSet::Effective, NET_ADMIN).unwrap_or(false)
+}
+
 /// Takes it up again at its end, also that of a panic: the thread will work for others.
 struct LaidDown {
     had_it: bool,

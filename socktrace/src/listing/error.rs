@@ -20,6 +20,9 @@ pub enum Error {
         /// The words it points into.
         words: Vec<String>,
     },
+    /// The question is understood, and what it asks for is not known here.
+    #[error("{0}")]
+    Never(String),
     /// The kernel could not be asked, or broke off.
     #[error(transparent)]
     Kernel(#[from] DiagError),
@@ -80,6 +83,6 @@ impl Error {
     /// Whether the words were wrong, not the world.
     #[must_use]
     pub const fn is_usage(&self) -> bool {
-        matches!(self, Self::Filter { .. })
+        matches!(self, Self::Filter { .. } | Self::Never(_))
     }
 }

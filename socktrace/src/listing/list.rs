@@ -34,8 +34,9 @@ pub(super) fn list(
     let mut report = Report::default();
     let mut plans = FxHashMap::default();
     let own = netns::current().unwrap_or(0);
-    let plan = Plan::new(options, &names, hints)?;
+    let plan = Plan::new(options, places, &names, hints)?;
     report.mixed = plan.filter.mixes_and_or();
+    report.warnings.clone_from(&plan.idle);
     if streams(options, &plan) && rounds.is_none() {
         let mut answer = Answer::new(options, &mut names, hints, None, out);
         if places.tcpdiag.is_some() {
@@ -240,7 +241,7 @@ fn each_namespace<'h>(
     let inside = netns.run(|| {
         let names = Directory::new(places.proc.clone(), &places.port_range());
         // What the asker knows is of one namespace.
-        let plan = Plan::new(options, &names, Hints { candidates: None, ..hints })?;
+        let plan = Plan::new(options, places, &names, Hints { candidates: None, ..hints })?;
         hold(options, places, &plan, hints, netns.id, held, report)?;
         plans.insert(netns.id, plan);
         Ok(())

@@ -8,6 +8,7 @@ mod events;
 mod held;
 mod hints;
 mod inet;
+mod judge;
 mod kill;
 mod list;
 pub mod names;
@@ -24,6 +25,7 @@ pub mod words;
 
 pub use error::Error;
 pub use hints::{Candidates, Hints, Named, OpenerOf, Wanted};
+pub use judge::absent;
 pub use kill::Outcome;
 pub use places::Places;
 pub use rounds::Rounds;

@@ -177,6 +177,12 @@ impl Key {
         }
     }
 
+    /// Its word.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        Self::WORDS.iter().find(|(_, key)| *key == self).map_or("", |(word, _)| word)
+    }
+
     /// All of them with their words.
     pub const WORDS: [(&'static str, Self); 16] = [
         ("state", Self::State),

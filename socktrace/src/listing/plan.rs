@@ -16,6 +16,7 @@ use super::Places;
 use super::dump::Request;
 use super::error::Error;
 use super::hints::{Candidates, Hints, Wanted};
+use super::judge::judge;
 use super::names::Directory;
 use super::options::{BpfMaps, Options};
 use super::selection::{FamilySet, Selection, Table};
@@ -23,6 +24,8 @@ use super::selection::{FamilySet, Selection, Table};
 /// What is asked.
 pub(super) struct Plan<'a> {
     pub(super) filter: Filter,
+    /// What of the question matches nothing although the rest can.
+    pub(super) idle: Vec<String>,
     /// What it is known not to pass, where it asks about processes, which may be unknown.
     opposite: Option<Filter>,
     selection: Selection,
@@ -41,9 +44,15 @@ pub(super) struct Plan<'a> {
 
 impl<'a> Plan<'a> {
     /// For the calling thread's namespace: names of devices are its own.
-    pub(super) fn new(options: &Options, names: &Directory, hints: Hints<'a>) -> Result<Self, Error> {
+    pub(super) fn new(
+        options: &Options,
+        places: &Places,
+        names: &Directory,
+        hints: Hints<'a>,
+    ) -> Result<Self, Error> {
         let filter = read_filter(options, names)?;
         let selection = narrowed(&options.selection, &filter)?;
+        let idle = judge(options, &filter, &selection, &hints, places)?;
         let opposite = filter.needs().processes.then(|| filter.opposite());
         let port_range = names.port_range();
         let bytecode = bytecode(&filter, port_range);
@@ -59,6 +68,7 @@ impl<'a> Plan<'a> {
             (options.bpf_maps != BpfMaps::None).then(|| maps.iter().map(AsRawFd::as_raw_fd).collect());
         Ok(Self {
             filter,
+            idle,
             opposite,
             selection,
             want,

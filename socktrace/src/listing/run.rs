@@ -38,6 +38,8 @@ pub struct Report {
     pub missing: Vec<Cow<'static, str>>,
     /// The filter mixes `and` and `or` without parentheses.
     pub mixed: bool,
+    /// What of the question matches nothing although the rest can, each to be said in one line.
+    pub warnings: Vec<String>,
     /// What became of the sockets that were to be closed.
     #[serde(skip)]
     pub kill: Option<kill::Outcome>,
@@ -118,13 +120,15 @@ fn run_here(
         Action::List => list(options, places, hints, rounds, out),
         Action::Dump(path) => {
             let names = Directory::new(places.proc.clone(), &places.port_range());
-            record::record(&Plan::new(options, &names, hints)?.request(places), path, out)?;
+            record::record(&Plan::new(options, places, &names, hints)?.request(places), path, out)?;
             Ok(Report::default())
         }
         Action::Kill { dry_run, force } => kill(options, places, hints, (*dry_run, *force), out),
         Action::Events => {
             let mut names = Directory::new(places.proc.clone(), &places.port_range());
-            let plan = Plan::new(options, &names, hints)?;
+            let plan = Plan::new(options, places, &names, hints)?;
+            // There may be no end at which to say it.
+            plan.idle.iter().for_each(|idle| log::warn!("{idle}"));
             let mut answer = Answer::new(options, &mut names, hints, None, out);
             events::follow(&plan, &plan.request(places), &mut answer)?;
             Ok(Report::default())
@@ -140,8 +144,9 @@ fn kill(
     out: &mut impl Write,
 ) -> Result<Report, Error> {
     let mut names = Directory::new(places.proc.clone(), &places.port_range());
-    let plan = Plan::new(options, &names, hints)?;
-    let mut report = Report { mixed: plan.filter.mixes_and_or(), ..Report::default() };
+    let plan = Plan::new(options, places, &names, hints)?;
+    let mixed = plan.filter.mixes_and_or();
+    let mut report = Report { mixed, warnings: plan.idle.clone(), ..Report::default() };
     // Before anything is closed: what is closed has no holder any more.
     let held = hold_here(options, places, plan, hints, &mut report)?;
     let mut answer = Answer::new(options, &mut names, hints, None, out);

@@ -87,6 +87,9 @@ pub enum Problem {
     /// A bracket that is never closed.
     #[error("the bracket is never closed: [::1], [fe80::/10]:22")]
     UnclosedBracket,
+    /// A quote that is never closed.
+    #[error("this quote is never closed")]
+    UnclosedQuote,
     /// No port, and no service of that name.
     #[error("{text:?} is no port and no known service")]
     BadPort {

@@ -179,6 +179,26 @@ impl Filter {
         needs
     }
 
+    /// The processes that it asks for by number.
+    #[must_use]
+    pub fn pids(&self) -> Vec<u32> {
+        fn gather(tree: &Tree<Literal>, pids: &mut Vec<u32>) {
+            match tree {
+                Tree::All(parts) | Tree::Any(parts) => parts.iter().for_each(|part| gather(part, pids)),
+                Tree::Leaf(Literal { check: Check::Pid(set), want: true }) => {
+                    let each = set.ranges().filter(|(low, high)| low == high);
+                    pids.extend(each.filter_map(|(pid, _)| u32::try_from(pid).ok()));
+                }
+                Tree::Leaf(_) => {}
+            }
+        }
+        let mut pids = Vec::new();
+        if let Some(expr) = &self.expr {
+            gather(&lower(expr, true), &mut pids);
+        }
+        pids
+    }
+
     /// What every match has.
     #[must_use]
     pub fn hints(&self) -> Hints {

@@ -1,6 +1,8 @@
-//! Words → tokens: blanks and tabs separate, between words and inside them; a backslash quotes.
+//! Words → tokens: blanks and tabs separate, between words and inside them; a backslash quotes, and so do quotes.
 
 use std::ops::Range;
+
+use super::{ParseError, Problem};
 
 /// One piece of a filter, and where it stood.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,30 +29,47 @@ impl Token {
 
 /// Splits words into tokens as ss does (misc/ssfilter.y, `get_token_from_line`): the backslash quotes any next
 /// character, also a blank, and is dropped where nothing follows.
-pub(super) fn lex(words: &[String]) -> Vec<Token> {
+///
+/// Unlike in ss, `"` and `'` delimit a value, or a part of one that begins behind `{`, `,` or `:`; elsewhere they are
+/// ordinary.
+pub(super) fn lex(words: &[String]) -> Result<Vec<Token>, ParseError> {
     let mut tokens = Vec::new();
     for (word, text) in words.iter().enumerate() {
         let mut open: Option<Token> = None;
         let mut quote = false;
+        let mut delimiter: Option<(char, usize)> = None;
         for (at, c) in text.char_indices() {
-            if !quote && (c == ' ' || c == '\t') {
+            if !quote && delimiter.is_none() && (c == ' ' || c == '\t') {
                 tokens.extend(open.take());
                 continue;
             }
             let token =
                 open.get_or_insert_with(|| Token { text: String::new(), word, span: at..at, quoted: false });
+            let begins = token.span.is_empty() || token.text.ends_with(['{', ',', ':']);
             token.span.end = at + c.len_utf8();
-            if !quote && c == '\\' {
-                quote = true;
-                token.quoted = true;
-            } else {
-                token.text.push(c);
-                quote = false;
+            match (c, delimiter) {
+                _ if quote => {
+                    token.text.push(c);
+                    quote = false;
+                }
+                ('\\', _) => {
+                    quote = true;
+                    token.quoted = true;
+                }
+                ('"' | '\'', None) if begins => {
+                    delimiter = Some((c, at));
+                    token.quoted = true;
+                }
+                (_, Some((end, _))) if end == c => delimiter = None,
+                _ => token.text.push(c),
             }
+        }
+        if let Some((_, at)) = delimiter {
+            return Err(ParseError { word, span: at..at + 1, problem: Problem::UnclosedQuote });
         }
         tokens.extend(open.filter(|token| !token.text.is_empty()));
     }
-    tokens
+    Ok(tokens)
 }
 
 /// Quotes a value so that it is read back as one token.
@@ -60,7 +79,7 @@ pub(super) fn quote(text: &str, reserved: bool) -> String {
         quoted.push('\\');
     }
     for c in text.chars() {
-        if matches!(c, ' ' | '\t' | '\\') {
+        if matches!(c, ' ' | '\t' | '\\' | '"' | '\'') {
             quoted.push('\\');
         }
         quoted.push(c);
@@ -74,7 +93,7 @@ mod tests {
 
     fn check(words: &[&str], expected: &[(&str, usize, Range<usize>)]) {
         let words: Vec<String> = words.iter().map(|&word| word.to_owned()).collect();
-        let tokens = lex(&words);
+        let tokens = lex(&words).unwrap();
         let seen: Vec<_> = tokens.iter().map(|t| (t.text.as_str(), t.word, t.span.clone())).collect();
         assert_eq!(seen, expected, "{words:?}");
     }
@@ -103,10 +122,24 @@ mod tests {
     }
 
     #[test]
+    fn quotes_delimit() {
+        check(&[r#"comm = "nginx""#], &[("comm", 0, 0..4), ("=", 0, 5..6), ("nginx", 0, 7..14)]);
+        check(&["\"a b\"", "'c \"d'"], &[("a b", 0, 0..5), ("c \"d", 1, 0..6)]);
+        check(&[r#"{"a b",'c'}"#], &[("{a b,c}", 0, 0..11)]);
+        check(&[r#"unix:"/a b""#], &[("unix:/a b", 0, 0..11)]);
+        check(&[r#""a\"b""#], &[("a\"b", 0, 0..6)]);
+        // Elsewhere they are ordinary.
+        check(&["it's", r#"5"""#], &[("it's", 0, 0..4), ("5\"\"", 1, 0..3)]);
+        let error = lex(&["comm".to_owned(), "= \"x".to_owned()]).unwrap_err();
+        assert_eq!((error.word, error.span, error.problem), (1, 2..3, Problem::UnclosedQuote));
+    }
+
+    #[test]
     fn quoting_is_undone_by_lexing() {
-        for (text, reserved) in [("a b", false), ("or", true), (r"\", false), ("\t", false), ("é \\", true)]
+        for (text, reserved) in
+            [("a b", false), ("or", true), (r"\", false), ("\t", false), ("é \\", true), ("'\"", false)]
         {
-            let tokens = lex(&[quote(text, reserved)]);
+            let tokens = lex(&[quote(text, reserved)]).unwrap();
             assert_eq!(tokens.iter().map(|t| t.text.as_str()).collect::<Vec<_>>(), [text]);
         }
     }

@@ -47,7 +47,7 @@ impl Context {
 /// # Errors
 /// The first word that cannot be understood, or what is missing at the end.
 pub fn parse(words: &[String], context: &Context, names: &dyn Names) -> Result<Filter, ParseError> {
-    let tokens = lex(words);
+    let tokens = lex(words)?;
     let mut parser = Parser {
         tokens: &tokens,
         at: 0,

@@ -100,6 +100,12 @@ impl KindSet {
         self.0 & other.0 != 0
     }
 
+    /// Whether there is a kind in it that is told of sockets.
+    #[must_use]
+    pub const fn has_subject(self) -> bool {
+        self.0 & !Self::WITHOUT_SUBJECT.0 != 0
+    }
+
     /// Both together.
     #[must_use]
     pub const fn union(self, other: Self) -> Self {

@@ -279,7 +279,6 @@ pub(super) const QUESTIONS: &[&str] = &[
     "-ta dev != lo",
     "-ta dev 1",
     "-ta fwmark 0x2a",
-    "-ta fwmark = 0x11/0x1",
     "-ta fwmark != 0x2a",
     "-ta src 127.0.0.1 sport = 22",
     "-ua sport = :53",

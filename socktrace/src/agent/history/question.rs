@@ -1,6 +1,6 @@
 //! What can be asked of history, and how that is written in a URL.
 
-use crate::agent::interest::{SelectionError, interest};
+use crate::agent::interest::{SelectionError, Told, interest, judge};
 use crate::agent::parameters::{BadParameter, parameters};
 use crate::agent::selection::{Format, SELECTION, Selection};
 use crate::engine::Interest;
@@ -36,6 +36,8 @@ pub struct Question {
     pub format: Format,
     /// Numbers are not to be given names.
     pub numeric: bool,
+    /// What of it matches nothing although the rest can.
+    pub warnings: Vec<String>,
 }
 
 impl Asking {
@@ -91,8 +93,15 @@ impl Asking {
     pub fn meaning(self, viewer: Viewer) -> Result<Question, SelectionError> {
         let Self { selection, since, until, format, numeric } = self;
         let interest = Interest { viewer, ..interest(&selection)? };
-        Ok(Question { interest, since, until, format, numeric })
+        let warnings = judge(&selection, &interest, Told::Ended)?;
+        Ok(Question { interest, since, until, format, numeric, warnings })
     }
+}
+
+/// What is said of a time that has not come yet, since which nothing can have closed.
+#[must_use]
+pub fn ahead(at: UnixNs) -> String {
+    format!("nothing has closed since {}: that is ahead of now", rfc3339(at))
 }
 
 /// The time that a word means, here and now.

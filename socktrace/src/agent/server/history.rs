@@ -4,15 +4,16 @@
 
 use super::Client;
 use super::refusal::Refusal;
-use super::routes::{accept, limits};
+use super::routes::{accept, limits, warnings};
 use super::work::{Pieces, begin, body, pieces};
 use crate::agent::client::SURVEY;
 use crate::agent::history::answer::{self, Survey};
 use crate::agent::history::log::Log;
-use crate::agent::history::question::{Asking, Question};
+use crate::agent::history::question::{Asking, Question, ahead};
 use crate::agent::request::Asker;
 use crate::agent::selection::{Format, NDJSON, TEXT};
 use crate::agent::stop::Stop;
+use crate::agent::time;
 use crate::socket::Viewer;
 use axum::extract::{Extension, RawQuery, State};
 use axum::http::header::CONTENT_TYPE;
@@ -28,6 +29,9 @@ pub(super) async fn history(
     headers: HeaderMap,
 ) -> Result<Response, Refusal> {
     let asking = Asking::from_request(accept(&headers), &query.unwrap_or_default()).map_err(Refusal::bad)?;
+    if let Some(at) = asking.since.filter(|&at| at > time::now()) {
+        return Err(Refusal::bad(ahead(at)));
+    }
     let kind = match asking.format {
         Format::Json => NDJSON,
         Format::Lines { .. } => TEXT,
@@ -46,12 +50,12 @@ pub(super) async fn history(
         }
     };
     let mut job = begin(&client, work).await?;
-    let survey = match survey.await {
-        Ok(survey) => survey?,
+    let (survey, said) = match survey.await {
+        Ok(head) => head?,
         Err(_) => return Err(job.result().await.err().unwrap_or_else(Refusal::too_long)),
     };
     let head = [(CONTENT_TYPE, kind), (HeaderName::from_static(SURVEY), survey.as_str())];
-    Ok((limits(viewer), head, body(pieces, job)).into_response())
+    Ok((limits(viewer), warnings(&said), head, body(pieces, job)).into_response())
 }
 
 /// What is to be written, and what is to be known beside it.
@@ -71,8 +75,10 @@ fn find(asker: &Asker, asking: Asking, viewer: Viewer, stop: &Stop) -> Result<Fo
 }
 
 impl Found {
-    fn head(&self) -> Result<String, Refusal> {
-        serde_json::to_string(&self.survey).map(ascii).map_err(Refusal::failed)
+    /// The survey, and what of the question matches nothing.
+    fn head(&self) -> Result<(String, Vec<String>), Refusal> {
+        let survey = serde_json::to_string(&self.survey).map(ascii).map_err(Refusal::failed)?;
+        Ok((survey, self.question.warnings.clone()))
     }
 
     fn write(&self, stop: &Stop, out: &mut Pieces) -> io::Result<()> {

@@ -6,7 +6,7 @@ use super::sockets::sockets;
 use super::table::table;
 use super::{Client, work};
 use crate::agent::client;
-use crate::agent::interest::interest;
+use crate::agent::interest::{SelectionError, Told, interest, judge};
 use crate::agent::request::Asker;
 use crate::agent::selection::{Format, NDJSON, Selection, TEXT};
 use crate::agent::stop::Stop;
@@ -46,6 +46,14 @@ pub(super) fn limits(viewer: Viewer) -> HeaderMap {
     viewer.is_limited().then_some(header).into_iter().collect()
 }
 
+/// The header that says what of a question matches nothing although the rest can, if something does.
+pub(super) fn warnings(warnings: &[String]) -> HeaderMap {
+    let said = HeaderValue::from_bytes(warnings.join("; ").as_bytes()).ok();
+    let header =
+        said.filter(|_| !warnings.is_empty()).map(|said| (HeaderName::from_static(client::WARNINGS), said));
+    header.into_iter().collect()
+}
+
 async fn events(
     State(asker): State<Asker>,
     Extension(client): Extension<Client>,
@@ -58,8 +66,12 @@ async fn events(
     let format = Format::from_request(accept(&headers), &query).map_err(Refusal::bad)?;
     let count = selection.count;
     // A filter may hold names whose look-up takes time.
-    let meaning = move |_: &Stop| interest(&selection);
-    let interest = work::begin(&client, meaning).await?.result().await?.map_err(Refusal::bad)?;
+    let meaning = move |_: &Stop| {
+        let interest = interest(&selection)?;
+        let warnings = judge(&selection, &interest, Told::Live)?;
+        Ok::<_, SelectionError>((interest, warnings))
+    };
+    let (interest, warnings) = work::begin(&client, meaning).await?.result().await?.map_err(Refusal::bad)?;
     let stream = asker.events(Interest { viewer, ..interest }, format, count).await?;
     let pieces = futures_util::stream::unfold(stream, |mut stream| async {
         stream.next().await.map(|piece| (Ok::<_, Infallible>(piece), stream))
@@ -68,7 +80,8 @@ async fn events(
         Format::Json => NDJSON,
         Format::Lines { .. } => TEXT,
     };
-    Ok((limits(viewer), [(CONTENT_TYPE, kind)], Body::from_stream(pieces)).into_response())
+    let head = [(CONTENT_TYPE, kind)];
+    Ok((limits(viewer), self::warnings(&warnings), head, Body::from_stream(pieces)).into_response())
 }
 
 async fn status(State(asker): State<Asker>) -> Result<Response, Refusal> {

@@ -231,10 +231,4 @@ impl Cells {
     pub(super) fn sorts(self) -> Sorts {
         self.0.into_iter().fold(Sorts::NONE, Sorts::union)
     }
-
-    /// The names of the kinds of events among them.
-    pub(super) fn kinds(self) -> Vec<&'static str> {
-        let names = KindSet::names().iter().zip(self.0);
-        names.take(LISTED).filter(|(_, sorts)| *sorts != Sorts::NONE).map(|(name, _)| *name).collect()
-    }
 }

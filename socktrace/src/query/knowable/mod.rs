@@ -8,6 +8,7 @@ mod cells;
 mod table;
 
 pub use cells::{Sort, Sorts};
+pub use table::{is_long_name, long_name};
 
 use cells::Cells;
 
@@ -78,6 +79,40 @@ impl Ground {
     }
 }
 
+/// Something that a listing shows or orders by, beside what a filter asks about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Thing {
+    /// Who opened a socket, and when.
+    Opener,
+    /// `tcp_info`.
+    TcpInfo,
+    /// Who holds the other end.
+    PeerProcess,
+    /// Its cgroup, and what that is.
+    Cgroup,
+}
+
+impl Ground {
+    /// Why that is known of nothing that is asked for, if so.
+    #[must_use]
+    pub fn lacks(&self, thing: Thing, word: &str) -> Option<String> {
+        let knows = |sorts| !self.cells.and(Cells::of(sorts)).is_empty();
+        match (thing, self.source) {
+            (Thing::Opener, Source::Listing(Listing { openers: false, .. })) => {
+                Some(table::only_an_agent_knows(word))
+            }
+            (Thing::TcpInfo, _) if !knows(Sorts::TCP) => {
+                Some(format!("{word:?} is known of TCP sockets only"))
+            }
+            (Thing::PeerProcess, _) if !knows(Sorts::UNIX) => {
+                Some(format!("{word:?} is known of UNIX sockets only"))
+            }
+            (Thing::Cgroup, Source::Listing(_)) if !knows(Sorts::IP) => Some(table::no_cgroup(word, self)),
+            (Thing::Opener | Thing::TcpInfo | Thing::PeerProcess | Thing::Cgroup, _) => None,
+        }
+    }
+}
+
 /// Which kinds of sockets have events of that kind.
 #[must_use]
 pub fn sorts_of(kind: KindSet) -> Vec<&'static str> {
@@ -120,7 +155,7 @@ impl Filter {
             return Err(self.explain(&whole.blame(ground), ground));
         }
         let mut found = Vec::new();
-        whole.idle(narrowed, ground, &mut found);
+        whole.idle(narrowed, &mut found);
         Ok(found.iter().map(|blame| self.explain(blame, ground)).collect())
     }
 
@@ -225,10 +260,10 @@ impl<'a> Part<'a> {
     }
 
     /// The branches that match nothing although others do.
-    fn idle(&self, within: Cells, ground: &Ground, found: &mut Vec<Blame<'a>>) {
+    fn idle(&self, within: Cells, found: &mut Vec<Blame<'a>>) {
         match &self.shape {
             Shape::Test(..) => {}
-            Shape::All(parts) => parts.iter().for_each(|part| part.idle(within, ground, found)),
+            Shape::All(parts) => parts.iter().for_each(|part| part.idle(within, found)),
             Shape::Any(parts) => {
                 let is_idle = |part: &Part<'_>| part.cells.and(within).is_empty();
                 // Of a host's several addresses it is enough that one is of the right family.
@@ -237,7 +272,7 @@ impl<'a> Part<'a> {
                     match is_idle(part) {
                         true if hosts => {}
                         true => found.push(part.blame_within(within)),
-                        false => part.idle(within.and(part.cells), ground, found),
+                        false => part.idle(within.and(part.cells), found),
                     }
                 }
             }

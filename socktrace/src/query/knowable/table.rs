@@ -92,7 +92,8 @@ fn of_check(check: &Check, want: bool, ground: &Ground) -> Cells {
                 Some(listing) => {
                     let ip = if can && listing.marks { Sorts::IP } else { Sorts::NONE };
                     // Other families have none, which is 0.
-                    let others = if (*value == 0) == want { Sorts::ALL.without(Sorts::IP) } else { Sorts::NONE };
+                    let others =
+                        if (*value == 0) == want { Sorts::ALL.without(Sorts::IP) } else { Sorts::NONE };
                     Cells::listed(ip.union(others))
                 }
                 None => only_if(can),
@@ -222,6 +223,9 @@ pub(super) fn why(test: &Test, want: bool, clashes: bool, ground: &Ground) -> Wh
             Source::Listing(Listing { marks: false, .. }) => Why::name(
                 "the kernel reports \"fwmark\" to those with CAP_NET_ADMIN only (try: sudo)".to_owned(),
             ),
+            Source::Listing(_) if ground.cells.and(Cells::of(Sorts::IP)).is_empty() => {
+                Why::name(format!("{} sockets have no mark", ground.sorts().join(", ")))
+            }
             Source::Listing(_) | Source::Events | Source::History => {
                 Why::value("the value has bits that the mask has not".to_owned())
             }
@@ -275,8 +279,7 @@ fn of_field(field: Field, ground: &Ground) -> Why {
 }
 
 /// What is said of anything that only an agent knows.
-#[must_use]
-pub fn only_an_agent_knows(word: &str) -> String {
+pub(super) fn only_an_agent_knows(word: &str) -> String {
     format!("{word:?} is known to an agent only: start one (sudo socktrace agent), or leave it out")
 }
 
@@ -308,7 +311,7 @@ fn no_holders(word: &str) -> String {
     format!("{word:?} is not known of sockets that are being destroyed: use socktrace events")
 }
 
-fn no_cgroup(word: &str, ground: &Ground) -> String {
+pub(super) fn no_cgroup(word: &str, ground: &Ground) -> String {
     let sorts = ground.sorts().join(", ");
     format!(
         "the kernel lists no cgroup of {sorts} sockets, so {word:?} is not known (events and history know it)"

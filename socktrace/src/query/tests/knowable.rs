@@ -212,11 +212,7 @@ fn everywhere(filter: &Filter) -> Vec<(String, Ground, bool)> {
 fn no_word_is_unmatched_in_silence_and_none_is_refused_that_can_match() {
     for word in WORDS {
         let has = |text: &&str| text.split(' ').any(|part| part == word.name);
-        assert!(
-            word.name == "reset" || PASSED.iter().any(|text| has(&text)),
-            "no predicate of {}",
-            word.name
-        );
+        assert!(word.name == "reset" || PASSED.iter().any(has), "no predicate of {}", word.name);
     }
     for text in PASSED.into_iter().chain(["reset *", "not rtt > 1h", "not reset peer", "not comm = sshd"]) {
         let filter = read(text).unwrap_or_else(|error| panic!("{text}: {error}"));
@@ -400,4 +396,70 @@ fn what_can_never_match_is_pointed_at_and_says_where_it_is_known() {
         "sport = 70000",
         "a port is a number from 0 to 65535\nsport = 70000\n        ^^^^^",
     );
+}
+
+/// What the document's table says of a predicate in one place: of which sockets, or of which events, it is known.
+fn known(text: &str, place: &str) -> String {
+    let filter = read(text).unwrap();
+    let knows = |ground: Ground| !ground.is_empty() && filter.judge(&ground).is_ok();
+    let sorts = |ground: &dyn Fn(Sorts) -> Ground| {
+        let of = |sorts: &[Sort]| sorts.iter().filter(|sort| knows(ground(Sorts::of(&[**sort])))).count();
+        let (ip, others) = Sort::ALL.split_at(8);
+        match (of(ip), of(others)) {
+            (0, 0) => "-".to_owned(),
+            (8, 6) => "yes".to_owned(),
+            (8, 0) => "IP".to_owned(),
+            (2, 0) => "TCP".to_owned(),
+            other => panic!("{text} in {place}: {other:?} have no name"),
+        }
+    };
+    let openers = place == "through an agent";
+    if place == "listing" || openers {
+        return sorts(&|sorts| Ground::listing(sorts, Listing { openers, ..EVERY }));
+    }
+    let ground = |kind| match place {
+        "events" => Ground::events(kind, Sorts::ALL),
+        "history" => Ground::history(kind, Sorts::ALL),
+        other => panic!("no place is called {other}"),
+    };
+    let all = KindSet::names().iter().filter(|name| !ground(KindSet::from_name(name).unwrap()).is_empty());
+    let (yes, no): (Vec<&str>, Vec<&str>) =
+        all.partition(|name| knows(ground(KindSet::from_name(name).unwrap())));
+    match (yes.as_slice(), no.as_slice()) {
+        ([], _) => "-".to_owned(),
+        (_, []) => "yes".to_owned(),
+        (yes, _) => format!("`{}`", yes.join("`, `")),
+    }
+}
+
+#[test]
+fn the_document_says_what_is_known_where() {
+    const DOC: &str = include_str!("../../../../docs/filter.md");
+    let rows: Vec<Vec<&str>> = DOC
+        .lines()
+        .skip_while(|line| !line.starts_with("| predicate | listing |"))
+        .take_while(|line| line.starts_with('|'))
+        .map(|line| line.trim_matches('|').split('|').map(str::trim).collect())
+        .collect();
+    let (head, rows) = (&rows[0], &rows[2..]);
+    let mut told = Vec::new();
+    for row in rows {
+        for word in row[0].split(", ").filter_map(|word| word.strip_prefix('`')?.strip_suffix('`')) {
+            told.push(word);
+            let of_word = |text: &&&str| text.split(' ').next() == Some(word);
+            let text = if word == "reset" { &"reset *" } else { PASSED.iter().find(of_word).unwrap() };
+            for (place, cell) in head.iter().zip(row).skip(1) {
+                assert_eq!(*cell, known(text, place), "{word} in {place}");
+            }
+        }
+    }
+    // Of the others all is known everywhere, as far as there is such a socket.
+    for text in PASSED {
+        let word = text.split(' ').next().unwrap();
+        if !told.contains(&word) && !text.contains(':') && !text.starts_with("not ") {
+            for place in ["events", "history"] {
+                assert_eq!(known(text, place), "yes", "{word} in {place}");
+            }
+        }
+    }
 }

@@ -68,6 +68,12 @@ impl Pick {
         CHOICES.iter().position(|(known, ..)| *known == word).map(Self)
     }
 
+    /// Its word.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        self.row().0
+    }
+
     /// What it takes to be shown.
     #[must_use]
     pub fn takes(self) -> Takes {

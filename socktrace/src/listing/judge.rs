@@ -1,0 +1,138 @@
+//! Whether a question can have an answer: what of it is known here, in the words of `query::knowable`.
+//!
+//! I/O: the capabilities of this thread; kill(2) without a signal, which says whether there is a process.
+
+use nix::errno::Errno;
+use nix::sys::signal::kill;
+use nix::unistd::Pid;
+
+use crate::kernel::capabilities::may_see_marks;
+use crate::kernel::netns;
+use crate::query::Filter;
+use crate::query::knowable::{Ground, Listing, Sort, Thing};
+use crate::render::ss::{Pick, Takes};
+use crate::socket::StateSet;
+
+use super::Places;
+use super::error::Error;
+use super::hints::Hints;
+use super::options::{Action, Key, NetnsChoice, Options, Order};
+use super::selection::{Selection, Table};
+
+/// What of the question matches nothing although the rest can, each to be said in one line. The selection is the one that
+/// the filter leaves.
+///
+/// # Errors
+/// Nothing can match, or the order is by what is not known.
+pub(super) fn judge(
+    options: &Options,
+    filter: &Filter,
+    selection: &Selection,
+    hints: &Hints<'_>,
+    places: &Places,
+) -> Result<Vec<String>, Error> {
+    let ground = |marks| {
+        let listing = Listing {
+            openers: hints.opener.is_some(),
+            holders: options.action != Action::Events,
+            marks,
+            states: match options.action {
+                // A recorded dump was made with its own states.
+                Action::List | Action::Nothing | Action::Kill { .. }
+                    if selection.states_said && places.tcpdiag.is_none() =>
+                {
+                    selection.states
+                }
+                Action::List | Action::Nothing | Action::Kill { .. } | Action::Events | Action::Dump(_) => {
+                    StateSet::ALL
+                }
+            },
+            netns: match options.netns {
+                NetnsChoice::Own | NetnsChoice::One(_) => netns::current().ok(),
+                NetnsChoice::All => None,
+            },
+        };
+        Ground::listing(Sort::ALL.into_iter().filter(|sort| covers(selection, *sort)).collect(), listing)
+    };
+    let all = ground(true);
+    let error = |error| Error::Filter { error, words: options.filter.clone() };
+    let mut idle = filter.judge(&all).map_err(error)?;
+    let mut warnings = Vec::new();
+    // An agent may have other numbers for processes than who asks, and a recorded /proc has others.
+    if hints.opener.is_none() && places.are_usual() {
+        warnings.extend(absent(filter.pids()));
+    }
+    if filter.needs().mark && !may_see_marks() {
+        // Without a right there is less to see, and the rest works on.
+        match filter.judge(&ground(false)) {
+            Ok(more) => idle = more,
+            Err(error) => warnings.push(error.to_string()),
+        }
+    }
+    warnings.extend(idle.iter().map(|idle| format!("a part of the filter can never match: {idle}")));
+    if let Order::By(key) = options.order
+        && let Some(why) = thing_of_key(key).and_then(|thing| all.lacks(thing, key.word()))
+    {
+        return Err(Error::Never(format!("--sort {}: {why}", key.word())));
+    }
+    for pick in &options.columns {
+        if let Some(why) = thing_of_column(*pick).and_then(|thing| all.lacks(thing, pick.word())) {
+            warnings.push(format!("--columns {}: {why}", pick.word()));
+        }
+    }
+    Ok(warnings)
+}
+
+/// Which of these processes there are not, a line each. One that may not be looked into is there.
+#[must_use]
+pub fn absent(pids: impl IntoIterator<Item = u32>) -> Vec<String> {
+    let is_absent = |pid: &u32| {
+        let pid = i32::try_from(*pid).ok().filter(|&pid| pid > 0);
+        // Nothing is sent.
+        pid.is_none_or(|pid| kill(Pid::from_raw(pid), None) == Err(Errno::ESRCH))
+    };
+    pids.into_iter().filter(is_absent).map(|pid| format!("there is no process {pid}")).collect()
+}
+
+fn thing_of_column(pick: Pick) -> Option<Thing> {
+    match pick.takes() {
+        Takes::Opener => Some(Thing::Opener),
+        Takes::PeerProcesses => Some(Thing::PeerProcess),
+        Takes::Cgroup => Some(Thing::Cgroup),
+        Takes::Nothing | Takes::Processes => None,
+    }
+}
+
+fn covers(selection: &Selection, sort: Sort) -> bool {
+    let tables: &[Table] = match sort {
+        Sort::Tcp4 | Sort::Tcp6 => &[Table::Tcp],
+        Sort::Mptcp4 | Sort::Mptcp6 => &[Table::Mptcp],
+        Sort::Datagram4 | Sort::Datagram6 => &[Table::Udp, Table::Raw],
+        Sort::OtherIp4 | Sort::OtherIp6 => &[Table::Sctp, Table::Dccp],
+        Sort::Unix => &[Table::UnixStream, Table::UnixDgram, Table::UnixSeqpacket],
+        Sort::Packet => &[Table::PacketRaw, Table::PacketDgram],
+        Sort::Netlink => &[Table::Netlink],
+        Sort::Vsock => &[Table::VsockStream, Table::VsockDgram],
+        Sort::Tipc => &[Table::Tipc],
+        Sort::Xdp => &[Table::Xdp],
+    };
+    tables.iter().any(|table| selection.covers(*table, sort.family()))
+}
+
+const fn thing_of_key(key: Key) -> Option<Thing> {
+    match key {
+        Key::Age => Some(Thing::Opener),
+        Key::Rtt | Key::Retrans | Key::BytesSent | Key::BytesReceived => Some(Thing::TcpInfo),
+        Key::State
+        | Key::Local
+        | Key::LocalPort
+        | Key::Peer
+        | Key::PeerPort
+        | Key::RecvQ
+        | Key::SendQ
+        | Key::Process
+        | Key::User
+        | Key::Netid
+        | Key::Netns => None,
+    }
+}
