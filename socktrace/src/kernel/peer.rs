@@ -1,21 +1,25 @@
 //! Who is at the other end of a UNIX socket, as the kernel vouches for it.
 //!
-//! I/O: getsockopt(2).
+//! I/O: getsockopt(2), ioctl(2).
 
 use std::io;
 use std::os::fd::{AsFd, AsRawFd};
 
 use nix::sys::socket::{getsockopt, sockopt};
 
+use super::netns::Netns;
+use crate::socket::NetnsId;
+
 /// Who connected, with the rights they had then.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Peer {
-    /// Their process.
-    pub pid: u32,
     /// Their effective user id.
     pub uid: u32,
     /// Their effective group id, then their supplementary ones.
     pub gids: Vec<u32>,
+    /// The network namespace in which they made the socket by which they connected; 0 where the kernel does not say. Unlike
+    /// that of a process found by its number it can be nobody else's: it lives as long as the connection.
+    pub netns: NetnsId,
 }
 
 impl Peer {
@@ -27,7 +31,9 @@ impl Peer {
         let credentials = getsockopt(&socket.as_fd(), sockopt::PeerCredentials)?;
         let mut gids = vec![credentials.gid()];
         gids.extend(groups(socket)?);
-        Ok(Self { pid: credentials.pid().cast_unsigned(), uid: credentials.uid(), gids })
+        // An accepted socket belongs to the namespace of the one that connected (net/unix/af_unix.c, `unix_stream_connect`).
+        let netns = Netns::of_socket(socket).map_or(0, |netns| netns.id);
+        Ok(Self { uid: credentials.uid(), gids, netns })
     }
 }
 
@@ -70,11 +76,33 @@ mod tests {
     fn ourselves() {
         let (one, _other) = UnixStream::pair().unwrap();
         let peer = Peer::of(&one).unwrap();
-        assert_eq!((peer.pid, peer.uid), (std::process::id(), nix::unistd::geteuid().as_raw()));
+        assert_eq!(peer.uid, nix::unistd::geteuid().as_raw());
         let mut groups: Vec<u32> =
             nix::unistd::getgroups().unwrap().into_iter().map(nix::unistd::Gid::as_raw).collect();
         groups.insert(0, nix::unistd::getegid().as_raw());
         assert_eq!(peer.gids, groups);
+    }
+
+    #[test]
+    fn whoever_connected_is_where_their_socket_is_whatever_became_of_them() {
+        use nix::sched::{CloneFlags, unshare};
+        let (ready, address) = std::sync::mpsc::channel();
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("socket");
+        let listener = std::os::unix::net::UnixListener::bind(&path).unwrap();
+        // A thread that has ended when its peer is asked about: by the number of its process it would be elsewhere.
+        let connect = move || {
+            let moved = unshare(CloneFlags::CLONE_NEWNET).is_ok();
+            let theirs = crate::kernel::netns::current().unwrap();
+            ready.send((moved, theirs, UnixStream::connect(&path).unwrap())).unwrap();
+        };
+        std::thread::spawn(connect).join().unwrap();
+        let (moved, theirs, _stream) = address.recv().unwrap();
+        let peer = Peer::of(&listener.accept().unwrap().0).unwrap();
+        if moved {
+            assert_eq!(peer.netns, theirs);
+            assert_ne!(Some(peer.netns), crate::kernel::netns::current().ok());
+        }
     }
 
     #[test]
