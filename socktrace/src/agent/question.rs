@@ -223,7 +223,7 @@ fn line(stream: &mut BufReader<UnixStream>) -> io::Result<Vec<u8>> {
 }
 
 fn malformed() -> io::Error {
-    io::Error::new(io::ErrorKind::InvalidData, "it does not speak our HTTP")
+    io::Error::new(io::ErrorKind::InvalidData, "malformed HTTP response")
 }
 
 fn broken(path: &Path, error: io::Error) -> ClientError {
@@ -271,7 +271,7 @@ mod tests {
     fn answers_and_what_is_none() {
         let chunked = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n";
         let eof = "lost the agent on PATH: unexpected end of file";
-        let strange = "lost the agent on PATH: it does not speak our HTTP";
+        let strange = "lost the agent on PATH: malformed HTTP response";
         for (answer, expected) in [
             (format!("{chunked}3\r\none\r\n4\r\n two\r\n0\r\n\r\n"), Ok("one two")),
             (format!("{chunked}0\r\n\r\n"), Ok("")),

@@ -1,6 +1,6 @@
 //! The words of the command line, and what they are called. Meaning is given to them one file further.
 
-use crate::agent::history::Options;
+use super::values;
 use clap::{ArgAction, Parser, Subcommand};
 use std::ffi::OsString;
 use std::num::{NonZeroU32, NonZeroU64};
@@ -12,15 +12,15 @@ Examples:
   socktrace events                           watch sockets open, connect and close
   socktrace events -t --json 'dport = :443'  TCP to port 443, one JSON object per line
   socktrace ss -tlnp                         who listens, as ss prints it
-  sudo socktrace agent                       keep the table, so that every answer is instant";
+  sudo socktrace agent                       run the agent, so that every answer is instant";
 
 const EVENTS_EXAMPLES: &str = "\
 FILTER is an expression of ss: 'sport = :22', 'dst 10.0.0.0/8 and not dport = :443'. Quote it.
 
 Examples:
-  sudo socktrace events -t                        every TCP connection
-  sudo socktrace events --kinds connect_failed    what could not connect, and why
-  sudo socktrace events --comm nginx --states     every state change of nginx's connections
+  sudo socktrace events -t                          every TCP connection
+  sudo socktrace events -t --kinds connect_failed   what could not connect over TCP, and why
+  sudo socktrace events --comm nginx --states       every state change of nginx's connections
   sudo socktrace events --json --for 60 'sport = :443' > https.ndjson";
 
 const AGENT_EXAMPLES: &str = "\
@@ -37,8 +37,8 @@ FILTER is an expression of ss, as for events.
 Examples:
   socktrace history --since 10m 'sport = :8080'   who was on port 8080
   socktrace history --comm curl -tn               curl's connections, ports as numbers
-  socktrace history --since 14:00 --until 14:05 'age > 1s and retrans > 0'
-  sudo socktrace history --dir /var/lib/socktrace --json";
+  socktrace history --since 2h --until 1h 'age > 1s and retrans > 0'
+  sudo socktrace history --dir /var/lib/socktrace/history --json";
 
 const STATUS_EXAMPLES: &str = "\
 Examples:
@@ -47,10 +47,9 @@ Examples:
   socktrace status --agent /run/socktrace/agent.sock
   curl --unix-socket /run/socktrace/agent.sock http://agent/v1/status";
 
-/// A live socket tracer: what opens and closes, the current table, and answers in the manner of ss
+/// Trace sockets live, list them as ss does, and look up closed ones
 #[derive(Debug, Parser)]
 #[command(name = "socktrace", version, after_help = EXAMPLES, max_term_width = 100)]
-#[command(disable_help_subcommand = true)]
 pub(super) struct Args {
     #[command(subcommand)]
     pub(super) command: Command,
@@ -58,7 +57,7 @@ pub(super) struct Args {
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
-    /// Print what happens to sockets, as it happens
+    /// Print what every socket does as it happens, and which process owns it
     Events(EventsArgs),
     /// List sockets: the options, filters and output of ss
     ///
@@ -69,11 +68,11 @@ pub(super) enum Command {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "ARGS")]
         words: Vec<OsString>,
     },
-    /// Keep the table of all sockets, and answer events, ss and status from it
+    /// Run the agent behind events, ss, history and status
     Agent(AgentArgs),
-    /// Print sockets that have closed: when, how long they lived, whose they were
+    /// List closed sockets: when, how long open, which process
     History(HistoryArgs),
-    /// Say how the running agent is doing
+    /// Show the agent's health
     Status(StatusArgs),
 }
 
@@ -110,7 +109,7 @@ pub(super) struct WhichArgs {
     #[arg(short = '6', long, help_heading = "Which sockets")]
     pub(super) ipv6: bool,
     /// Sockets that this process opened; may be repeated
-    #[arg(long, value_name = "PID", help_heading = "Which sockets")]
+    #[arg(long, value_name = "PID", value_parser = values::pid, help_heading = "Which sockets")]
     pub(super) pid: Vec<u32>,
     /// Sockets that processes of this name opened (at most 15 bytes); may be repeated
     #[arg(long, value_name = "NAME", help_heading = "Which sockets")]
@@ -134,10 +133,10 @@ pub(super) struct EventsArgs {
     #[arg(long, help_heading = "Which events")]
     pub(super) states: bool,
     /// Stop after N events [default: never]
-    #[arg(long, value_name = "N", help_heading = "Which events")]
+    #[arg(long, value_name = "N", value_parser = values::count, help_heading = "Which events")]
     pub(super) count: Option<NonZeroU64>,
     /// Stop after SECS seconds [default: never]
-    #[arg(long = "for", value_name = "SECS", value_parser = seconds, help_heading = "Which events")]
+    #[arg(long = "for", value_name = "SECS", value_parser = values::seconds, help_heading = "Which events")]
     pub(super) for_time: Option<Duration>,
 
     /// One JSON object per line instead of a table [default: off]
@@ -150,7 +149,7 @@ pub(super) struct EventsArgs {
     pub(super) columns: Vec<String>,
     /// Size of the buffer between the kernel and socktrace, bytes, for all CPUs together, without an agent [default: 16 MiB,
     /// or 512 KiB for each CPU if that is more]
-    #[arg(long, value_name = "BYTES")]
+    #[arg(long, value_name = "BYTES", value_parser = values::ring)]
     pub(super) ring_size: Option<NonZeroU32>,
     #[command(flatten)]
     pub(super) source: SourceArgs,
@@ -169,24 +168,23 @@ pub(super) struct AgentArgs {
     #[arg(long, value_name = "NAME")]
     pub(super) user: Option<String>,
     /// Permissions of the socket: 0660 keeps out everybody but root and the group [default: 0666]
-    #[arg(long, value_name = "OCTAL", value_parser = mode)]
+    #[arg(long, value_name = "OCTAL", value_parser = values::mode)]
     pub(super) mode: Option<u32>,
     /// Size of the buffer between the kernel and the agent, bytes, for all CPUs together; the part of each is rounded up to
     /// a power of two [default: 16 MiB, or 512 KiB for each CPU if that is more]
-    #[arg(long, value_name = "BYTES")]
+    #[arg(long, value_name = "BYTES", value_parser = values::ring)]
     pub(super) ring_size: Option<NonZeroU32>,
     /// Keep at most N closed sockets in memory [default: 500000]
-    #[arg(long, value_name = "N", help_heading = "History")]
+    #[arg(long, value_name = "N", value_parser = values::number, help_heading = "History")]
     pub(super) history_entries: Option<usize>,
     /// Keep closed sockets in at most so many bytes of memory [default: 24 MiB]
-    #[arg(long, value_name = "BYTES", help_heading = "History")]
+    #[arg(long, value_name = "BYTES", value_parser = values::bytes, help_heading = "History")]
     pub(super) history_bytes: Option<usize>,
     /// Write closed sockets to files in this directory too, and answer from them after a restart [default: memory only]
     #[arg(long, value_name = "DIR", help_heading = "History")]
     pub(super) history_dir: Option<PathBuf>,
     /// Let those files take at most so many bytes, at least 1 MiB; the oldest are removed [default: 256 MiB]
-    #[arg(long, value_name = "BYTES", requires = "history_dir", value_parser = clap::value_parser!(u64).range(Options::LEAST_FILES..))]
-    #[arg(help_heading = "History")]
+    #[arg(long, value_name = "BYTES", requires = "history_dir", value_parser = values::files, help_heading = "History")]
     pub(super) history_dir_size: Option<u64>,
 }
 
@@ -198,7 +196,7 @@ pub(super) struct HistoryArgs {
     /// Closed at this time or later: 10m, 2h or 1d ago, at 14:05, 2026-11-22T14:05:00 or the like [default: all there is]
     #[arg(long, value_name = "TIME", allow_hyphen_values = true, help_heading = "When")]
     pub(super) since: Option<String>,
-    /// Closed at this time or earlier, said likewise [default: now]
+    /// Closed at this time or earlier (same formats) [default: now]
     #[arg(long, value_name = "TIME", allow_hyphen_values = true, help_heading = "When")]
     pub(super) until: Option<String>,
     /// One JSON object per line instead of a table [default: off]
@@ -226,23 +224,6 @@ pub(super) struct StatusArgs {
     pub(super) agent: Option<PathBuf>,
 }
 
-/// Permissions, as chmod takes them.
-fn mode(text: &str) -> Result<u32, String> {
-    u32::from_str_radix(text, 8)
-        .ok()
-        .filter(|mode| *mode <= 0o777)
-        .ok_or_else(|| "expected permissions in octal, such as 0660".to_owned())
-}
-
-/// A positive number of seconds, fractions allowed.
-fn seconds(text: &str) -> Result<Duration, String> {
-    let seconds: f64 = text.parse().map_err(|_| "expected a number of seconds".to_owned())?;
-    Duration::try_from_secs_f64(seconds)
-        .ok()
-        .filter(|duration| !duration.is_zero())
-        .ok_or_else(|| "expected a positive number of seconds".to_owned())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -251,36 +232,6 @@ mod tests {
     #[test]
     fn clap_accepts_its_own_definition() {
         Args::command().debug_assert();
-    }
-
-    #[test]
-    fn seconds_are_positive() {
-        for (text, expected) in [
-            ("1", Some(1.0)),
-            ("0.5", Some(0.5)),
-            ("0", None),
-            ("-1", None),
-            ("NaN", None),
-            ("inf", None),
-            ("soon", None),
-            ("1e30", None),
-        ] {
-            assert_eq!(seconds(text).ok().map(|d| d.as_secs_f64()), expected, "{text}");
-        }
-    }
-
-    #[test]
-    fn modes_are_octal() {
-        for (text, expected) in [
-            ("0660", Some(0o660)),
-            ("666", Some(0o666)),
-            ("0888", None),
-            ("1777", None),
-            ("rw", None),
-            ("", None),
-        ] {
-            assert_eq!(mode(text).ok(), expected, "{text}");
-        }
     }
 
     #[test]

@@ -29,7 +29,7 @@ pub(super) fn run(args: &HistoryArgs) -> Result<(), Error> {
         let stop = Stop::default();
         let survey =
             answer::survey(&log, &question, &stop).map_err(|error| Error::Io("read the history", error))?;
-        say(&survey, asking.since);
+        say(&survey, &asking);
         let mut out = BufWriter::with_capacity(64 * 1024, io::stdout().lock());
         return answer::write(&log, &question, &survey, &stop, &mut out).map_err(Error::Output);
     }
@@ -45,7 +45,7 @@ pub(super) fn run(args: &HistoryArgs) -> Result<(), Error> {
             | ClientError::Broken { .. } => error.into(),
         })?;
         output::say_limits(&answer);
-        say(&survey, asking.since);
+        say(&survey, &asking);
         while let Some(piece) = answer.next().await? {
             output::write(&piece)?;
         }
@@ -97,28 +97,30 @@ fn readable(dir: &Path) -> Result<(), Error> {
 }
 
 /// What is to be known beside the sockets, on standard error.
-fn say(survey: &Survey, since: Option<UnixNs>) {
-    for line in notes(survey, since, time::local_offset_s()) {
+fn say(survey: &Survey, asking: &Asking) {
+    for line in notes(survey, asking.since.or(asking.until), time::local_offset_s()) {
         output::say(format_args!("socktrace: {line}"));
     }
 }
 
-fn notes(survey: &Survey, since: Option<UnixNs>, local_offset_s: i32) -> Vec<String> {
+/// `asked`: the earliest time that was named.
+fn notes(survey: &Survey, asked: Option<UnixNs>, local_offset_s: i32) -> Vec<String> {
     let clock = Clock { unix_minus_boot_ns: 0, local_offset_s };
     let date = |at: UnixNs| {
         let text = clock.local_date_time(at);
         String::from_utf8_lossy(text.get(..19).unwrap_or_default()).into_owned()
     };
     let mut notes = Vec::new();
-    match (survey.from, since) {
+    match (survey.from, asked) {
         (None, _) => notes.push("there is no history yet".to_owned()),
-        (Some(from), Some(since)) if since < from => {
-            notes.push(format!("the history goes back to {} and no further", date(from)));
+        (Some(from), Some(asked)) if asked < from => {
+            notes.push(format!("history starts at {}; nothing older is kept", date(from)));
         }
         (Some(_), _) => {}
     }
     for &(from, to) in &survey.gaps {
-        notes.push(format!("no agent looked between {} and {}", date(from), date(to)));
+        let (from, to) = (date(from), date(to));
+        notes.push(format!("no agent was running from {from} to {to}; closes in that time are missing"));
     }
     if survey.lost > 0 {
         let lost = survey.lost;
@@ -153,8 +155,8 @@ mod tests {
         assert_eq!(
             notes(&survey, Some(0), 0),
             [
-                "the history goes back to 2026-11-22 14:05:01 and no further",
-                "no agent looked between 2026-11-22 14:05:10 and 2026-11-22 14:05:20",
+                "history starts at 2026-11-22 14:05:01; nothing older is kept",
+                "no agent was running from 2026-11-22 14:05:10 to 2026-11-22 14:05:20; closes in that time are missing",
                 "records of that time lost in the kernel's buffer: 3; closed sockets may be missing",
                 "closed sockets of that time that could not be written to the files: 4",
                 "the last 5 bytes of x are torn or damaged",

@@ -14,6 +14,7 @@ mod select;
 mod source;
 mod ss;
 mod status;
+mod values;
 
 use crate::kernel::ebpf;
 use args::{Args, Command};

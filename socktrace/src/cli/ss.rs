@@ -222,3 +222,14 @@ fn screen() -> Option<Screen> {
     let said = || std::env::var("COLUMNS").ok()?.parse().ok();
     output::width().and_then(Screen::of).or_else(said)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_help_fits_a_hundred_columns() {
+        let long: Vec<_> = HELP.lines().filter(|line| line.chars().count() > 100).collect();
+        assert!(long.is_empty(), "{long:#?}");
+    }
+}

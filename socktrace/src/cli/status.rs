@@ -40,7 +40,7 @@ fn lines(status: &Status) -> String {
         status.history_bytes as f64 / 1e6,
         status.uptime_s,
         status.rss_bytes as f64 / 1e6,
-        if status.seccomp { "in place" } else { "missing: this kernel takes no filter of system calls" },
+        if status.seccomp { "in place" } else { "missing: seccomp filters unavailable" },
     );
     let width = status.hooks.iter().map(|hook| hook.name.len()).max().unwrap_or(0);
     for hook in &status.hooks {

@@ -7,7 +7,7 @@ use super::number::c_number;
 use super::protocols::{ethertype, netlink_protocol};
 use super::tree::{Address, Expr, Op, Side, Test};
 use super::value::{Commas, Item, Reader, compare, equal, items_of};
-use super::words::Word;
+use super::words::{Word, spaced};
 use super::{Dialect, ParseError, Problem, glob::Glob};
 use crate::socket::Family;
 
@@ -56,6 +56,9 @@ impl Reader<'_> {
         }
         let (address, port) = match family {
             Some(Family::Packet | Family::Netlink | Family::Vsock) => split_at_first_colon(item),
+            _ if is_bare(item.text) => {
+                return Err(item.error(Problem::NoBrackets { text: item.text.to_owned() }));
+            }
             _ => split_address(item)?,
         };
         let port = match port {
@@ -90,12 +93,7 @@ impl Reader<'_> {
         let name = item.text;
         let found = if name.contains(['/', ':']) { Vec::new() } else { self.names.host(name, family) };
         if found.is_empty() {
-            let glued = name.ends_with(')');
-            return Err(item.error(if glued {
-                Problem::Glued
-            } else {
-                Problem::BadHost { text: name.to_owned() }
-            }));
+            return Err(item.error(no_address(name, family)));
         }
         let whole = |addr: IpAddr| Address::Prefix { addr, length: if addr.is_ipv4() { 32 } else { 128 } };
         Ok(found.into_iter().map(whole).collect())
@@ -181,9 +179,33 @@ impl Reader<'_> {
                 Err(item.error(Problem::AmbiguousPort { text: name.to_owned(), tcp, udp }))
             }
             (Some(port), _) | (None, Some(port)) => Ok(port),
-            (None, None) if name.ends_with(')') => Err(item.error(Problem::Glued)),
+            (None, None) if name.ends_with(')') => Err(item.error(Problem::Glued { meant: spaced(name) })),
             (None, None) => Err(item.error(Problem::BadPort { text: name.to_owned() })),
         }
+    }
+}
+
+/// Whether it is an IPv6 address that ss, too, would take for one with a port, and what stands before that for no address.
+fn is_bare(text: &str) -> bool {
+    let before = text.rsplit_once(':').map(|(before, _)| before);
+    text.parse::<Ipv6Addr>().is_ok() && before.is_some_and(|before| prefix(before, None).is_none())
+}
+
+/// What is wrong with what is no address, and no host of that name.
+fn no_address(text: &str, family: Option<Family>) -> Problem {
+    let owned = || text.to_owned();
+    let of = |addr: &str| if addr.contains(':') { ("IPv6", 128) } else { ("IPv4", 32) };
+    match text.split_once('/') {
+        _ if text.ends_with(')') => Problem::Glued { meant: spaced(text) },
+        _ if text.starts_with(['/', '@']) => Problem::NoPrefix { text: owned() },
+        Some((addr, _)) if addr.parse::<IpAddr>().is_ok() && prefix(text, None).is_none() => {
+            let (of, bits) = of(addr);
+            Problem::BadLength { of, bits }
+        }
+        _ if family.is_some() && prefix(text, None).is_some() => {
+            Problem::OtherFamily { text: owned(), of: of(text).0 }
+        }
+        _ => Problem::BadHost { text: owned() },
     }
 }
 

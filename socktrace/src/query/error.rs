@@ -23,7 +23,7 @@ pub enum Problem {
     #[error("a predicate is expected here: {PREDICATES}")]
     ExpectedTest,
     /// A word that is no predicate.
-    #[error("{word:?} is no predicate{}", did_you_mean(*.nearest))]
+    #[error("unknown filter keyword {word:?}{}", did_you_mean(*.nearest))]
     UnknownTest {
         /// The word.
         word: String,
@@ -31,8 +31,11 @@ pub enum Problem {
         nearest: Option<&'static str>,
     },
     /// Operators or parentheses that stick to a word.
-    #[error("operators and parentheses are words of their own: write blanks around them")]
-    Glued,
+    #[error("put spaces around operators and parentheses: did you mean `{meant}`?")]
+    Glued {
+        /// The words with spaces between them.
+        meant: String,
+    },
     /// A predicate without its value.
     #[error("`{field}` needs a value: {example}")]
     ExpectedValue {
@@ -63,11 +66,17 @@ pub enum Problem {
     #[error("this parenthesis was never opened")]
     Unopened,
     /// Mixed operators whose reading is not clear.
-    #[error("`and` after `or`: say with parentheses which belong together")]
+    #[error("mixing `and` and `or`: add parentheses")]
     Mixed,
     /// More nesting than is followed.
     #[error("nested more than {MAX_DEPTH} deep")]
     TooDeep,
+    /// A number whose unit is missing.
+    #[error("{text:?} needs a unit: {text}ms, {text}s")]
+    NoUnit {
+        /// The number.
+        text: String,
+    },
     /// No number of that kind.
     #[error("{text:?} is no {kind}")]
     BadNumber {
@@ -83,6 +92,34 @@ pub enum Problem {
     BadHost {
         /// What stood there.
         text: String,
+    },
+    /// An IPv6 address without its brackets, which reads as an address and a port.
+    #[error("an IPv6 address stands in brackets: did you mean [{text}]?")]
+    NoBrackets {
+        /// The address.
+        text: String,
+    },
+    /// The name of a UNIX socket without its prefix.
+    #[error("the name of a UNIX socket has a prefix: did you mean unix:{text}?")]
+    NoPrefix {
+        /// The name.
+        text: String,
+    },
+    /// A prefix that is longer than an address.
+    #[error("a prefix of {of} is a number from 0 to {bits}, or a netmask")]
+    BadLength {
+        /// `IPv4`, `IPv6`.
+        of: &'static str,
+        /// Bits of such an address.
+        bits: u8,
+    },
+    /// An address of the family that is not asked for.
+    #[error("{text:?} is an address of {of}, which is not asked for here")]
+    OtherFamily {
+        /// The address.
+        text: String,
+        /// `IPv4`, `IPv6`.
+        of: &'static str,
     },
     /// A bracket that is never closed.
     #[error("the bracket is never closed: [::1], [fe80::/10]:22")]

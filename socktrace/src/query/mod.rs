@@ -33,6 +33,8 @@ pub use facts::{Facts, InCgroup, Processes};
 pub use filter::{Filter, Hints, Needs};
 pub use glob::Glob;
 pub use names::{Names, NoNames};
+pub use number::size;
 pub use parse::{Context, Dialect, file_words, parse};
 pub use states::{StateWords, parse_states};
 pub use tree::{Address, Compare, Expr, Field, Op, Place, Side, Test};
+pub use words::nearest_of;

@@ -64,7 +64,8 @@ pub(super) fn print_duration(us: u64) -> String {
 }
 
 /// A number of bytes: `4096`, `64k` (1000), `64Ki` (1024), also `M`, `Mi`, `G`, `Gi`.
-pub(super) fn size(text: &str) -> Option<u64> {
+#[must_use]
+pub fn size(text: &str) -> Option<u64> {
     let (number, unit) = split_where(text, |c| c.is_ascii_digit() || c == '.' || c == 'x');
     if unit.is_empty() {
         return plain_number(text);

@@ -128,8 +128,10 @@ impl Reader<'_> {
             Field::RecvQ | Field::SendQ => {
                 size(text).ok_or_else(|| item.no_number("number of bytes: 4096, 64k, 64Ki"))?
             }
-            Field::Rtt | Field::Age => duration(text)
-                .ok_or_else(|| item.no_number("duration with its unit: 250us, 5ms, 10s, 5m, 2h, 1d"))?,
+            Field::Rtt | Field::Age => duration(text).ok_or_else(|| match plain_number(text) {
+                Some(_) => item.error(Problem::NoUnit { text: text.to_owned() }),
+                None => item.no_number("duration: 250us, 5ms, 10s, 5m, 2h, 1d"),
+            })?,
         };
         let largest = match field {
             Field::Age | Field::Rtt | Field::Retrans | Field::RecvQ | Field::SendQ => i64::MAX.unsigned_abs(),

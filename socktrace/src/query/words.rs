@@ -129,15 +129,41 @@ pub(super) fn no_predicate(text: &str) -> Problem {
     let start = text.trim_start_matches(['(', '!']);
     let name = start.split(['=', '!', '<', '>', '(', ')']).next().unwrap_or_default();
     if name.len() < text.len() && (predicate(name).is_some() || name.is_empty() || logic(name).is_some()) {
-        return Problem::Glued;
+        return Problem::Glued { meant: spaced(text) };
     }
     Problem::UnknownTest { word: text.to_owned(), nearest: nearest(text) }
 }
 
+/// The text with spaces around its operators and parentheses.
+pub(super) fn spaced(text: &str) -> String {
+    let mut words: Vec<String> = vec![String::new()];
+    let mut rest = text;
+    while let Some(c) = rest.chars().next() {
+        let operator = ["==", "!=", "<=", ">=", "=", "<", ">", "(", ")", "!"];
+        match operator.into_iter().find(|operator| rest.starts_with(operator)) {
+            Some(operator) => {
+                words.extend([operator.to_owned(), String::new()]);
+                rest = rest.get(operator.len()..).unwrap_or_default();
+            }
+            None => {
+                words.last_mut().into_iter().for_each(|word| word.push(c));
+                rest = rest.get(c.len_utf8()..).unwrap_or_default();
+            }
+        }
+    }
+    words.retain(|word| !word.is_empty());
+    words.join(" ")
+}
+
 /// The predicate that differs by one character, or by two that are swapped.
 fn nearest(text: &str) -> Option<&'static str> {
+    nearest_of(text, WORDS.iter().map(|word| word.name))
+}
+
+/// The word that differs by one character, or by two that are swapped; case does not count.
+pub fn nearest_of<'a>(text: &str, mut words: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     let lower = text.to_ascii_lowercase();
-    WORDS.iter().map(|word| word.name).find(|name| one_apart(name.as_bytes(), lower.as_bytes()))
+    words.find(|word| one_apart(word.as_bytes(), lower.as_bytes()))
 }
 
 fn one_apart(a: &[u8], b: &[u8]) -> bool {

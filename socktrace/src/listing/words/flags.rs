@@ -125,13 +125,8 @@ pub(super) static FLAGS: [Flag; 58] = [
         d.show.netns = true;
     })),
     ours(value("", "columns", |d, list| {
-        let column = |word: &str| {
-            Pick::from_word(word).ok_or_else(|| UsageError::BadValue {
-                option: "--columns",
-                value: word.to_owned(),
-                expected: Pick::WORDS,
-            })
-        };
+        let column =
+            |word: &str| Pick::from_word(word).ok_or_else(|| UsageError::NoColumn { word: word.to_owned() });
         d.columns = list.split(',').map(column).collect::<Result<_, _>>()?;
         // Each is written for every row.
         at_most(MAX_COLUMNS, d.columns.len(), "--columns: at most 64 columns can be shown")
@@ -141,7 +136,12 @@ pub(super) static FLAGS: [Flag; 58] = [
         Ok(())
     })),
     ours(value("", "top", |d, word| {
-        d.top = Some(number("--top", word)?);
+        let bad = || UsageError::BadValue {
+            option: "--top",
+            value: word.to_owned(),
+            expected: "a number, 1 or more",
+        };
+        d.top = Some(word.parse().ok().filter(|&top| top > 0).ok_or_else(bad)?);
         Ok(())
     })),
     ours(value("", "count-by", |d, word| {

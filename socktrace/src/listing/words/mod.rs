@@ -73,6 +73,12 @@ pub enum UsageError {
         /// What was possible.
         expected: &'static str,
     },
+    /// No column is called that.
+    #[error("--columns: unknown column {word:?}; choose from {}", Pick::WORDS)]
+    NoColumn {
+        /// What was given.
+        word: String,
+    },
     /// Two things that do not go together, or something else about the whole.
     #[error("{0}")]
     Clash(&'static str),

@@ -25,8 +25,11 @@ fn columns_are_chosen_by_their_words() {
     );
     assert!(chosen.options.show.users.is_some());
     for (line, expected) in [
-        ("--columns state,lcal", "--columns: \"lcal\" is not netns, netid, state, recvq, "),
-        ("--columns state,", "--columns: \"\" is not netns, "),
+        (
+            "--columns state,lcal",
+            "--columns: unknown column \"lcal\"; choose from netns, netid, state, recvq, ",
+        ),
+        ("--columns state,", "--columns: unknown column \"\"; choose from netns, "),
         ("--columns state --json", "--columns is for tables; --json tells every field"),
         (&format!("--columns state{}", ",state".repeat(64)), "--columns: at most 64 columns can be shown"),
         (&"--bpf-map-id 1 ".repeat(65), "--bpf-map-id: at most 64 maps can be shown"),
@@ -105,7 +108,10 @@ fn what_cannot_be_understood_is_said() {
     );
     check("-F a -F b", "more than one filter file");
     check("--bpf-maps --bpf-map-id=3", "--bpf-maps and --bpf-map-id exclude each other");
-    check("--top ten", "--top: \"ten\" is not a number");
+    check("--top ten", "--top: \"ten\" is not a number, 1 or more");
+    check("--top 0", "--top: \"0\" is not a number, 1 or more");
+    check("--colums state", "unknown option --colums; did you mean --columns?");
+    check("--numreic", "unknown option --numreic; did you mean --numeric?");
     check("-c 0", "--continuous: \"0\" is not a positive number of seconds");
     check("--dry-run", "--dry-run and --force belong to --kill");
 }

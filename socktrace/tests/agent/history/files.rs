@@ -39,7 +39,7 @@ fn a_restart_keeps_what_was_written_and_says_when_nobody_looked() {
         agent.process = Agent::start_on(&agent.path, &options);
         let said = ask(&["--agent", agent.path(), "--json", &filter]);
         assert_eq!(objects(&said).len(), 3, "{signal}: {}", said.stdout);
-        assert!(said.stderr.contains("socktrace: no agent looked between "), "{signal}: {}", said.stderr);
+        assert!(said.stderr.contains("socktrace: no agent was running from "), "{signal}: {}", said.stderr);
     }
     // Readable for root alone.
     use std::os::unix::fs::PermissionsExt as _;
