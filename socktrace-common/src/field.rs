@@ -87,6 +87,13 @@ fields! {
     TcpTotalRetrans = "tcp_sock", "total_retrans", false;
     TcpSrtt = "tcp_sock", "srtt_us", false;
     TcpRttMin = "tcp_sock", "rtt_min.s.v", false;
+    TcpIsMptcp = "tcp_sock", "is_mptcp", false;
+    TcpUlpData = "tcp_sock", "inet_conn.icsk_ulp_data", false;
+    SubflowConn = "mptcp_subflow_context", "conn", false;
+    MptcpFirst = "mptcp_sock", "first", false;
+    MptcpBytesSent = "mptcp_sock", "bytes_sent", false;
+    MptcpBytesAcked = "mptcp_sock", "bytes_acked", false;
+    MptcpBytesReceived = "mptcp_sock", "bytes_received", false;
     TaskGroupLeader = "task_struct", "group_leader", true;
     TaskComm = "task_struct", "comm", true;
     TaskFiles = "task_struct", "files", true;

@@ -16,7 +16,7 @@ pub use holder::HolderRecord;
 pub use lane::{CONTINUED, PART, Read, Slot};
 pub use record::{
     COMM_LEN, CallRecord, EXACT, FIN_RECEIVED, KEEPS_PORT, Kind, NO_DATA, ORPHAN, RECEIVE_SHUT, RecordHead,
-    SEND_SHUT, Totals, UNIX_NAME_LEN, UnixName,
+    SEND_SHUT, StateRecord, Totals, UNIX_NAME_LEN, UnixName, msk_number,
 };
 
 /// Index of the one element of the `WAKE` map.

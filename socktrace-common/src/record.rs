@@ -118,6 +118,17 @@ pub struct RecordHead {
     pub comm: [u8; COMM_LEN],
 }
 
+/// A change of state.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(C)]
+pub struct StateRecord {
+    /// What all records have.
+    pub head: RecordHead,
+    /// Address of the MPTCP socket that this is, or is a subflow of. 0 of all else, and of the changes between the first and
+    /// the last of a subflow.
+    pub msk: u64,
+}
+
 /// What a TCP connection came to: the second part of a change to CLOSE.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(C)]
@@ -144,6 +155,15 @@ pub struct Totals {
     pub error: u32,
 }
 
+/// Which MPTCP socket lies at that address: a number that no other has while it lives, as two `struct mptcp_sock` lie
+/// further apart than the bits that it lacks. The cookie of an accepted MPTCP connection is its listener's
+/// (net/mptcp/protocol.c, `mptcp_sk_clone_init`), and tells nothing.
+#[inline(always)]
+#[must_use]
+pub const fn msk_number(address: u64) -> u32 {
+    (address >> 10) as u32
+}
+
 /// A call on a socket, or one of the cgroup hooks. Of calls on UNIX sockets a [`UnixName`] follows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(C)]
@@ -156,8 +176,9 @@ pub struct CallRecord {
     pub error: u32,
     /// Backlog (listen), descriptor (accept).
     pub aux: u32,
-    /// Always 0.
-    pub padding: u32,
+    /// Of MPTCP, and of subflows that are bound: the MPTCP socket's [`msk_number`]; 0 of all else. At the end of an MPTCP
+    /// socket, its address lies here and in `aux`.
+    pub msk: u32,
 }
 
 /// The second part of a call on a UNIX socket: the local name (bind, listen, accept) or the peer's (connect).
@@ -169,6 +190,7 @@ pub struct UnixName {
 }
 
 const _: () = assert!(size_of::<RecordHead>() == 104);
+const _: () = assert!(size_of::<StateRecord>() == 112);
 const _: () = assert!(size_of::<Totals>() == 56);
 const _: () = assert!(size_of::<CallRecord>() == PART);
 const _: () = assert!(size_of::<UnixName>() <= PART);

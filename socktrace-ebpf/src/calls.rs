@@ -6,7 +6,7 @@
 use aya_ebpf::EbpfContext;
 use aya_ebpf::helpers::{bpf_ktime_get_ns, bpf_probe_read_user, generated};
 use aya_log_ebpf::debug;
-use socktrace_common::{CallRecord, Family, Kind, UNIX_NAME_LEN, UnixName};
+use socktrace_common::{CallRecord, Family, Kind, UNIX_NAME_LEN, UnixName, msk_number};
 
 use crate::emit::{Count, emit, emit_pair};
 use crate::socket::{self, AF_INET, AF_INET6, AF_UNIX, Found, MPTCP, TCP};
@@ -191,10 +191,11 @@ fn fill(record: &mut CallRecord, found: &Found, call: &Call) {
     head.name_len = 0;
     found.read(head);
     task::own_led(found.task, found.leader, head);
+    let is_mptcp = record.head.protocol == MPTCP;
     record.inode = found.inode;
     record.error = call.error;
     record.aux = call.aux;
-    record.padding = 0;
+    record.msk = if is_mptcp { msk_number(found.sk) } else { 0 };
 }
 
 /// Port and address of a user's `struct sockaddr_in` or `sockaddr_in6`; the address into a field of a record.

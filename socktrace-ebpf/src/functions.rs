@@ -80,7 +80,7 @@ unsafe fn unix_released(sk: *const u8, embryo: i32) {
                 // SAFETY: likewise.
                 unsafe { words::clear(&mut head.comm) };
             }
-            (record.error, record.aux, record.padding) = (0, 0, 0);
+            (record.error, record.aux, record.msk) = (0, 0, 0);
         },
     );
 }

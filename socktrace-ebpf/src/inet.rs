@@ -15,7 +15,7 @@ use crate::maps::{KNOWN, SETS, WAYS};
 use crate::socket::{self, Found, MPTCP, TCP};
 use crate::told::Call;
 use crate::words::{self, put_v4};
-use crate::{remembered, task};
+use crate::{mptcp, remembered, task};
 
 /// What the kernel is to do: allow.
 const ALLOW: i32 = 1;
@@ -101,6 +101,10 @@ fn created(sock: *mut bpf_sock) -> i32 {
 fn released(sock: *mut bpf_sock) -> i32 {
     // SAFETY: the context of the program.
     unsafe {
+        if (*sock).protocol == u32::from(MPTCP) {
+            tell(|record| of_mptcp_end(record, sock));
+            return ALLOW;
+        }
         let kind = match (*sock).state {
             _ if !is_tcp((*sock).protocol) => Kind::Release,
             // The context of this hook shows no port (net/core/filter.c, `__sock_filter_check_attach_type`).
@@ -279,6 +283,10 @@ unsafe fn put_v6(into: &mut [u8; 16], from: *const u32) {
 fn of_bind(record: &mut CallRecord, sock: *mut bpf_sock, cookie: u64) {
     of_sock(record, sock, Kind::PostBind, cookie);
     record.inode = socket::inode(sock as u64);
+    // SAFETY: the context of the program.
+    if unsafe { (*sock).protocol } == u32::from(TCP) {
+        record.msk = mptcp::parent_of(sock as u64);
+    }
 }
 
 #[inline(always)]
@@ -296,6 +304,15 @@ fn of_end(record: &mut CallRecord, sock: *mut bpf_sock, kind: Kind) {
     // SAFETY: the context of the program.
     let cookie = unsafe { bpf_get_socket_cookie(sock.cast()) };
     by_task(record, sock, kind, task::current(), cookie);
+}
+
+/// Of MPTCP, whatever its state: what becomes of its subflows depends on it.
+#[inline(always)]
+fn of_mptcp_end(record: &mut CallRecord, sock: *mut bpf_sock) {
+    of_end(record, sock, Kind::Release);
+    // Not by arithmetic: to the verifier it is a pointer.
+    // SAFETY: the last word of the record.
+    unsafe { (&raw mut record.aux).cast::<u64>().write_volatile(sock as u64) };
 }
 
 #[inline(always)]

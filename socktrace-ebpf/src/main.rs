@@ -20,6 +20,7 @@ mod inet;
 mod lanes;
 mod maps;
 mod marks;
+mod mptcp;
 mod remembered;
 mod socket;
 mod task;

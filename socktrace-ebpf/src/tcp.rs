@@ -6,12 +6,12 @@ use aya_ebpf::macros::btf_tracepoint;
 use aya_ebpf::programs::BtfTracePointContext;
 use socktrace_common::{
     CpuCounters, FIN_RECEIVED, Family, FamilyCounters, Field, KEEPS_PORT, Kind, NO_DATA, ORPHAN,
-    RECEIVE_SHUT, RecordHead, SEND_SHUT, Totals, UNWANTED_NEWBORN,
+    RECEIVE_SHUT, RecordHead, SEND_SHUT, StateRecord, Totals, UNWANTED_NEWBORN,
 };
 
 use crate::emit::{self, Count};
 use crate::fields::load;
-use crate::{socket, task, told, words};
+use crate::{mptcp, socket, task, told, words};
 
 const SYN_SENT: u8 = 2;
 const SYN_RECV: u8 = 3;
@@ -75,9 +75,11 @@ unsafe fn state_change(
     counters: *mut FamilyCounters,
 ) {
     let (old, new) = (old as u8, new as u8);
-    // The tracepoint also fires for DCCP, SCTP and MPTCP; those tables are not kept from events.
+    // The tracepoint also fires for DCCP and SCTP; those tables are not kept from events.
     // SAFETY: `sk` is typed.
-    if unsafe { load::<u16>(sk, Field::SkProtocol) } != socket::TCP {
+    let protocol = unsafe { load::<u16>(sk, Field::SkProtocol) };
+    let is_mptcp = protocol == socket::MPTCP;
+    if protocol != socket::TCP && !is_mptcp {
         return;
     }
     if old == LISTEN && new == SYN_RECV && emit::is_unwanted(UNWANTED_NEWBORN) {
@@ -85,7 +87,7 @@ unsafe fn state_change(
     }
     // SAFETY: by the caller's word.
     unsafe {
-        if old == SYN_RECV {
+        if old == SYN_RECV && !is_mptcp {
             learn(sk, cpu);
         }
         let orphan = is_orphan(sk, new, cpu);
@@ -95,8 +97,17 @@ unsafe fn state_change(
             Count::Alone,
             new == CLOSE,
             #[inline(always)]
-            |head: &mut RecordHead| {
+            |record: &mut StateRecord| {
+                let head = &mut record.head;
                 fill(sk, head, old, new);
+                head.protocol = protocol;
+                record.msk = if is_mptcp {
+                    sk as u64
+                } else if old == CLOSE || new == CLOSE || old == SYN_RECV {
+                    mptcp::parent(sk)
+                } else {
+                    0
+                };
                 if orphan {
                     head.flags |= ORPHAN;
                 }
@@ -109,7 +120,12 @@ unsafe fn state_change(
                 }
             },
             #[inline(always)]
-            |head: &mut RecordHead, sums: &mut Totals| totals(sk, head, sums),
+            |record: &mut StateRecord, sums: &mut Totals| {
+                totals(sk, &mut record.head, sums);
+                if is_mptcp {
+                    mptcp::totals(record.msk, sums);
+                }
+            },
         );
     }
 }
@@ -159,7 +175,6 @@ unsafe fn fill(sk: *const u8, head: &mut RecordHead, old: u8, new: u8) {
     head.kind = Kind::State as u8;
     head.old = old;
     head.new = new;
-    head.protocol = socket::TCP;
     head.flags = 0;
     head.name_len = 0;
     // SAFETY: the helpers take nothing, or the typed socket.

@@ -13,6 +13,7 @@ mod garbage;
 mod kernels;
 mod kinds;
 mod language;
+mod mptcp;
 mod odd_tcp;
 mod owners;
 mod privileges;

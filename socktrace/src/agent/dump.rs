@@ -40,8 +40,9 @@ pub(super) enum Part {
 }
 
 /// The kernel's tables that hold what the hooks tell of, and the kind of socket that names each.
-const TABLES: [(InetTable, Proto); 4] = [
+const TABLES: [(InetTable, Proto); 5] = [
     (InetTable::Tcp, Proto::Tcp),
+    (InetTable::Mptcp, Proto::Mptcp),
     (InetTable::Udp, Proto::Udp),
     (InetTable::UdpLite, Proto::UdpLite),
     (InetTable::Raw, Proto::Raw(0)),

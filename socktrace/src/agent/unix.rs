@@ -193,6 +193,7 @@ mod tests {
             cgroup: 0,
             process: None,
             inode,
+            msk: 0,
             kind: ChangeKind::Bind { errno: 0 },
         }
     }

@@ -10,6 +10,11 @@ mod keys;
 mod laws;
 mod messages;
 mod readers;
+/// Whether its cookie is its own: an accepted MPTCP connection has its listener's.
+fn has_cookie(view: &View<'_>) -> bool {
+    view.proto() != Proto::Mptcp
+}
+
 fn opener(view: &View<'_>) -> Opener {
     Opener { owner: view.owner(), opened: view.opened() }
 }
@@ -28,7 +33,7 @@ use rustc_hash::{FxHashMap, FxHashSet};
 
 use crate::query::Hints;
 use crate::socket::{
-    BootNs, Cgroup, Cookie, Counters, Ended, Event, EventKind, Held, KindSet, Opener, Subject,
+    BootNs, Cgroup, Cookie, Counters, Ended, Event, EventKind, Held, KindSet, Opener, Proto, Subject,
 };
 use crate::table::{Outcome, SETTLE, Table, View};
 
@@ -213,12 +218,12 @@ impl Engine {
     /// Who opened a listed socket, and when.
     #[must_use]
     pub fn opener(&self, cookie: Cookie) -> Option<Opener> {
-        self.table.get(cookie).filter(View::is_listed).map(|view| opener(&view))
+        self.table.get(cookie).filter(View::is_listed).filter(has_cookie).map(|view| opener(&view))
     }
 
     /// Who opened each listed socket, and when.
     pub fn openers(&self) -> impl Iterator<Item = (Cookie, Opener)> {
-        self.table.iter().map(|view| (view.cookie(), opener(&view)))
+        self.table.iter().filter(has_cookie).map(|view| (view.cookie(), opener(&view)))
     }
 
     /// Whether the table may lack sockets, or have too many: the first dump is not in it yet, or records were lost

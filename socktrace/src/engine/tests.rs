@@ -65,6 +65,7 @@ fn change(at: BootNs, cookie: Cookie, old: State, new: State, local: u16, peer: 
         cgroup: 0,
         process: None,
         inode: 0,
+        msk: 0,
         kind: ChangeKind::State { old, new, orphan: false, closing: None },
     }
 }

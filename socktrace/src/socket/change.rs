@@ -32,6 +32,9 @@ pub struct Change {
     pub process: Option<Process>,
     /// Inode of the socket, where the hook went through a file; 0 otherwise.
     pub inode: u32,
+    /// Of MPTCP: a number that no other MPTCP socket has while this one lives. Of a subflow, that of its MPTCP socket, where
+    /// the hook tells. 0 of all else.
+    pub msk: u32,
     /// What happened.
     pub kind: ChangeKind,
 }

@@ -106,6 +106,12 @@ impl KindSet {
         self.0 & !Self::WITHOUT_SUBJECT.0 != 0
     }
 
+    /// What both have.
+    #[must_use]
+    pub const fn intersection(self, other: Self) -> Self {
+        Self(self.0 & other.0)
+    }
+
     /// Both together.
     #[must_use]
     pub const fn union(self, other: Self) -> Self {

@@ -255,10 +255,21 @@ impl Table {
     /// The last descriptor is gone. Of TCP, only sockets that are bound and nothing more are told of here: a state change
     /// tells that the others are in CLOSE, and has no port then.
     pub(super) fn release(&mut self, change: &Change, told: &mut Teller<'_>) {
+        if change.proto == Proto::Mptcp
+            && let Some(slot) = self.slots.find(change.cookie)
+            && !matches!(self.slots.get(slot).state, State::Close | State::BoundInactive)
+        {
+            // State changes report the rest.
+            return self.orphan(change);
+        }
         let entry = self.slots.find(change.cookie).map(|slot| self.remove(slot));
         self.gone(change);
         // A socket that never was more than made was not told of.
-        let was_told = |entry: &Entry| entry.is_listed() || entry.is_dissolved();
+        let was_told = |entry: &Entry| {
+            entry.is_listed()
+                || entry.is_dissolved()
+                || (entry.proto == Proto::Mptcp && entry.ends.local_port() != 0)
+        };
         if entry.as_ref().is_some_and(|entry| was_told(entry) && !entry.is_close_told()) {
             told.tell(close(change, entry.as_ref(), None), change, entry.as_ref(), State::Close);
         }

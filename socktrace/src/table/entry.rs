@@ -202,6 +202,8 @@ impl Entry {
     pub(super) const fn is_listed(&self) -> bool {
         match self.proto {
             Proto::Udp | Proto::UdpLite | Proto::Ping(_) | Proto::Raw(_) => self.ends.local_port() != 0,
+            // The kernel lists those that listen, or have had a token given (net/mptcp/mptcp_diag.c).
+            Proto::Mptcp => !matches!(self.state, State::Close | State::BoundInactive),
             _ => true,
         }
     }

@@ -116,7 +116,7 @@ impl Table {
 
     /// The dump shows a socket.
     pub fn row(&mut self, row: &Socket) {
-        let Some(dump) = &mut self.dump else { return };
+        let Some(begin) = self.dump.as_ref().map(|dump| dump.begin) else { return };
         if row.cookie == 0 || Class::of(row.proto).is_none() {
             return;
         }
@@ -126,13 +126,17 @@ impl Table {
             State::SynRecv if row.inode == 0 => return,
             _ => {}
         }
-        let row = Entry::of_row(row, dump.begin);
-        match self.slots.find(row.cookie) {
-            Some(slot) if self.slots.get(slot).as_of >= dump.begin => {}
-            Some(slot) if self.applied >= dump.begin && same(self.slots.get(slot), &row) => {
+        let row = Entry::of_row(row, begin);
+        let found = match row.proto {
+            Proto::Mptcp => self.find_mptcp(row.cookie, &row.ends).and_then(|key| self.slots.find(key)),
+            _ => self.slots.find(row.cookie),
+        };
+        match found {
+            Some(slot) if self.slots.get(slot).as_of >= begin => {}
+            Some(slot) if self.applied >= begin && same(self.slots.get(slot), &row) => {
                 self.alter(slot, |entry| vouch(entry, row));
             }
-            Some(_) | None => dump.rows.push(row),
+            Some(_) | None => self.dump.iter_mut().for_each(|dump| dump.rows.push(row.clone())),
         }
     }
 
@@ -171,6 +175,7 @@ impl Table {
     }
 
     fn adopt(&mut self, row: Entry, dump: &Dump, merged: &mut Merged) {
+        let row = self.keyed(row);
         let unix = row.proto.is_unix();
         let count =
             |counter: &mut u64, unix_counter: &mut u64| *if unix { unix_counter } else { counter } += 1;

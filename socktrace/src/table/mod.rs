@@ -8,8 +8,10 @@
 //! A socket is its cookie. Since Linux 5.12, without which the programs do not load, cookies come from one counter
 //! for all network namespaces (net/core/sock_diag.c), so the namespace is a fact of the entry, not a part of the key.
 //!
-//! Not in the table: TIME-WAIT and request sockets (they have no events; sock_diag tells of them when asked), MPTCP
-//! connections (their subflows are here), and every family but IPv4, IPv6 and UNIX.
+//! An accepted MPTCP connection has its listener's cookie, and so a key of its own (`mptcp`).
+//!
+//! Not in the table: TIME-WAIT and request sockets (they have no events; sock_diag tells of them when asked), and every
+//! family but IPv4, IPv6 and UNIX.
 
 mod aside;
 mod calls;
@@ -18,6 +20,7 @@ mod hidden;
 #[cfg(test)]
 mod laws;
 mod merge;
+mod mptcp;
 mod owners;
 mod scope;
 mod slots;
@@ -37,6 +40,7 @@ use aside::Aside;
 use entry::Entry;
 use hidden::Hidden;
 use merge::Dump;
+use mptcp::{Mptcp, Of};
 use scope::Class;
 use slots::{Side, Slots};
 use tell::Teller;
@@ -63,6 +67,7 @@ pub struct Table {
     failed: Aside<u16>,
     /// Came without an owner, and perhaps have none yet.
     unowned: Vec<Cookie>,
+    mptcp: Mptcp,
     dump: Option<Dump>,
     /// When the last dump after a loss began, if events were lost under that one, too.
     lossy_from: Option<BootNs>,
@@ -88,6 +93,7 @@ impl Table {
             claims: Aside::new(ASIDE),
             failed: Aside::new(ASIDE),
             unowned: Vec::new(),
+            mptcp: Mptcp::default(),
             dump: None,
             lossy_from: None,
             hidden: Hidden::default(),
@@ -110,8 +116,15 @@ impl Table {
     /// Takes one change, and appends the events it amounts to, of those kinds that are wanted.
     pub fn apply(&mut self, mut change: Change, wanted: KindSet, out: &mut Vec<Event>) {
         self.latest = self.latest.max(change.at);
+        let of = self.meet(&mut change);
+        let wanted = match of {
+            Of::Other | Of::Mptcp => wanted,
+            Of::Subflow => wanted.intersection(KindSet::STATE),
+            Of::Nothing => return,
+        };
+        let first = out.len();
         let mut ends = self.ends.take();
-        let told = &mut Teller::new(wanted, out, ends.as_mut());
+        let told = &mut Teller::new(wanted, out, ends.as_mut().filter(|_| of != Of::Subflow));
         match change.kind {
             ChangeKind::State { old, new, orphan, ref mut closing } => {
                 let closing = closing.take();
@@ -132,6 +145,7 @@ impl Table {
             ChangeKind::Orphan => self.orphan(&change),
         }
         self.ends = ends;
+        self.leave(of, &change, &mut out[first..]);
     }
 
     /// Every change from before `at` has been applied.
@@ -161,12 +175,12 @@ impl Table {
     /// The socket with that cookie, also if a listing would not show it yet.
     #[must_use]
     pub fn get(&self, cookie: Cookie) -> Option<View<'_>> {
-        self.slots.find(cookie).map(|slot| View::new(self.slots.get(slot)))
+        self.slots.find(cookie).map(|slot| self.view(self.slots.get(slot)))
     }
 
     /// Every socket that a listing would show, in no order.
     pub fn iter(&self) -> impl Iterator<Item = View<'_>> {
-        self.slots.iter().filter(|entry| entry.is_listed()).map(View::new)
+        self.slots.iter().filter(|entry| entry.is_listed()).map(|entry| self.view(entry))
     }
 
     /// Every listed IPv4 or IPv6 socket that can have these ports, found without a scan, and a few more: a socket
@@ -185,12 +199,18 @@ impl Table {
             .then(|| self.slots.chain(Side::Local, 0))
             .into_iter()
             .flatten();
-        scan.chain(chain).chain(unknown).filter(|entry| entry.is_listed()).map(View::new).filter(
-            move |view| {
+        scan.chain(chain)
+            .chain(unknown)
+            .filter(|entry| entry.is_listed())
+            .map(|entry| self.view(entry))
+            .filter(move |view| {
                 peer.is_none_or(|port| view.peer_port() == port)
                     && local.is_none_or(|port| view.local_port() == port || view.local_port() == 0)
-            },
-        )
+            })
+    }
+
+    fn view<'a>(&self, entry: &'a Entry) -> View<'a> {
+        View::new(entry, self.mptcp.cookie(entry.cookie))
     }
 
     /// Bytes that the table has taken from the allocator for its entries and indexes.

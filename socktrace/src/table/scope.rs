@@ -48,6 +48,7 @@ impl Scope {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Class {
     Tcp,
+    Mptcp,
     Udp,
     UdpLite,
     Raw,
@@ -60,13 +61,13 @@ impl Class {
     pub(super) const fn of(proto: Proto) -> Option<Self> {
         match proto {
             Proto::Tcp => Some(Self::Tcp),
+            Proto::Mptcp => Some(Self::Mptcp),
             Proto::Udp => Some(Self::Udp),
             Proto::UdpLite => Some(Self::UdpLite),
             Proto::Raw(_) => Some(Self::Raw),
             Proto::Ping(_) => Some(Self::Ping),
             Proto::UnixStream | Proto::UnixDgram | Proto::UnixSeqpacket => Some(Self::Unix),
-            Proto::Mptcp
-            | Proto::Sctp
+            Proto::Sctp
             | Proto::Dccp
             | Proto::PacketRaw
             | Proto::PacketDgram

@@ -37,7 +37,8 @@ impl Turn {
             },
             State::Established => match old {
                 State::SynSent => Self::Connected,
-                State::SynRecv | State::NewSynRecv => Self::Born,
+                // An MPTCP connection is cloned from its listener as established.
+                State::SynRecv | State::NewSynRecv | State::Listen => Self::Born,
                 _ => Self::Moves,
             },
             State::FinWait1

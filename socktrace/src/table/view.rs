@@ -5,16 +5,23 @@ use crate::socket::{BootNs, Cookie, Family, NetnsId, Owner, Proto, State, Subjec
 
 /// One socket of the table, to look at.
 #[derive(Debug, Clone, Copy)]
-pub struct View<'a>(&'a Entry);
+pub struct View<'a>(&'a Entry, Cookie);
 
 impl<'a> View<'a> {
-    pub(super) const fn new(entry: &'a Entry) -> Self {
-        Self(entry)
+    pub(super) const fn new(entry: &'a Entry, cookie: Cookie) -> Self {
+        Self(entry, cookie)
     }
 
     /// Identity.
     #[must_use]
     pub const fn cookie(&self) -> Cookie {
+        self.1
+    }
+
+    /// What [`Table::get`](super::Table::get) finds it by: its cookie, unless that is another's too, as of an accepted MPTCP
+    /// connection.
+    #[must_use]
+    pub const fn key(&self) -> Cookie {
         self.0.cookie
     }
 
@@ -84,6 +91,6 @@ impl<'a> View<'a> {
     /// Everything that is known of it. Allocates for UNIX sockets only.
     #[must_use]
     pub fn subject(&self) -> Subject {
-        self.0.subject()
+        Subject { cookie: self.1, ..self.0.subject() }
     }
 }

@@ -27,7 +27,7 @@ impl Core {
             Request::Cookies { viewer, reply } => {
                 self.catch_up();
                 let shown = self.engine.table().iter().filter(|socket| viewer.sees(socket.netns()));
-                _ = reply.send(shown.map(|socket| socket.cookie()).collect());
+                _ = reply.send(shown.map(|socket| socket.key()).collect());
             }
             Request::Subjects { cookies, reply } => {
                 let views = cookies.into_iter().filter_map(|cookie| self.engine.table().get(cookie));

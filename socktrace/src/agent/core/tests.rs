@@ -57,6 +57,7 @@ fn refused(cookie: u64) -> [Change; 2] {
         cgroup: 0,
         process,
         inode: 0,
+        msk: 0,
         kind: ChangeKind::State { old, new, orphan: false, closing: None },
     };
     let process = Process { pid: 4_000_000, comm: Comm::from_bytes(b"tester") };

@@ -4,13 +4,16 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use socktrace_common::{
     CallRecord, EXACT, FIN_RECEIVED, KEEPS_PORT, Kind, NO_DATA, ORPHAN, RECEIVE_SHUT, RecordHead, SEND_SHUT,
-    Totals, UnixName as NameRecord,
+    StateRecord, Totals, UnixName as NameRecord, msk_number,
 };
 
 use crate::socket::{
     Change, ChangeKind, ClosedFirst, Closing, Comm, Ending, Endpoint, Family, Process, Proto, Reset, State,
     UnixName,
 };
+
+/// IPPROTO_MPTCP
+const MPTCP: u16 = 262;
 
 /// Why a record cannot be understood; the programs and this decoder are then of different makes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -26,6 +29,7 @@ pub enum DecodeError {
 /// Records are plain data of the contract: any bytes of that length are a valid value.
 trait Record: Copy {}
 impl Record for RecordHead {}
+impl Record for StateRecord {}
 impl Record for Totals {}
 impl Record for CallRecord {}
 impl Record for NameRecord {}
@@ -49,9 +53,9 @@ pub fn decode(first: &[u8], second: &[u8]) -> Result<Change, DecodeError> {
     let unix = Family::from_number(head.family.into()) == Family::Unix;
     Ok(match kind {
         Kind::State if State::from_number(head.new) == State::Close => {
-            of_state(&head, Some(Box::new(closing(&head, &read(second)?))))
+            of_state(&read(first)?, Some(Box::new(closing(&head, &read(second)?))))
         }
-        Kind::State => of_state(&head, None),
+        Kind::State => of_state(&read(first)?, None),
         Kind::Create => of_call(&call()?, None, ChangeKind::Create),
         Kind::PostBind => of_call(&call()?, None, ChangeKind::PostBind),
         Kind::FirstSend => of_call(&call()?, None, ChangeKind::FirstSend),
@@ -91,15 +95,22 @@ fn is_dissolved(head: &RecordHead) -> bool {
     Family::from_number(head.family.into()) != Family::Unix && State::from_number(head.old) == State::Close
 }
 
-fn of_state(head: &RecordHead, closing: Option<Box<Closing>>) -> Change {
+fn of_state(record: &StateRecord, closing: Option<Box<Closing>>) -> Change {
+    let head = &record.head;
     let (old, new) = (State::from_number(head.old), State::from_number(head.new));
     let family = Family::from_number(head.family.into());
     let orphan = head.flags & ORPHAN != 0 && new != State::Close;
     Change {
         local: inet(family, head.local, head.local_port),
         peer: inet(family, head.peer, head.peer_port),
-        ..of_head(head, family, Proto::Tcp, ChangeKind::State { old, new, orphan, closing })
+        msk: msk_number(record.msk),
+        ..of_head(head, family, of_states(head), ChangeKind::State { old, new, orphan, closing })
     }
+}
+
+/// The protocol, of those whose states are recorded.
+const fn of_states(head: &RecordHead) -> Proto {
+    if head.protocol == MPTCP { Proto::Mptcp } else { Proto::Tcp }
 }
 
 /// Application bytes: the kernel counts a received FIN as a byte (net/ipv4/tcp_input.c, `tcp_rcv_nxt_update`), an
@@ -121,7 +132,9 @@ fn closing(head: &RecordHead, sums: &Totals) -> Closing {
     Closing {
         bytes_sent,
         bytes_acked: sums.bytes_acked.min(bytes_sent),
-        bytes_received: sums.bytes_received.saturating_sub(u64::from(ending.fin_received)),
+        bytes_received: sums
+            .bytes_received
+            .saturating_sub(u64::from(ending.fin_received && head.protocol != MPTCP)),
         segs_out: sums.segs_out,
         segs_in: sums.segs_in,
         retrans: sums.total_retrans,
@@ -146,7 +159,11 @@ fn of_call(record: &CallRecord, name: Option<UnixName>, kind: ChangeKind) -> Cha
         }
         (None, _) => (inet(family, head.local, head.local_port), inet(family, head.peer, head.peer_port)),
     };
-    Change { local, peer, inode: record.inode, ..of_head(head, family, proto(head, family), kind) }
+    let msk = match kind {
+        ChangeKind::Release => msk_number(u64::from(record.aux) | u64::from(record.msk) << 32),
+        _ => record.msk,
+    };
+    Change { local, peer, inode: record.inode, msk, ..of_head(head, family, proto(head, family), kind) }
 }
 
 fn of_head(head: &RecordHead, family: Family, proto: Proto, kind: ChangeKind) -> Change {
@@ -165,6 +182,7 @@ fn of_head(head: &RecordHead, family: Family, proto: Proto, kind: ChangeKind) ->
         cgroup: head.cgroup,
         process: exact.then(|| Process { pid: head.pid, comm: Comm::from_bytes(&head.comm) }),
         inode: 0,
+        msk: 0,
         kind,
     }
 }
@@ -248,7 +266,7 @@ mod tests {
     #[test]
     fn a_close_carries_application_bytes() {
         let (head, sums) = end();
-        let change = decode(&bytes(&head), &bytes(&sums)).unwrap();
+        let change = decode(&bytes(&StateRecord { head, msk: 0 }), &bytes(&sums)).unwrap();
         assert_eq!(change.local, Endpoint::Inet { addr: IpAddr::V4(Ipv4Addr::LOCALHOST), port: 8080 });
         let ChangeKind::State {
             old: State::FinWait1,
@@ -273,7 +291,10 @@ mod tests {
             head.flags = flags;
             let kind =
                 ChangeKind::State { old: State::Established, new: State::FinWait1, orphan, closing: None };
-            assert_eq!(decode(&bytes(&head), &[]).map(|change| change.kind), Ok(kind));
+            assert_eq!(
+                decode(&bytes(&StateRecord { head, msk: 0 }), &[]).map(|change| change.kind),
+                Ok(kind)
+            );
         }
     }
 
@@ -321,7 +342,7 @@ mod tests {
     #[test]
     fn no_truncation_panics() {
         let (head, sums) = end();
-        let (first, second) = (bytes(&head), bytes(&sums));
+        let (first, second) = (bytes(&StateRecord { head, msk: 0 }), bytes(&sums));
         for len in 0..first.len() {
             assert_eq!(decode(&first[..len], &second), Err(DecodeError::Short(len)));
         }

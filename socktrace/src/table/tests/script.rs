@@ -148,6 +148,7 @@ pub(super) fn change(words: &[&str]) -> Change {
         cgroup: 0,
         process: rest.first().map(|pid| process(pid)),
         inode: 0,
+        msk: 0,
         kind: verb(what),
     }
 }

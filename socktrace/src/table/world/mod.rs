@@ -1,5 +1,5 @@
-//! A small kernel for tests: sockets that live, hooks that tell of it a moment before or after the fact, a ring that
-//! may be full, and tables that can be read bucket by bucket while all of that goes on.
+//! A small kernel for tests: sockets that live, hooks that tell of it before or after the fact, a ring that may be full, and
+//! tables that can be read bucket by bucket meanwhile.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -7,7 +7,6 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 mod acts;
 mod calls;
 mod reading;
-
 pub(crate) use acts::{ACTS, Act};
 pub(crate) use reading::Reading;
 
@@ -297,6 +296,7 @@ impl World {
             cgroup: 0,
             process: by,
             inode: if sock.proto.is_unix() { sock.inode } else { 0 },
+            msk: 0,
             kind,
         };
         self.show_and_tell(cookie, shown, change);
