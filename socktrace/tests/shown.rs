@@ -1,8 +1,10 @@
 //! What is shown of processes, and to whom.
 
+mod capabilities;
 mod closing;
 mod hidden;
 mod names;
+mod pids;
 
 use crate::support::run::{Said, socktrace};
 use std::os::unix::process::CommandExt as _;

@@ -262,7 +262,7 @@ mod tests {
     fn a_look_that_nobody_has_any_more_is_used_again() {
         let mut feeds = Feeds::default();
         for turn in 0..10 {
-            let viewer = Viewer::User { uid: turn, netns: 1 };
+            let viewer = Viewer::user(turn, 1);
             let (json, _json) = feeds.add(Format::Json, Viewer::Own, None);
             let (limited, stream) = feeds.add(Format::Json, viewer, None);
             drop(stream);

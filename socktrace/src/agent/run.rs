@@ -13,7 +13,6 @@ use super::socket_file::{Access, Claim, SocketError};
 use crate::kernel::capabilities::{self, CapabilityError, OtherUser};
 use crate::kernel::{memory, seccomp};
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
-use nix::unistd::geteuid;
 use sd_notify::NotifyState;
 use std::io::{self, Write as _};
 use std::path::PathBuf;
@@ -81,7 +80,7 @@ pub async fn run(options: &Options) -> Result<(), AgentError> {
     let (asker, requests) = request::channel();
     let (ending, ended) = watch::channel(false);
     let mut engine = tokio::spawn(core.run(requests, ended.clone()));
-    let rights = Rights { uid: geteuid().as_raw(), gid: claim.gid() };
+    let rights = Rights::of_this_process(claim.gid());
     let server = Server { asker: asker.clone(), rights, budget };
     let server = tokio::spawn(server.serve(listener, ended));
     let until_asked = async {

@@ -168,11 +168,11 @@ fn say(question: &Question, report: &Report) -> Result<(), Error> {
 /// Why processes are unknown, and what would help.
 fn why_unknown(report: &Report) -> String {
     match (report.denied, report.hidden.as_deref()) {
+        (_, Some("pid_namespace")) => "processes outside this pid namespace cannot be seen from here".into(),
         (1.., _) => format!("no permission to inspect {} processes (try: sudo)", report.denied),
         (0, Some("hidepid")) => {
             "/proc is mounted with hidepid, which hides other users' processes (try: sudo)".into()
         }
-        (0, Some("pid_namespace")) => "processes outside this pid namespace cannot be seen from here".into(),
         (0, Some("no_procfs")) => "/proc is not mounted".into(),
         (0, Some(_) | None) => "no permission to inspect processes of other users (try: sudo)".into(),
     }

@@ -22,22 +22,28 @@ fn json(status: &Status) -> String {
 }
 
 fn lines(status: &Status) -> String {
+    let number =
+        |number: Option<u64>| number.map_or_else(|| "not shown to you".to_owned(), |it| it.to_string());
     let mut text = format!(
         "sockets      {}\nevents seen  {}\nevents lost  {}\n",
-        status.sockets, status.events_seen, status.events_lost
+        number(status.sockets),
+        number(status.events_seen),
+        status.events_lost
     );
     for (name, FamilyStatus { seen, delivered, lost }) in &status.families {
         // Writing to a string cannot fail.
         let _ = writeln!(text, "  {name:10} {seen} seen, {delivered} delivered, {lost} lost");
     }
+    let history = match (status.history_records, status.history_bytes) {
+        (Some(records), Some(bytes)) => format!("{records} closed, {:.1} MB", bytes as f64 / 1e6),
+        (records, _) => number(records),
+    };
     let _ = write!(
         text,
-        "resyncs      {}\naudits       {}, differences found: {}\nhistory      {} closed, {:.1} MB\nuptime       {} s\nmemory       {:.1} MB\nseccomp      {}\nhooks\n",
+        "resyncs      {}\naudits       {}, differences found: {}\nhistory      {history}\nuptime       {} s\nmemory       {:.1} MB\nseccomp      {}\nhooks\n",
         status.resyncs,
         status.audits,
         status.drift,
-        status.history_records,
-        status.history_bytes as f64 / 1e6,
         status.uptime_s,
         status.rss_bytes as f64 / 1e6,
         if status.seccomp { "in place" } else { "missing: seccomp filters unavailable" },
@@ -74,16 +80,16 @@ mod tests {
             lost_without: reason.map(|_| "owners of UDP sockets".into()),
         };
         let status = Status {
-            sockets: 12,
-            events_seen: 345,
+            sockets: Some(12),
+            events_seen: Some(345),
             events_lost: 0,
             skipped: 0,
             families: [("state".to_owned(), FamilyStatus { seen: 300, delivered: 300, lost: 0 })].into(),
             resyncs: 1,
             audits: 2,
             drift: 0,
-            history_records: 99,
-            history_bytes: 4_400_000,
+            history_records: Some(99),
+            history_bytes: Some(4_400_000),
             hooks: vec![
                 hook("tp_btf/inet_sock_set_state", HookState::Attached, None),
                 hook("cgroup/sock_create", HookState::Missing, Some("no cgroup2 mount")),

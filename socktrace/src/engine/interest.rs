@@ -40,7 +40,12 @@ impl Interest {
         }
         // What a filter may ask about is what its asker may see.
         self.kinds.contains(&event.kind)
-            && self.viewer.see(event).is_some_and(|seen| self.wants_seen(&seen, &FactsOf::new()))
+            && self.viewer.see(event).is_some_and(|seen| {
+                let facts = Facts::of_event(&seen);
+                let mark = |facts: Facts<'_>| facts.mark.filter(|_| self.viewer.is_net_admin());
+                let facts = facts.map(|facts| Facts { mark: mark(facts), ..facts });
+                self.wants_seen(&seen, &FactsOf::from(facts))
+            })
     }
 
     fn wants_seen<'a>(&self, event: &'a Event, facts: &FactsOf<'a>) -> bool {

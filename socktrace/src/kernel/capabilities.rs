@@ -121,7 +121,16 @@ const NET_ADMIN: Capability = Capability::CAP_NET_ADMIN;
 /// # Errors
 /// The capability could not be laid down, and nothing was done.
 pub fn without_net_admin<T>(act: impl FnOnce() -> T) -> Result<T, CapabilityError> {
-    let _laid_down = LaidDown::new()?;
+    let _laid_down = LaidDown::all_but(!(1 << NET_ADMIN as u8))?;
+    Ok(act())
+}
+
+/// Does it without any capability that is not among these bits.
+///
+/// # Errors
+/// The others could not be laid down, and nothing was done.
+pub fn with_at_most<T>(capabilities: u64, act: impl FnOnce() -> T) -> Result<T, CapabilityError> {
+    let _laid_down = LaidDown::all_but(capabilities)?;
     Ok(act())
 }
 
@@ -131,27 +140,28 @@ pub fn may_see_marks() -> bool {
     caps::has_cap(None, CapSet::Effective, NET_ADMIN).unwrap_or(false)
 }
 
-/// Takes it up again at its end, also that of a panic: the thread will work for others.
-struct LaidDown {
-    had_it: bool,
-}
+/// Takes them up again at its end, also that of a panic: the thread will work for others.
+struct LaidDown(Option<HashSet<Capability>>);
 
 impl LaidDown {
-    fn new() -> Result<Self, CapsError> {
-        let had_it = caps::has_cap(None, CapSet::Effective, NET_ADMIN)?;
-        if had_it {
-            caps::drop(None, CapSet::Effective, NET_ADMIN)?;
+    fn all_but(kept: u64) -> Result<Self, CapsError> {
+        let had = caps::read(None, CapSet::Effective)?;
+        let keep: HashSet<Capability> =
+            had.iter().filter(|&&capability| kept & (1 << capability as u8) != 0).copied().collect();
+        if keep == had {
+            return Ok(Self(None));
         }
-        Ok(Self { had_it })
+        caps::set(None, CapSet::Effective, &keep)?;
+        Ok(Self(Some(had)))
     }
 }
 
 impl Drop for LaidDown {
     fn drop(&mut self) {
-        if self.had_it
-            && let Err(error) = caps::raise(None, CapSet::Effective, NET_ADMIN)
+        if let Some(had) = &self.0
+            && let Err(error) = caps::set(None, CapSet::Effective, had)
         {
-            log::error!("cannot take CAP_NET_ADMIN up again: {error}");
+            log::error!("cannot take capabilities up again: {error}");
         }
     }
 }
@@ -170,6 +180,8 @@ mod tests {
         })
         .unwrap();
         assert_eq!((here, in_a_thread, has_it()), (false, false, before));
+        let none = with_at_most(0, || caps::read(None, CapSet::Effective).unwrap()).unwrap();
+        assert_eq!((none.is_empty(), has_it()), (true, before));
         let panicked = std::panic::catch_unwind(|| without_net_admin(|| panic!("as intended")));
         assert!(panicked.is_err());
         assert_eq!(has_it(), before);

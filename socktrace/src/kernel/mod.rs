@@ -5,6 +5,7 @@ pub mod bpf_maps;
 pub mod capabilities;
 pub mod cgroups;
 pub mod clock;
+pub mod credentials;
 pub mod descriptors;
 pub mod ebpf;
 pub mod memory;

@@ -1,14 +1,17 @@
 //! Who is at the other end of a UNIX socket, as the kernel vouches for it.
 //!
-//! I/O: getsockopt(2), ioctl(2).
+//! I/O: getsockopt(2), ioctl(2); procfs, for what the kernel does not tell of who connected.
 
 use std::io;
-use std::os::fd::{AsFd, AsRawFd};
+use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd};
+use std::path::Path;
 
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::socket::{getsockopt, sockopt};
 
+use super::credentials::{Credentials, namespace, shares_users};
 use super::netns::Netns;
-use crate::socket::NetnsId;
+use crate::socket::{NetnsId, Pids};
 
 /// Who connected, with the rights they had then.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,6 +23,19 @@ pub struct Peer {
     /// The network namespace in which they made the socket by which they connected; 0 where the kernel does not say. Unlike
     /// that of a process found by its number it can be nobody else's: it lives as long as the connection.
     pub netns: NetnsId,
+    /// What procfs says of their process; none if it has ended, or could not be looked at.
+    pub seen: Option<Seen>,
+}
+
+/// What procfs says of a process.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Seen {
+    /// The capabilities that it uses, in its user namespace.
+    pub capabilities: u64,
+    /// Whether that is ours.
+    pub shares_users: bool,
+    /// Its pid namespace.
+    pub pids: Pids,
 }
 
 impl Peer {
@@ -33,8 +49,66 @@ impl Peer {
         gids.extend(groups(socket)?);
         // An accepted socket belongs to the namespace of the one that connected (net/unix/af_unix.c, `unix_stream_connect`).
         let netns = Netns::of_socket(socket).map_or(0, |netns| netns.id);
-        Ok(Self { uid: credentials.uid(), gids, netns })
+        let (pid, uid) = (credentials.pid().cast_unsigned(), credentials.uid());
+        Ok(Self { uid, gids, netns, seen: Seen::of(socket, pid) })
     }
+}
+
+impl Seen {
+    /// What procfs says of the process at the other end, which has that number. The number may be somebody else's by
+    /// now: what was read counts if the process that connected was there all the time.
+    fn of(socket: &impl AsFd, pid: u32) -> Option<Self> {
+        let process = pidfd(socket).or_else(|| {
+            // Before Linux 6.5 the kernel hands out no descriptor of the process that connected. This one may have got
+            // its number between the connect and now.
+            opened(pid)
+        })?;
+        let seen = Self::read(&Path::new("/proc").join(pid.to_string()))?;
+        is_alive(&process).then_some(seen)
+    }
+
+    fn read(directory: &Path) -> Option<Self> {
+        let credentials = Credentials::of(directory)?;
+        let pids = match (credentials.pids.len(), namespace(directory, "pid")) {
+            (0 | 1, _) => Pids::Own,
+            (levels, Some(inode)) => Pids::Beneath { inode, depth: u32::try_from(levels - 1).ok()? },
+            (_, None) => Pids::Unknown,
+        };
+        Some(Self { capabilities: credentials.effective, shares_users: shares_users(directory), pids })
+    }
+}
+
+/// A descriptor of the process that connected (`SO_PEERPIDFD`, Linux 6.5).
+fn pidfd(socket: &impl AsFd) -> Option<OwnedFd> {
+    let mut fd: libc::c_int = -1;
+    let mut length = libc::socklen_t::try_from(size_of::<libc::c_int>()).ok()?;
+    // SAFETY: the pointers are to a number and to its length, live during the call.
+    let status = unsafe {
+        libc::getsockopt(
+            socket.as_fd().as_raw_fd(),
+            libc::SOL_SOCKET,
+            libc::SO_PEERPIDFD,
+            (&raw mut fd).cast(),
+            &raw mut length,
+        )
+    };
+    // SAFETY: the call has just made it for us.
+    (status == 0 && fd >= 0).then(|| unsafe { OwnedFd::from_raw_fd(fd) })
+}
+
+/// A descriptor of the process that has that number now.
+fn opened(pid: u32) -> Option<OwnedFd> {
+    // SAFETY: the call takes two numbers and no addresses.
+    let fd = unsafe { libc::syscall(libc::SYS_pidfd_open, pid, 0) };
+    let fd = libc::c_int::try_from(fd).ok().filter(|&fd| fd >= 0)?;
+    // SAFETY: the call has just made it for us.
+    Some(unsafe { OwnedFd::from_raw_fd(fd) })
+}
+
+/// Whether the process has not ended: a descriptor of one that has can be read (pidfd_open(2)).
+fn is_alive(process: &OwnedFd) -> bool {
+    let mut polled = [PollFd::new(process.as_fd(), PollFlags::POLLIN)];
+    matches!(poll(&mut polled, PollTimeout::ZERO), Ok(0))
 }
 
 /// Their supplementary groups (`SO_PEERGROUPS`, Linux 4.13).
@@ -81,6 +155,18 @@ mod tests {
             nix::unistd::getgroups().unwrap().into_iter().map(nix::unistd::Gid::as_raw).collect();
         groups.insert(0, nix::unistd::getegid().as_raw());
         assert_eq!(peer.gids, groups);
+        let seen = peer.seen.unwrap();
+
+        assert_eq!((seen.shares_users, seen.pids), (true, Pids::Own));
+    }
+
+    #[test]
+    fn of_a_process_that_has_ended_nothing_is_said() {
+        let mut child = std::process::Command::new("true").spawn().unwrap();
+        let fd = opened(child.id()).unwrap();
+        assert!(is_alive(&fd) || child.try_wait().unwrap().is_some());
+        child.wait().unwrap();
+        assert!(!is_alive(&fd));
     }
 
     #[test]

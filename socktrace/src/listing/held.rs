@@ -2,21 +2,20 @@
 //!
 //! I/O: through `kernel::owners`.
 
-use std::fs;
-use std::os::unix::fs::MetadataExt;
-use std::path::Path;
-
 use rustc_hash::{FxHashMap, FxHashSet};
 
-use crate::kernel::owners::{self, Search, Unseen, Walk};
+use crate::kernel::owners::{self, Look, Search, Sight, Unseen, Walk};
 use crate::query::Processes;
 use crate::render::ss::{Row, UnixPeer};
-use crate::socket::{Detail, Endpoint, Holder, NetnsId, Socket, UnixName, Viewer};
+use crate::socket::{Detail, Endpoint, Holder, NetnsId, Process, Socket, UnixName};
 
 use super::Places;
 use super::error::Error;
 use super::hints::Hints;
 use super::namespaces::Label;
+
+/// Processes and threads, by our numbers, with the numbers that they are shown with; none if they are not shown.
+type Shown = FxHashMap<(u32, Option<u32>), Option<(u32, Option<u32>)>>;
 
 /// Sockets that passed, and what was found out about them.
 #[derive(Debug, Default)]
@@ -27,8 +26,8 @@ pub(super) struct Held {
     pub(super) walk: Walk,
     /// What their namespaces are called, if that is to be shown.
     pub(super) labels: FxHashMap<NetnsId, Label>,
-    /// Processes that are not to be shown.
-    hidden: FxHashSet<u32>,
+    /// Which holders are shown, where not all are.
+    shown: Option<Shown>,
     /// Whether every process was looked into, and may be shown: who has no holder then has none.
     sees_all: bool,
 }
@@ -86,28 +85,26 @@ impl Held {
         self.sees_all = self.walk.is_complete();
     }
 
-    /// Forgets the holders that a user may not see: processes that are not theirs, as far as procfs tells (a process
-    /// that guards its memory belongs to root there, and shows nothing to its own user either).
-    pub(super) fn hide_from(&mut self, viewer: Viewer, proc: &Path) {
-        if !viewer.is_limited() {
-            return;
-        }
+    /// From now on there are only the holders that somebody may see, by the numbers that they know them by.
+    pub(super) fn show_to(&mut self, sight: &Sight) {
         self.sees_all = false;
         let inodes: Vec<u32> =
             self.sockets.iter().flat_map(|socket| [socket.inode, peer_inode(socket)]).collect();
-        let mut seen = FxHashSet::default();
-        for inode in inodes {
-            for holder in self.walk.holders.of(inode) {
-                let pid = holder.process.pid;
-                let shown = !seen.insert(pid)
-                    || fs::metadata(proc.join(pid.to_string()))
-                        .is_ok_and(|meta| viewer.sees_process_of(meta.uid()));
-                if !shown {
-                    self.hidden.insert(pid);
+        let (mut shown, mut hidden) = (Shown::default(), FxHashSet::default());
+        for holder in inodes.into_iter().flat_map(|inode| self.walk.holders.of(inode)) {
+            let (pid, tid) = (holder.process.pid, holder.tid);
+            shown.entry((pid, tid)).or_insert_with(|| match (sight.of(pid), tid) {
+                (Look::Seen(pid), None) => Some((pid, None)),
+                (Look::Seen(seen), Some(tid)) => Some((seen, Some(sight.thread(pid, tid)?))),
+                (Look::Hidden, _) => {
+                    hidden.insert(pid);
+                    None
                 }
-            }
+                (Look::Elsewhere | Look::Gone, _) => None,
+            });
         }
-        self.walk.denied += self.hidden.len();
+        self.walk.denied += hidden.len();
+        self.shown = Some(shown);
     }
 
     /// Keeps the sockets that pass, given who holds them.
@@ -147,10 +144,17 @@ impl Held {
         Ok(())
     }
 
+    /// A holder as it is shown, if it is.
+    fn as_shown(&self, user: Holder) -> Option<Holder> {
+        let Some(shown) = &self.shown else { return Some(user) };
+        let (pid, tid) = (*shown.get(&(user.process.pid, user.tid))?)?;
+        Some(Holder { process: Process { pid, ..user.process }, tid, ..user })
+    }
+
     fn users_of(&self, inode: u32, users: &mut Vec<Holder>) {
         users.clear();
         if inode != 0 {
-            users.extend(self.walk.holders.of(inode).filter(|user| !self.hidden.contains(&user.process.pid)));
+            users.extend(self.walk.holders.of(inode).filter_map(|user| self.as_shown(user)));
         }
     }
 }

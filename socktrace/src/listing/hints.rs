@@ -3,10 +3,11 @@
 use std::fmt;
 
 use super::error::Error;
+use crate::kernel::owners::Sight;
 use crate::kernel::sock_diag::InetId;
 use crate::query;
 use crate::render::clock::Clock;
-use crate::socket::{Cookie, Opener, Owner, Socket, StateSet, Viewer};
+use crate::socket::{Cookie, Opener, Owner, Socket, StateSet};
 
 /// What is wanted of the TCP and UDP sockets of a namespace.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -49,8 +50,9 @@ pub struct Hints<'a> {
     pub stopped: Option<&'a (dyn Fn() -> bool + Sync)>,
     /// Takes so many more bytes of memory, until the answer is complete; false if there is no more.
     pub memory: Option<&'a (dyn Fn(usize) -> bool + Sync)>,
-    /// Who is to see the answer: whose holders are shown. What the kernel tells is as it tells it to this thread.
-    pub viewer: Viewer,
+    /// What processes are shown, to whoever is to see the answer; all by default. What the kernel tells is as it tells it
+    /// to this thread.
+    pub sight: Option<&'a Sight>,
 }
 
 impl Hints<'_> {
@@ -74,12 +76,13 @@ impl Hints<'_> {
     pub(super) fn opener(&self, socket: &Socket) -> Option<Opener> {
         let opener = self.opener?(socket.cookie);
         let opener = opener.unwrap_or(Opener { owner: Owner::Unknown, opened: None });
-        Some(Opener { owner: self.viewer.owner(opener.owner, socket.uid), ..opener })
+        let shown = |sight: &Sight| sight.owner(opener.owner, socket.uid);
+        Some(Opener { owner: self.sight.map_or(opener.owner, shown), ..opener })
     }
 }
 
 impl fmt::Debug for Hints<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Hints").field("viewer", &self.viewer).finish_non_exhaustive()
+        f.debug_struct("Hints").field("sight", &self.sight).finish_non_exhaustive()
     }
 }

@@ -7,7 +7,7 @@ use std::path::Path;
 use rustc_hash::FxHashMap;
 
 use crate::kernel::netns::{self, Netns};
-use crate::kernel::owners::Search;
+use crate::kernel::owners::{Search, Sight, Unseen};
 use crate::query::Processes;
 use crate::socket::{Family, NetnsId, Socket};
 
@@ -31,6 +31,9 @@ pub(super) fn list(
     out: &mut impl Write,
 ) -> Result<Report, Error> {
     let mut names = Directory::new(places.proc.clone(), &places.port_range());
+    if hints.sight.is_some_and(|sight| !sight.shows_names()) {
+        names.hide_processes();
+    }
     let mut report = Report::default();
     let mut plans = FxHashMap::default();
     let own = netns::current().unwrap_or(0);
@@ -184,12 +187,12 @@ impl Holders {
     ) {
         if self.wanted {
             held.find_users(places, self.threads, self.search);
-            held.hide_from(hints.viewer, &places.proc);
+            if let Some(sight) = hints.sight {
+                held.show_to(sight);
+            }
             report.denied = held.walk.denied;
-            report.hidden = match held.walk.unseen {
-                Some(unseen) => Some(unseen.word().into()),
-                None => hints.viewer.is_limited().then(|| "not_yours".into()),
-            };
+            report.hidden =
+                hints.sight.map(Sight::word).or(held.walk.unseen.map(Unseen::word)).map(Into::into);
         }
         if self.by_process {
             held.keep(|socket, processes| {

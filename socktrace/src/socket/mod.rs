@@ -29,7 +29,7 @@ pub use kinds::KindSet;
 pub use owner::{Attribution, Comm, Held, Holder, Opener, Owner, Process};
 pub use proto::{Family, Proto};
 pub use state::{State, StateSet};
-pub use viewer::Viewer;
+pub use viewer::{Pids, UserRights, Viewer};
 
 /// The kernel's socket cookie (`SO_COOKIE`, ss's `sk:`): unique until reboot, never reused, never 0 for a
 /// socket that has one (net/core/sock_diag.c, `__sock_gen_cookie`).

@@ -57,20 +57,30 @@ impl Actor {
         Self::start(name, become_them, &[])
     }
 
+    /// Starts one by a command that runs another one in other namespaces, like nsenter(1), from the calling thread's.
+    pub(crate) fn by(name: &str, mut command: Command) -> Self {
+        command.arg(std::env::current_exe().unwrap());
+        Self::spawn(name, command)
+    }
+
     fn start(
         name: &str,
         mut enter: impl FnMut() -> nix::Result<()> + Send + Sync + 'static,
         env: &[(&str, &str)],
     ) -> Self {
         let mut command = Command::new(std::env::current_exe().unwrap());
+        command.envs(env.iter().copied());
+        // SAFETY: between fork and exec only system calls are made.
+        unsafe { command.pre_exec(move || enter().map_err(io::Error::from)) };
+        Self::spawn(name, command)
+    }
+
+    fn spawn(name: &str, mut command: Command) -> Self {
         command
             .args(["--ignored", "--exact", "support::actor::act", "--nocapture"])
-            .envs(env.iter().copied())
             .env("ACTOR_NAME", name)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped());
-        // SAFETY: between fork and exec only system calls are made.
-        unsafe { command.pre_exec(move || enter().map_err(io::Error::from)) };
         let mut child = command.spawn().unwrap();
         let (commands, answers) = (child.stdin.take().unwrap(), child.stdout.take().unwrap());
         let mut actor = Self { child, commands, answers: BufReader::new(answers) };
@@ -218,6 +228,8 @@ impl Stage {
             ["udp-send", addr, port] => drop(self.udp.as_ref().unwrap().send_to(b"x", address(addr, port))?),
             ["udp-connect", addr, port] => self.udp.as_ref().unwrap().connect(address(addr, port))?,
             ["udp-close"] => self.udp = None,
+            // In its own pid namespace.
+            ["pid"] => return Ok(std::process::id().to_string()),
             ["unix-listen", path] => self.unix_listener = Some(UnixListener::bind(path)?),
             ["unix-accept"] => {
                 let (stream, _) = self.unix_listener.as_ref().unwrap().accept()?;

@@ -5,7 +5,7 @@ use futures_util::FutureExt as _;
 use std::sync::atomic::Ordering::Relaxed;
 
 const fn user(uid: u32) -> Viewer {
-    Viewer::User { uid, netns: 1 }
+    Viewer::user(uid, 1)
 }
 
 fn budget() -> Budget {

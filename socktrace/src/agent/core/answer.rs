@@ -85,8 +85,8 @@ impl Core {
         let counters = self.source.counters();
         let stats = self.engine.stats();
         Status {
-            sockets: stats.sockets,
-            events_seen: counters.seen(),
+            sockets: Some(stats.sockets),
+            events_seen: Some(counters.seen()),
             events_lost: counters.lost(),
             skipped: counters.missed,
             families: FamilyStatus::all(&counters),
@@ -94,8 +94,8 @@ impl Core {
             audits: stats.audits,
             drift: stats.drift,
             hooks: self.source.hooks(),
-            history_records: self.history.as_ref().map_or(0, |history| history.size().0),
-            history_bytes: self.history.as_ref().map_or(0, |history| history.size().1),
+            history_records: Some(self.history.as_ref().map_or(0, |history| history.size().0)),
+            history_bytes: Some(self.history.as_ref().map_or(0, |history| history.size().1)),
             seccomp: self.confined,
             uptime_s: time::boot_now().saturating_sub(self.started) / 1_000_000_000,
             rss_bytes: rss_bytes(),

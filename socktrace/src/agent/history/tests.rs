@@ -208,14 +208,14 @@ fn others_processes_are_hidden_and_cannot_be_asked_for() {
         let (_, told) = answers(&recorder.log(), &question(filter, viewer));
         told.iter().map(|line| (line["pid"].as_u64(), line["comm"].is_string())).collect::<Vec<_>>()
     };
-    let user = |uid| Viewer::User { uid, netns: 1 };
+    let user = |uid| Viewer::user(uid, 1);
     let (theirs, roots, hidden) = ((Some(1100), true), (Some(100), true), (None, false));
     assert_eq!(pids(Viewer::Own, ""), [theirs, roots]);
     assert_eq!(pids(user(1000), ""), [theirs, hidden]);
     assert_eq!(pids(user(1000), "comm = server"), [theirs]);
     assert_eq!(pids(user(1000), "pid = 100"), []);
     assert_eq!(pids(user(1001), ""), [hidden, hidden]);
-    assert_eq!(pids(Viewer::User { uid: 1000, netns: 2 }, ""), [], "they are elsewhere");
+    assert_eq!(pids(Viewer::user(1000, 2), ""), [], "they are elsewhere");
 }
 
 #[test]

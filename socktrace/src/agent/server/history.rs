@@ -11,6 +11,7 @@ use crate::agent::history::answer::{self, Survey};
 use crate::agent::history::log::Log;
 use crate::agent::history::question::{Asking, Question, ahead};
 use crate::agent::request::Asker;
+use crate::agent::rights;
 use crate::agent::selection::{Format, NDJSON, TEXT};
 use crate::agent::stop::Stop;
 use crate::agent::time;
@@ -68,6 +69,9 @@ struct Found {
 fn find(asker: &Asker, asking: Asking, viewer: Viewer, stop: &Stop) -> Result<Found, Refusal> {
     // A filter may hold names whose look-up takes time.
     let question = asking.meaning(viewer).map_err(Refusal::bad)?;
+    if let Some(why) = rights::refused_events(viewer, &question.interest) {
+        return Err(Refusal::forbidden(why));
+    }
     let none = || Refusal(StatusCode::NOT_FOUND, "no history is kept here".to_owned());
     let log = asker.history()?.ok_or_else(none)?;
     let survey = answer::survey(&log, &question, stop).map_err(|_| Refusal::too_long())?;

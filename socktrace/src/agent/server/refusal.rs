@@ -23,6 +23,11 @@ impl Refusal {
         Self(StatusCode::BAD_REQUEST, error.to_string())
     }
 
+    /// Not for them.
+    pub(super) fn forbidden(why: &str) -> Self {
+        Self(StatusCode::FORBIDDEN, why.to_owned())
+    }
+
     /// There is no thread for it.
     pub(super) fn no_thread(error: &io::Error) -> Self {
         let said = format!("the agent cannot have one more thread: {}", reason(error));

@@ -8,6 +8,7 @@ use super::{Client, work};
 use crate::agent::client;
 use crate::agent::interest::{SelectionError, Told, interest, judge};
 use crate::agent::request::Asker;
+use crate::agent::rights;
 use crate::agent::selection::{Format, NDJSON, Selection, TEXT};
 use crate::agent::stop::Stop;
 use crate::engine::Interest;
@@ -41,9 +42,8 @@ pub(super) const LIMITED: HeaderName = HeaderName::from_static(client::LIMITED);
 
 /// The header that says what is not shown to them, if something is.
 pub(super) fn limits(viewer: Viewer) -> HeaderMap {
-    let said = "other users' processes and other network namespaces are not shown";
-    let header = (LIMITED, HeaderValue::from_static(said));
-    viewer.is_limited().then_some(header).into_iter().collect()
+    let said = rights::limits(viewer).map(HeaderValue::from_static);
+    said.map(|said| (LIMITED, said)).into_iter().collect()
 }
 
 /// The header that says what of a question matches nothing although the rest can, if something does.
@@ -72,6 +72,9 @@ async fn events(
         Ok::<_, SelectionError>((interest, warnings))
     };
     let (interest, warnings) = work::begin(&client, meaning).await?.result().await?.map_err(Refusal::bad)?;
+    if let Some(why) = rights::refused_events(viewer, &interest) {
+        return Err(Refusal::forbidden(why));
+    }
     let stream = asker.events(Interest { viewer, ..interest }, format, count).await?;
     let pieces = futures_util::stream::unfold(stream, |mut stream| async {
         stream.next().await.map(|piece| (Ok::<_, Infallible>(piece), stream))
@@ -84,11 +87,15 @@ async fn events(
     Ok((limits(viewer), self::warnings(&warnings), head, Body::from_stream(pieces)).into_response())
 }
 
-async fn status(State(asker): State<Asker>) -> Result<Response, Refusal> {
-    let status = asker.status().await?;
+async fn status(
+    State(asker): State<Asker>,
+    Extension(client): Extension<Client>,
+) -> Result<Response, Refusal> {
+    let viewer = client.viewer;
+    let status = asker.status().await?.as_seen_by(viewer);
     let mut json = serde_json::to_vec(&status).map_err(Refusal::failed)?;
     json.push(b'\n');
-    Ok(([(CONTENT_TYPE, "application/json")], json).into_response())
+    Ok((limits(viewer), [(CONTENT_TYPE, "application/json")], json).into_response())
 }
 
 pub(super) fn accept(headers: &HeaderMap) -> &str {

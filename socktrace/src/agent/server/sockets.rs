@@ -10,16 +10,18 @@ use super::work::{Job, Pieces, begin, pieces};
 use crate::agent::parameters::{BadParameter, parameters};
 use crate::agent::question::REPORT;
 use crate::agent::request::Asker;
+use crate::agent::rights;
 use crate::agent::selection::{NDJSON, TEXT, prefers_text};
 use crate::agent::stop::Stop;
 use crate::agent::time;
 use crate::kernel::capabilities::{self, CapabilityError};
 use crate::kernel::netns::{self, NetnsError};
+use crate::kernel::owners::Sight;
 use crate::listing::options::{Action, Format, NetnsChoice, Options};
 use crate::listing::words::{self, Asked, Question};
 use crate::listing::{self, Hints, Places, Report};
 use crate::render::ss::Screen;
-use crate::socket::{NetnsId, Viewer};
+use crate::socket::NetnsId;
 use axum::body::Body;
 use axum::extract::{Extension, RawQuery, State};
 use axum::http::header::{CONTENT_TYPE, TRAILER};
@@ -68,7 +70,10 @@ pub(super) async fn sockets(
 ) -> Result<Response, Refusal> {
     let asking = Asking::from_query(&query.unwrap_or_default()).map_err(Refusal::bad)?;
     let options = asking.options(prefers_text(accept(&headers)))?;
-    let place = asking.place(client.viewer, &options.netns)?;
+    let place = rights::place(client.viewer, asking.netns, &options.netns).map_err(Refusal::forbidden)?;
+    if let Some(why) = rights::refused(client.viewer, &options) {
+        return Err(Refusal::forbidden(why));
+    }
     let kind = match options.format {
         Format::Text { .. } => TEXT,
         Format::Json => NDJSON,
@@ -148,23 +153,6 @@ impl Asking {
         Ok(asking)
     }
 
-    /// In which network namespace, none for the agent's own; if the viewer may look there.
-    fn place(&self, viewer: Viewer, choice: &NetnsChoice) -> Result<Option<NetnsId>, Refusal> {
-        let place = match (viewer, self.netns) {
-            (Viewer::User { netns, .. }, None) => Some(netns),
-            (Viewer::User { .. } | Viewer::Own, said) => said,
-        };
-        let elsewhere = match choice {
-            NetnsChoice::Own => !place.is_none_or(|netns| viewer.sees(netns)),
-            NetnsChoice::One(_) | NetnsChoice::All => viewer.is_limited(),
-        };
-        if elsewhere {
-            let refused = "only root and the agent's group may look into other network namespaces";
-            return Err(Refusal(StatusCode::FORBIDDEN, refused.to_owned()));
-        }
-        Ok(place)
-    }
-
     /// What the words mean, as far as an agent may do it for others.
     fn options(&self, text: bool) -> Result<Options, Refusal> {
         let question = match words::parse(&self.words, self.screen).map_err(Refusal::bad)? {
@@ -222,15 +210,16 @@ impl Listing {
         let candidates = |wanted| asker.candidates(wanted, netns);
         let stopped = || stop.is_asked() || lacks_room.load(Ordering::Relaxed);
         let clock = time::clock(0);
+        let places = Places::default();
+        let sight = viewer.is_limited().then(|| Sight::new(*viewer, places.proc.clone()));
         let hints = Hints {
             candidates: Some(&candidates),
             opener: Some(&opener),
             clock: Some(&clock),
             stopped: Some(&stopped),
             memory: Some(&memory),
-            viewer: *viewer,
+            sight: sight.as_ref(),
         };
-        let places = Places::default();
         let mut run = || {
             if netns == own {
                 return Ok(listing::run_with(options, &places, &hints, out)?);
@@ -239,7 +228,7 @@ impl Listing {
             let listed = listed.find(|listed| listed.id == netns).ok_or(ListingError::NoNamespace(netns))?;
             Ok(listed.run(|| listing::run_with(options, &places, &hints, out))??)
         };
-        let answered = if viewer.is_limited() { capabilities::without_net_admin(run)? } else { run() };
+        let answered = if viewer.is_net_admin() { run() } else { capabilities::without_net_admin(run)? };
         match answered {
             Err(ListingError::Listing(listing::Error::Stopped)) if lacks_room.into_inner() => {
                 Err(listing::Error::TooMuch.into())

@@ -11,6 +11,8 @@ use crate::agent::request::Asker;
 use crate::agent::selection::NDJSON;
 use crate::agent::stop::Stop;
 use crate::agent::time;
+use crate::kernel::owners::Sight;
+use crate::listing::Places;
 use crate::render::event_json;
 use crate::socket::Viewer;
 use axum::extract::{Extension, State};
@@ -35,10 +37,13 @@ pub(super) async fn table(
 /// Writes every socket that a listing would show.
 fn write(asker: &Asker, viewer: Viewer, out: &mut Pieces) -> io::Result<()> {
     let clock = time::clock(0);
+    let sight = Sight::new(viewer, Places::default().proc);
     let mut lines = Vec::new();
     for part in asker.cookies(viewer).map_err(io::Error::other)?.chunks(PART) {
         for mut subject in asker.subjects(part.to_vec()).map_err(io::Error::other)? {
+            let owner = sight.owner(subject.owner, subject.uid);
             viewer.redact(&mut subject);
+            subject.owner = owner;
             event_json::encode_socket(&subject, &clock, &mut lines);
         }
         out.write_all(&lines)?;

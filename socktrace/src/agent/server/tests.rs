@@ -12,7 +12,6 @@ use crate::listing::Named;
 use crate::listing::Report;
 use crate::socket::{Endpoint, Family, Owner, Proto, State, Subject};
 use bytes::Bytes;
-use nix::unistd::geteuid;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -56,16 +55,16 @@ fn cookie(line: &str) -> u64 {
 
 fn a_status() -> Status {
     Status {
-        sockets: 7,
-        events_seen: 0,
+        sockets: Some(7),
+        events_seen: Some(0),
         events_lost: 0,
         skipped: 0,
         families: std::collections::BTreeMap::new(),
         resyncs: 0,
         audits: 0,
         drift: 0,
-        history_records: 0,
-        history_bytes: 0,
+        history_records: Some(0),
+        history_bytes: Some(0),
         hooks: Vec::new(),
         seccomp: true,
         uptime_s: 0,
@@ -108,7 +107,7 @@ fn start_with(limits: Limits) -> Running {
     });
     let (ending, ended) = watch::channel(false);
     let budget = Budget::new(limits);
-    let server = Server { asker, rights: Rights { uid: geteuid().as_raw(), gid: 0 }, budget };
+    let server = Server { asker, rights: Rights::of_this_process(0), budget };
     let served = tokio::spawn(server.serve(listener, ended));
     Running { path, ending, served, feeds, _directory: directory }
 }

@@ -5,6 +5,7 @@ mod holders;
 mod in_flight;
 mod iterator;
 mod procfs;
+mod sight;
 mod unseen;
 
 pub use find::Search;
@@ -12,4 +13,5 @@ pub use holders::{Holders, TaskIndex};
 pub use in_flight::any_in_flight;
 pub use iterator::Pass;
 pub use procfs::{OwnersError, Walk, walk};
+pub use sight::{Look, Sight};
 pub use unseen::{Unseen, unseen};

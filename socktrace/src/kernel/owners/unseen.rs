@@ -53,6 +53,11 @@ pub fn unseen(proc: &Path) -> Option<Unseen> {
     (!is_initial("pid", INITIAL_PID_NAMESPACE)).then_some(Unseen::PidNamespace)
 }
 
+/// Whether that procfs is mounted so that others' processes are hidden, whatever we may do ourselves.
+pub(super) fn hides_processes(proc: &Path) -> bool {
+    hides(&fs::read("/proc/self/mountinfo").unwrap_or_default(), proc)
+}
+
 /// Whether our pid namespace is the initial one: there the kernel's numbers of processes are those of /proc.
 pub(super) fn in_initial_pid_namespace() -> bool {
     is_initial("pid", INITIAL_PID_NAMESPACE)

@@ -30,6 +30,8 @@ pub struct Directory {
     netlink: OnceCell<Vec<(u8, Box<[u8]>)>>,
     cgroups: OnceCell<Arc<Cgroups>>,
     known: FxHashMap<Named, Option<Box<[u8]>>>,
+    /// Names of processes are not shown.
+    hides_processes: bool,
     /// Of BPF maps by their ids.
     layouts: FxHashMap<u32, Option<Layout>>,
 }
@@ -46,8 +48,14 @@ impl Directory {
             netlink: OnceCell::new(),
             cgroups: OnceCell::new(),
             known: FxHashMap::default(),
+            hides_processes: false,
             layouts: FxHashMap::default(),
         }
+    }
+
+    /// From now on no process has a name.
+    pub(super) const fn hide_processes(&mut self) {
+        self.hides_processes = true;
     }
 
     /// The ports that the kernel gives to whom asks for any, both ends included.

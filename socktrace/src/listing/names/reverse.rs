@@ -56,6 +56,7 @@ impl Directory {
                 let names = self.netlink.get_or_init(files::netlink_protocols);
                 names.iter().find(|(known, _)| *known == number).map(|(_, name)| name.clone())
             }
+            Named::Process(_) if self.hides_processes => None,
             Named::Process(pid) => comm(&self.proc.join(pid.to_string())),
             Named::User(uid) => {
                 let user = nix::unistd::User::from_uid(uid.into()).ok().flatten()?;
