@@ -8,10 +8,10 @@ mod start;
 pub use start::StartError;
 
 use super::dump::{self, Hand, Part, Unwanted};
-use super::feeds::Feeds;
 use super::history::{self, Recorder};
 use super::lingering::Lingering;
 use super::request::Inbox;
+use super::sink::Sinks;
 use super::source::Source;
 use super::time;
 use super::unix::{Identities, Order};
@@ -28,7 +28,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 /// Changes taken from the ring before anything else gets its turn.
 const BATCH: usize = 4096;
-/// How often the counters are read, and readers told of their gaps; while nothing happens, less often.
+/// How often the counters are read; while nothing happens, less often.
 const TICK: Duration = Duration::from_millis(100);
 const IDLE_TICK: Duration = Duration::from_millis(500);
 /// Parts of a dump that may wait: some hundred sockets each.
@@ -42,7 +42,7 @@ pub struct Core {
     cgroups: Cgroups,
     lingering: Lingering,
     history: Option<Recorder>,
-    feeds: Feeds,
+    sinks: Sinks,
     clock: Clock,
     /// Parts of the dump that is running.
     parts: Option<mpsc::Receiver<Part>>,
@@ -87,7 +87,7 @@ impl Core {
             cgroups: Cgroups::new(Path::new("/proc")),
             lingering: Lingering::new(),
             history: None,
-            feeds: Feeds::default(),
+            sinks: Sinks::new(),
             clock: time::clock(0),
             parts: None,
             waiting: Vec::new(),
@@ -126,6 +126,10 @@ impl Core {
                 _ = ending.wait_for(|&ending| ending) => break,
                 Some(request) = requests.next() => self.answer(request),
                 part = next_part(&mut self.parts) => self.part(part),
+                id = self.sinks.left() => {
+                    self.input(time::boot_now(), Input::Unsubscribe(id));
+                    self.source.want(self.engine.wanted());
+                }
                 _ = tick.tick() => {
                     self.tick();
                     if idle {
@@ -253,7 +257,6 @@ impl Core {
             history.count_lost(counters.lost(), now, &self.clock);
             history.tick();
         }
-        self.feeds.tell_gaps(self.engine.table().latest(), &self.clock);
         self.obey();
     }
 
@@ -264,7 +267,7 @@ impl Core {
             match output {
                 Output::Dump(reach) => self.parts = Some(start_dump(reach, self.search.take())),
                 Output::Seek(inodes) => self.parts = Some(on_a_thread(move |hand| dump::seek(&inodes, hand))),
-                Output::Event(event, readers) => self.feeds.tell(&event, &readers, &self.clock),
+                Output::Event(event) => self.sinks.push(event),
                 Output::Ready(sockets) => {
                     memory::give_back();
                     self.ready = Some(sockets);
@@ -276,13 +279,10 @@ impl Core {
         }
         // Kept for its memory.
         self.outputs = outputs;
-        self.feeds.flush();
+        self.sinks.flush(self.engine.table().latest(), &self.clock);
         if let Some(history) = &mut self.history {
             // What a dump found to have ended.
             self.engine.ends().for_each(|ended| history.push(&ended, &self.clock));
-        }
-        for id in self.feeds.leaving() {
-            self.input(time::boot_now(), Input::Unsubscribe(id));
         }
         self.source.want(self.engine.wanted());
     }

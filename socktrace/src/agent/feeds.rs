@@ -1,20 +1,22 @@
-//! Everybody who reads events: each event is written once for each look that somebody wants, and shared.
+//! Renders each event once for each format that a subscriber wants, and shares the text. All subscribers here see the
+//! same: events come as their viewer sees them.
 
+use super::budget::Room;
 use super::selection::Format;
-use super::stream::{BACKLOG, EventStream, Fed, Feed, PIECE, stream};
+use super::stream::{BACKLOG, EventStream, Fed, Feed, LINE, PIECE, stream};
+use crate::engine::SubscriberId;
 use crate::render::clock::Clock;
 use crate::render::{event_json, event_line};
-use crate::socket::{BootNs, Event, EventKind, Viewer};
+use crate::socket::{BootNs, Event, EventKind};
 use bytes::{Bytes, BytesMut};
 use rustc_hash::FxHashMap;
 use std::num::NonZeroU64;
 use std::ops::Range;
 
-/// All of them.
+/// The subscribers.
 #[derive(Debug, Default)]
 pub(super) struct Feeds {
-    readers: FxHashMap<u64, Reader>,
-    newest: u64,
+    readers: FxHashMap<SubscriberId, Reader>,
     /// Never shrinks: readers name theirs by its place.
     looks: Vec<Look>,
     marked: Marked,
@@ -24,9 +26,9 @@ pub(super) struct Feeds {
 #[derive(Debug, Default)]
 struct Marked {
     /// They have something to flush.
-    pending: Vec<u64>,
+    pending: Vec<SubscriberId>,
     /// They want no more.
-    done: Vec<u64>,
+    done: Vec<SubscriberId>,
 }
 
 /// One reader.
@@ -43,7 +45,6 @@ struct Reader {
 #[derive(Debug)]
 struct Look {
     format: Format,
-    viewer: Viewer,
     /// How many have it.
     readers: usize,
     /// The lines since the last flush.
@@ -55,41 +56,39 @@ struct Look {
 }
 
 impl Feeds {
-    /// A new reader: its number, and the stream it is to have.
+    /// A new subscriber; the stream it is to have.
     pub(super) fn add(
         &mut self,
+        id: SubscriberId,
         format: Format,
-        viewer: Viewer,
         count: Option<NonZeroU64>,
-    ) -> (u64, EventStream) {
-        let (mut feed, stream) = stream(BACKLOG);
+        room: Room,
+    ) -> EventStream {
+        let (mut feed, stream) = stream(BACKLOG, room);
         if let Format::Lines { style, .. } = format {
             let mut names = Vec::new();
             event_line::header(style, &mut names);
             feed.tell(names.into());
             feed.flush(&Bytes::new());
         }
-        let look = self.look(format, viewer);
-        self.newest += 1;
+        let look = self.look(format);
         let left = count.map(NonZeroU64::get);
-        self.readers.insert(self.newest, Reader { feed, look, left, is_done: false });
-        (self.newest, stream)
+        self.readers.insert(id, Reader { feed, look, left, is_done: false });
+        stream
     }
 
-    /// The look of a new reader: one that others have, or one that nobody has any more.
-    fn look(&mut self, format: Format, viewer: Viewer) -> usize {
-        let same = |look: &Look| look.format == format && look.viewer == viewer;
-        let place = self.looks.iter().position(same);
+    /// The look of a new subscriber: one that others have, or one that nobody has any more.
+    fn look(&mut self, format: Format) -> usize {
+        let place = self.looks.iter().position(|look| look.format == format);
         let place = place.or_else(|| self.looks.iter().position(|look| look.readers == 0));
         let place = place.unwrap_or(self.looks.len());
         match self.looks.get_mut(place) {
             Some(look) => {
-                (look.format, look.viewer) = (format, viewer);
+                look.format = format;
                 look.readers += 1;
             }
             None => self.looks.push(Look {
                 format,
-                viewer,
                 readers: 1,
                 text: BytesMut::new(),
                 place: None,
@@ -100,17 +99,17 @@ impl Feeds {
     }
 
     /// Tells these readers an event; they get it with the next [`flush`](Self::flush).
-    pub(super) fn tell(&mut self, event: &Event, readers: &[u64], clock: &Clock) {
+    pub(super) fn tell(&mut self, event: &Event, readers: &[SubscriberId], clock: &Clock) {
         let counts = !matches!(event.kind, EventKind::Lost { .. } | EventKind::Resync { .. });
         for id in readers {
             let Some(reader) = self.readers.get_mut(id).filter(|reader| !reader.is_done) else { continue };
             let Some(look) = self.looks.get_mut(reader.look) else { continue };
             let was_pending = reader.feed.is_pending();
-            let fed = if reader.feed.has_room() {
+            let fed = if reader.feed.has_room(LINE) {
                 let place = look.write(event, clock);
                 reader.feed.offer(place, |lost| gap(lost, event.at, look.format, clock))
             } else {
-                reader.feed.lose()
+                reader.feed.lose(1)
             };
             if let Some(left) = reader.left.as_mut().filter(|_| counts && fed == Fed::Sent) {
                 *left -= 1;
@@ -124,6 +123,13 @@ impl Feeds {
         }
         if is_full {
             self.flush();
+        }
+    }
+
+    /// Counts events as lost for everybody: there was no time to look at them.
+    pub(super) fn lose(&mut self, events: u64) {
+        for reader in self.readers.values_mut() {
+            reader.feed.lose(events);
         }
     }
 
@@ -154,7 +160,7 @@ impl Feeds {
     }
 
     /// Lets go of the readers that want no more, once they have what they were told; their numbers.
-    pub(super) fn leaving(&mut self) -> Vec<u64> {
+    pub(super) fn leaving(&mut self) -> Vec<SubscriberId> {
         let done = std::mem::take(&mut self.marked.done);
         for id in &done {
             let look = self.readers.remove(id).and_then(|reader| self.looks.get_mut(reader.look));
@@ -168,7 +174,7 @@ impl Feeds {
 
 impl Marked {
     /// Something was told to a reader, or would have been: that came of it.
-    fn after(&mut self, id: u64, reader: &mut Reader, was_pending: bool, fed: Fed) {
+    fn after(&mut self, id: SubscriberId, reader: &mut Reader, was_pending: bool, fed: Fed) {
         if reader.feed.is_pending() && !was_pending {
             self.pending.push(id);
         }
@@ -186,14 +192,7 @@ impl Look {
             return place.clone();
         }
         self.line.clear();
-        if self.viewer.is_limited() {
-            // Who may not see it did not ask for it.
-            if let Some(seen) = self.viewer.see(event) {
-                write(&seen, self.format, clock, &mut self.line);
-            }
-        } else {
-            write(event, self.format, clock, &mut self.line);
-        }
+        write(event, self.format, clock, &mut self.line);
         let start = self.text.len();
         // As much at once as will be handed over at once, where there is much.
         if start > 0 && self.text.capacity() - start < self.line.len() {
@@ -233,17 +232,24 @@ const fn local(clock: &Clock, local_offset_s: i32) -> Clock {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::agent::budget::{Budget, Limits};
+    use crate::render::event_line::{Columns, Layout, Style};
+    use crate::socket::Viewer;
 
     fn event(at: BootNs) -> Event {
         Event { at, kind: EventKind::Lost { records: 1 }, subject: None }
     }
 
+    fn room() -> Room {
+        Budget::new(Limits::for_descriptors(64)).account(Viewer::Own).room()
+    }
+
     #[test]
     fn what_nobody_has_room_for_takes_no_memory() {
         let mut feeds = Feeds::default();
-        let (slow, _stream) = feeds.add(Format::Json, Viewer::Own, None);
-        let (left, stream) = feeds.add(Format::Json, Viewer::Own, None);
-        drop(stream);
+        let (slow, left) = (1, 2);
+        let _stream = feeds.add(slow, Format::Json, None, room());
+        drop(feeds.add(left, Format::Json, None, room()));
         let mut held = 0;
         for at in 0..3 * BACKLOG as u64 {
             feeds.tell(&event(at), &[slow, left], &Clock::default());
@@ -261,14 +267,14 @@ mod tests {
     #[test]
     fn a_look_that_nobody_has_any_more_is_used_again() {
         let mut feeds = Feeds::default();
-        for turn in 0..10 {
-            let viewer = Viewer::user(turn, 1);
-            let (json, _json) = feeds.add(Format::Json, Viewer::Own, None);
-            let (limited, stream) = feeds.add(Format::Json, viewer, None);
-            drop(stream);
-            feeds.tell(&event(1), &[json, limited], &Clock::default());
+        let _json = feeds.add(0, Format::Json, None, room());
+        for id in 1..10 {
+            let style = Style { layout: Layout::Narrow, colour: false, columns: Columns::default() };
+            let format = Format::Lines { style, utc_offset_s: id as i32 };
+            drop(feeds.add(id, format, None, room()));
+            feeds.tell(&event(1), &[0, id], &Clock::default());
             feeds.flush();
-            assert_eq!(feeds.leaving(), [limited]);
+            assert_eq!(feeds.leaving(), [id]);
             assert_eq!(feeds.looks.len(), 2);
         }
     }

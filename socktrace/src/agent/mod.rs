@@ -23,6 +23,7 @@ pub mod run;
 pub mod selection;
 pub mod server;
 pub mod shutdown;
+pub mod sink;
 pub mod socket_file;
 mod source;
 pub mod status;

@@ -2,13 +2,13 @@
 
 use super::history::log::Log;
 use super::openers::{Indexed, Openers};
-use super::selection::Format;
+use super::sink::{StreamReply, Subscription};
 use super::status::Status;
 use super::stream::EventStream;
-use crate::engine::Interest;
 use crate::listing::{Named, Wanted};
+use crate::render::errno::reason;
 use crate::socket::{Cookie, NetnsId, Opener, Subject, Viewer};
-use std::num::NonZeroU64;
+use std::io;
 use tokio::sync::{mpsc, oneshot};
 
 /// A question, and where the answer goes. Whoever asked may be gone by then.
@@ -16,14 +16,10 @@ use tokio::sync::{mpsc, oneshot};
 pub enum Request {
     /// The live stream from now on.
     Events {
-        /// Which events.
-        interest: Box<Interest>,
-        /// How they are written.
-        format: Format,
-        /// End after so many events; `lost` and `resync` are not counted.
-        count: Option<NonZeroU64>,
+        /// What is wanted.
+        subscription: Box<Subscription>,
         /// Where the stream goes.
-        reply: oneshot::Sender<EventStream>,
+        reply: StreamReply,
     },
     /// Which sockets are in the table that a listing would show.
     Cookies {
@@ -100,6 +96,17 @@ pub struct Ending;
 /// Requests that may wait for the task; more wait to be handed over.
 const WAITING: usize = 64;
 
+/// Why there is no stream of events.
+#[derive(Debug, thiserror::Error)]
+pub enum NoStream {
+    /// There is no task.
+    #[error(transparent)]
+    Ending(#[from] Ending),
+    /// There is no thread that could evaluate filters.
+    #[error("the agent cannot have one more thread: {}", reason(.0))]
+    Thread(#[from] io::Error),
+}
+
 /// Both ends of the way to the task.
 #[must_use]
 pub fn channel() -> (Asker, Inbox) {
@@ -130,14 +137,10 @@ impl Asker {
     /// The live stream from now on.
     ///
     /// # Errors
-    /// The task has ended.
-    pub async fn events(
-        &self,
-        interest: Interest,
-        format: Format,
-        count: Option<NonZeroU64>,
-    ) -> Result<EventStream, Ending> {
-        self.ask(|reply| Request::Events { interest: Box::new(interest), format, count, reply }).await
+    /// The task has ended, or there is no thread for the stream.
+    pub async fn events(&self, subscription: Subscription) -> Result<EventStream, NoStream> {
+        let subscription = Box::new(subscription);
+        Ok(self.ask(|reply| Request::Events { subscription, reply }).await??)
     }
 
     /// Which sockets are in the table that a listing would show, asked from a thread that may block.

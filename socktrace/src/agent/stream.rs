@@ -1,19 +1,28 @@
-//! The way from the one task that makes events to one reader of them, with a bounded backlog between.
+//! The way of events to one subscriber, with a bounded backlog between.
 //!
-//! The sending end never waits. What does not fit is counted, and the reader is told the number where the gap
-//! is, as soon as there is room again. Lines go over in pieces: those of one turn of the sender together.
+//! The sending end never waits. What does not fit is counted, and the subscriber is told the number where the gap
+//! is, as soon as there is room again. Lines go over in pieces: those of one turn of the sender together. Their bytes
+//! count as the subscriber's until it has read them.
 
+use super::budget::Room;
 use bytes::{Bytes, BytesMut};
 use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use tokio::sync::mpsc;
 
-/// How many lines may wait for a reader: half a second of the most that two CPUs can do, some 40 MB if it takes
-/// none of them. Where many come at once they are shared, so that a second slow reader of the same costs little more.
+/// How many lines may wait for a subscriber: half a second of the most that two CPUs can do. Where many come at once
+/// they are shared, so that a second slow subscriber of the same costs little more.
 pub const BACKLOG: usize = 65_536;
-/// How much a reader is handed at once, bytes; a little more where the last line says so.
+/// How much a subscriber is handed at once, bytes; a little more where the last line says so.
 pub const PIECE: usize = 64 * 1024;
+
+/// Bytes of room that are taken at once.
+const QUANTUM: usize = 16 * 1024;
+/// As long as most lines are, bytes.
+pub const LINE: usize = 512;
+/// What a piece takes beyond its text, bytes.
+const OVERHEAD: usize = 192;
 
 /// The sending end.
 #[derive(Debug)]
@@ -22,10 +31,14 @@ pub struct Feed {
     /// Lines that have been sent and not been taken.
     waiting: Arc<AtomicUsize>,
     backlog: usize,
+    room: Arc<Room>,
+    /// Bytes of room that are taken and not used yet.
+    reserved: usize,
     /// What the next piece is made of.
     parts: Vec<Part>,
-    /// Lines in `parts`.
+    /// Lines in `parts`, and their bytes.
     lines: usize,
+    bytes: usize,
     lost: u64,
 }
 
@@ -45,6 +58,7 @@ pub enum Fed {
 pub struct EventStream {
     pieces: mpsc::UnboundedReceiver<Piece>,
     waiting: Arc<AtomicUsize>,
+    room: Arc<Room>,
 }
 
 /// Some lines.
@@ -52,13 +66,15 @@ pub struct EventStream {
 struct Piece {
     text: Bytes,
     lines: usize,
+    /// Bytes of room that it takes.
+    taken: usize,
 }
 
 #[derive(Debug)]
 enum Part {
-    /// Of the text that all readers of one look share.
+    /// Of the text that all subscribers of one look share.
     Shared(Range<usize>),
-    /// For this reader alone.
+    /// For this subscriber alone.
     Own(Bytes),
 }
 
@@ -71,14 +87,16 @@ impl Part {
     }
 }
 
-/// Both ends, with room for `backlog` lines.
+/// Both ends, with room for `backlog` lines, and for as many bytes as there is room.
 #[must_use]
-pub fn stream(backlog: usize) -> (Feed, EventStream) {
-    let (sender, receiver) = mpsc::unbounded_channel();
+pub fn stream(backlog: usize, room: Room) -> (Feed, EventStream) {
+    let (pieces, receiver) = mpsc::unbounded_channel();
     let waiting = Arc::new(AtomicUsize::new(0));
+    let room = Arc::new(room);
+    let stream = EventStream { pieces: receiver, waiting: waiting.clone(), room: room.clone() };
     let feed =
-        Feed { pieces: sender, waiting: waiting.clone(), backlog, parts: Vec::new(), lines: 0, lost: 0 };
-    (feed, EventStream { pieces: receiver, waiting })
+        Feed { pieces, waiting, backlog, room, reserved: 0, parts: Vec::new(), lines: 0, bytes: 0, lost: 0 };
+    (feed, stream)
 }
 
 impl Feed {
@@ -86,8 +104,9 @@ impl Feed {
     /// for the line that says how many.
     pub fn offer(&mut self, place: Range<usize>, gap: impl FnOnce(u64) -> Bytes) -> Fed {
         match self.tell_gap(gap) {
-            Fed::Sent if self.has_room() => {
+            Fed::Sent if self.has_room(place.len()) => {
                 self.lines += 1;
+                self.bytes += place.len();
                 match self.parts.last_mut() {
                     Some(Part::Shared(before)) if before.end == place.start => before.end = place.end,
                     Some(Part::Shared(_) | Part::Own(_)) | None => self.parts.push(Part::Shared(place)),
@@ -95,16 +114,16 @@ impl Feed {
                 Fed::Sent
             }
             Fed::Gone => Fed::Gone,
-            Fed::Sent | Fed::Lost => self.lose(),
+            Fed::Sent | Fed::Lost => self.lose(1),
         }
     }
 
-    /// Counts a line that there is no room for.
-    pub fn lose(&mut self) -> Fed {
+    /// Counts lines that there is no room, or was no time, for.
+    pub fn lose(&mut self, lines: u64) -> Fed {
         if self.pieces.is_closed() {
             return Fed::Gone;
         }
-        self.lost += 1;
+        self.lost += lines;
         Fed::Lost
     }
 
@@ -114,7 +133,7 @@ impl Feed {
             return Fed::Gone;
         }
         if self.lost > 0 {
-            if !self.has_room() {
+            if !self.has_room(LINE) {
                 return Fed::Lost;
             }
             let line = gap(std::mem::take(&mut self.lost));
@@ -123,9 +142,10 @@ impl Feed {
         Fed::Sent
     }
 
-    /// Puts a line for this reader alone into the next piece, whether there is room or not.
+    /// Puts a line for this subscriber alone into the next piece, whether there is room or not.
     pub fn tell(&mut self, line: Bytes) {
         self.lines += 1;
+        self.bytes += line.len();
         self.parts.push(Part::Own(line));
     }
 
@@ -143,189 +163,83 @@ impl Feed {
             // Who keeps a part of a block keeps the block: that must be worth it.
             [Part::Shared(place)] if place.len() >= PIECE / 2 => text.slice(place.clone()),
             parts => {
-                let len = parts.iter().map(|part| part.bytes(text).len()).sum();
-                let mut piece = BytesMut::with_capacity(len);
+                let mut piece = BytesMut::with_capacity(self.bytes);
                 parts.iter().for_each(|part| piece.extend_from_slice(part.bytes(text)));
                 piece.freeze()
             }
         };
         self.parts.clear();
         let lines = std::mem::take(&mut self.lines);
-        // Counted before the reader can take them.
+        let taken = std::mem::take(&mut self.bytes) + OVERHEAD;
+        // What is more than was reserved: a line that had to be told.
+        self.room.force(taken.saturating_sub(self.reserved));
+        self.reserved = self.reserved.saturating_sub(taken);
+        // Counted before the subscriber can take them.
         self.waiting.fetch_add(lines, Ordering::Relaxed);
         // Where it fails, the next offer says so.
-        let _ = self.pieces.send(Piece { text: piece, lines });
+        let _ = self.pieces.send(Piece { text: piece, lines, taken });
     }
 
-    /// Whether an [`offer`](Self::offer) is worth making.
-    #[must_use]
-    pub fn has_room(&self) -> bool {
-        self.waiting.load(Ordering::Relaxed) + self.lines < self.backlog
+    /// Whether a line of so many bytes can be offered now: takes room for it.
+    pub fn has_room(&mut self, bytes: usize) -> bool {
+        if self.waiting.load(Ordering::Relaxed) + self.lines >= self.backlog {
+            return false;
+        }
+        let needed = self.bytes + bytes + OVERHEAD;
+        let more = needed.saturating_sub(self.reserved);
+        if more == 0 {
+            return true;
+        }
+        // Where there is no room for a quantum there may be for the line.
+        let taken = [more.max(QUANTUM), more].into_iter().find(|&bytes| self.room.take(bytes));
+        self.reserved += taken.unwrap_or(0);
+        taken.is_some()
     }
 }
 
 impl EventStream {
     /// The lines that wait, together; nothing at the end of the stream. May be dropped in mid-wait without
-    /// losing a line.
+    /// losing a line. They count as waiting until they are dropped.
     pub async fn next(&mut self) -> Option<Bytes> {
         let first = self.pieces.recv().await?;
-        let first = self.take(first);
-        if first.len() >= PIECE {
-            return Some(first);
-        }
-        let Ok(second) = self.pieces.try_recv() else { return Some(first) };
-        let mut together = BytesMut::with_capacity(PIECE);
-        together.extend_from_slice(&first);
-        together.extend_from_slice(&self.take(second));
-        while together.len() < PIECE
-            && let Ok(more) = self.pieces.try_recv()
+        self.waiting.fetch_sub(first.lines, Ordering::Relaxed);
+        let mut taken = Taken { text: first.text, room: self.room.clone(), taken: first.taken };
+        if taken.text.len() < PIECE
+            && let Ok(second) = self.pieces.try_recv()
         {
-            together.extend_from_slice(&self.take(more));
+            let mut together = BytesMut::with_capacity(PIECE);
+            together.extend_from_slice(&taken.text);
+            let mut next = Some(second);
+            while let Some(piece) = next {
+                self.waiting.fetch_sub(piece.lines, Ordering::Relaxed);
+                together.extend_from_slice(&piece.text);
+                taken.taken += piece.taken;
+                next = if together.len() < PIECE { self.pieces.try_recv().ok() } else { None };
+            }
+            taken.text = together.freeze();
         }
-        Some(together.freeze())
+        Some(Bytes::from_owner(taken))
     }
+}
 
-    fn take(&self, piece: Piece) -> Bytes {
-        self.waiting.fetch_sub(piece.lines, Ordering::Relaxed);
-        piece.text
+/// Lines on their way to the client: dropped when they have been written.
+struct Taken {
+    text: Bytes,
+    room: Arc<Room>,
+    taken: usize,
+}
+
+impl AsRef<[u8]> for Taken {
+    fn as_ref(&self) -> &[u8] {
+        &self.text
+    }
+}
+
+impl Drop for Taken {
+    fn drop(&mut self) {
+        self.room.give(self.taken);
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use proptest::prelude::*;
-
-    fn gap(lost: u64) -> Bytes {
-        format!("lost {lost}\n").into()
-    }
-
-    fn line(n: usize) -> Bytes {
-        format!("{n}\n").into()
-    }
-
-    impl Feed {
-        /// A line that is a piece of its own.
-        pub(crate) fn send(&mut self, line: &Bytes, gap: impl FnOnce(u64) -> Bytes) -> Fed {
-            let fed = self.offer(0..line.len(), gap);
-            self.flush(line);
-            fed
-        }
-    }
-
-    fn taken(stream: &mut EventStream) -> Option<Bytes> {
-        let piece = stream.pieces.try_recv().ok()?;
-        Some(stream.take(piece))
-    }
-
-    /// What a reader gets who reads when the sender has nothing left to send.
-    fn rest(mut stream: EventStream) -> String {
-        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-        let mut text = String::new();
-        while let Some(piece) = runtime.block_on(stream.next()) {
-            text.push_str(std::str::from_utf8(&piece).unwrap());
-        }
-        text
-    }
-
-    #[test]
-    fn in_order() {
-        let (mut feed, stream) = stream(3);
-        for n in 0..3 {
-            assert_eq!(feed.send(&line(n), gap), Fed::Sent);
-        }
-        drop(feed);
-        assert_eq!(rest(stream), "0\n1\n2\n");
-    }
-
-    #[test]
-    fn what_does_not_fit_is_counted_where_it_is_missing() {
-        let (mut feed, mut stream) = stream(2);
-        let fed: Vec<_> = (0..5).map(|n| feed.send(&line(n), gap)).collect();
-        assert_eq!(fed, [Fed::Sent, Fed::Sent, Fed::Lost, Fed::Lost, Fed::Lost]);
-        assert_eq!(feed.tell_gap(gap), Fed::Lost);
-        assert_eq!(taken(&mut stream), Some(line(0)));
-        assert_eq!(feed.tell_gap(gap), Fed::Sent);
-        feed.flush(&Bytes::new());
-        assert_eq!(feed.send(&line(5), gap), Fed::Lost);
-        assert_eq!(taken(&mut stream), Some(line(1)));
-        assert_eq!(feed.tell_gap(gap), Fed::Sent);
-        feed.flush(&Bytes::new());
-        drop(feed);
-        assert_eq!(rest(stream), "lost 3\nlost 1\n");
-    }
-
-    #[test]
-    fn a_reader_that_left_is_noticed() {
-        let (mut feed, stream) = stream(1);
-        assert_eq!(feed.send(&line(0), gap), Fed::Sent);
-        assert_eq!(feed.send(&line(1), gap), Fed::Lost);
-        drop(stream);
-        assert_eq!(feed.tell_gap(gap), Fed::Gone);
-        assert_eq!(feed.send(&line(2), gap), Fed::Gone);
-    }
-
-    #[test]
-    fn many_lines_side_by_side_are_not_copied() {
-        let text = Bytes::from(vec![b'x'; PIECE]);
-        let quarter = |n: usize| n * PIECE / 4..(n + 1) * PIECE / 4;
-        for (places, shared) in [
-            (&[quarter(0), quarter(1)][..], true),
-            (&[quarter(1), quarter(2), quarter(3)], true),
-            // Little of it would keep all of it.
-            (&[quarter(1)], false),
-            (&[quarter(0), quarter(1), quarter(3)], false),
-        ] {
-            let (mut feed, mut stream) = stream(10);
-            for place in places {
-                assert_eq!(feed.offer(place.clone(), gap), Fed::Sent);
-            }
-            feed.flush(&text);
-            let piece = taken(&mut stream).unwrap();
-            assert_eq!(piece.len(), places.iter().map(Range::len).sum::<usize>());
-            assert_eq!(text.as_ptr_range().contains(&piece.as_ptr()), shared, "{places:?}");
-            assert_eq!(taken(&mut stream), None);
-        }
-    }
-
-    proptest! {
-        /// Lines and told losses add up, in every rhythm of reading and of sending.
-        #[test]
-        fn nothing_is_lost_in_silence(
-            reads in proptest::collection::vec((0usize..4, any::<bool>()), 1..60),
-            room in 1usize..6,
-        ) {
-            let (mut feed, mut stream) = stream(room);
-            let mut text = String::new();
-            let mut shared = BytesMut::new();
-            for (n, (reads, flushes)) in reads.iter().enumerate() {
-                let start = shared.len();
-                shared.extend_from_slice(&line(n));
-                feed.offer(start..shared.len(), gap);
-                if *flushes {
-                    feed.flush(&shared.split().freeze());
-                }
-                for _ in 0..*reads {
-                    if let Some(piece) = taken(&mut stream) {
-                        text.push_str(std::str::from_utf8(&piece).unwrap());
-                    }
-                }
-            }
-            feed.flush(&shared.freeze());
-            let untold = feed.lost;
-            drop(feed);
-            text.push_str(&rest(stream));
-            let mut expected = 0;
-            for line in text.lines() {
-                match line.strip_prefix("lost ") {
-                    Some(lost) => expected += lost.parse::<usize>().unwrap(),
-                    None => {
-                        prop_assert_eq!(line, expected.to_string());
-                        expected += 1;
-                    }
-                }
-            }
-            prop_assert_eq!(expected + usize::try_from(untold).unwrap(), reads.len());
-        }
-    }
-}
+mod tests;

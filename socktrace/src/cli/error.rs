@@ -4,7 +4,7 @@ use super::output;
 use crate::agent::client::ClientError;
 use crate::agent::core::StartError;
 use crate::agent::interest::SelectionError;
-use crate::agent::request::Ending;
+use crate::agent::request::{Ending, NoStream};
 use crate::agent::run::AgentError;
 use crate::agent::socket_file::SocketError;
 use crate::kernel::capabilities::CapabilityError;
@@ -182,6 +182,15 @@ impl From<AgentError> for Error {
             AgentError::Start(error) => Self::Start(error),
             AgentError::Privileges(error) => Self::Privileges(error),
             AgentError::Stopped => Self::Ended("the kernel's records cannot be read any more"),
+        }
+    }
+}
+
+impl From<NoStream> for Error {
+    fn from(none: NoStream) -> Self {
+        match none {
+            NoStream::Ending(ending) => ending.into(),
+            NoStream::Thread(error) => Self::Io("start a thread", error),
         }
     }
 }

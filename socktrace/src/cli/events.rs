@@ -4,14 +4,17 @@ use super::args::EventsArgs;
 use super::error::Error;
 use super::source::Source;
 use super::{output, ring_size, runtime, select};
+use crate::agent::budget::{Budget, Limits};
 use crate::agent::client::{self, Answer, ClientError};
 use crate::agent::interest::{Told, columns, interest, judge};
 use crate::agent::local::Local;
 use crate::agent::selection::{Format, Selection};
 use crate::agent::shutdown::Shutdown;
+use crate::agent::sink::Subscription;
 use crate::agent::stream::EventStream;
 use crate::agent::time;
 use crate::listing::absent;
+use crate::socket::Viewer;
 use bytes::Bytes;
 use std::future::pending;
 use std::pin::pin;
@@ -129,7 +132,9 @@ impl Stream {
     async fn local(args: &EventsArgs, selection: &Selection, format: Format) -> Result<Self, Error> {
         let local = Local::start(ring_size(args.ring_size)).await?;
         let interest = interest(selection)?;
-        let events = local.asker().events(interest, format, selection.count).await?;
+        let room = Budget::new(Limits::for_descriptors(u64::MAX)).account(Viewer::Own).room();
+        let subscription = Subscription { interest, format, count: selection.count, room };
+        let events = local.asker().events(subscription).await?;
         Ok(Self::Local { events, _engine: local })
     }
 

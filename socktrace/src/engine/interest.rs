@@ -2,6 +2,7 @@
 
 use std::cell::OnceCell;
 
+use super::Demand;
 use crate::query::{Facts, Filter};
 use crate::socket::{Comm, Event, Family, KindSet, Subject, Viewer};
 
@@ -31,12 +32,8 @@ impl Interest {
     /// Whether it wants the event. Events without a subject (`lost`, `resync`) are wanted by their kind alone.
     #[must_use]
     pub fn wants(&self, event: &Event) -> bool {
-        self.wants_with(event, &FactsOf::new())
-    }
-
-    pub(super) fn wants_with<'a>(&self, event: &'a Event, facts: &FactsOf<'a>) -> bool {
         if !self.viewer.is_limited() {
-            return self.wants_seen(event, facts);
+            return self.wants_seen(event, &FactsOf::new());
         }
         // What a filter may ask about is what its asker may see.
         self.kinds.contains(&event.kind)
@@ -48,7 +45,8 @@ impl Interest {
             })
     }
 
-    fn wants_seen<'a>(&self, event: &'a Event, facts: &FactsOf<'a>) -> bool {
+    /// Whether it wants the event, which is as its viewer sees it.
+    pub(super) fn wants_seen<'a>(&self, event: &'a Event, facts: &FactsOf<'a>) -> bool {
         let passes = |subject: &Subject| {
             (self.protos.is_empty() || self.protos.iter().any(|proto| proto == subject.proto.name()))
                 && (self.families.is_empty() || self.families.contains(&subject.family))
@@ -70,11 +68,20 @@ impl Interest {
             && (self.comms.is_empty() || self.comms.contains(&process.comm))
     }
 
-    /// Whether it can want the close of a UNIX socket.
-    pub(super) fn wants_unix_close(&self) -> bool {
-        self.kinds.intersects(KindSet::CLOSE)
+    /// What it costs an event to be asked whether it wants it, at most: see [`Filter::cost`].
+    #[must_use]
+    pub fn cost(&self) -> usize {
+        let lists = self.protos.len() + self.families.len() + self.pids.len() + self.comms.len();
+        1 + lists.div_ceil(4) + self.filter.cost()
+    }
+
+    /// What the engine must know of it.
+    #[must_use]
+    pub fn demand(&self) -> Demand {
+        let unix_closes = self.kinds.intersects(KindSet::CLOSE)
             && (self.protos.is_empty() || self.protos.iter().any(|proto| proto == "unix"))
             && (self.families.is_empty() || self.families.contains(&Family::Unix))
-            && self.filter.narrows_to().is_none_or(|family| family == Family::Unix)
+            && self.filter.narrows_to().is_none_or(|family| family == Family::Unix);
+        Demand { kinds: self.kinds, unix_closes }
     }
 }

@@ -5,14 +5,14 @@ use std::sync::Arc;
 use rustc_hash::{FxHashMap, FxHashSet};
 use smallvec::SmallVec;
 
-use super::Interest;
+use super::Demand;
 use crate::socket::{Cgroup, Change, Counters, Event, Held, Socket};
 use crate::table::{Outcome, Scope};
 
-/// Who reads events: a number that the caller chooses.
-pub type ReaderId = u64;
+/// A subscriber: a number that the caller chooses.
+pub type SubscriberId = u64;
 /// Some of them: mostly one or two, which takes no allocation.
-pub type ReaderIds = SmallVec<[ReaderId; 4]>;
+pub type SubscriberIds = SmallVec<[SubscriberId; 4]>;
 
 /// What the engine takes.
 #[derive(Debug)]
@@ -38,9 +38,9 @@ pub enum Input {
     /// The dump has been read to its end, however that came; or the search has ended.
     DumpRead,
     /// Somebody wants events.
-    Subscribe(ReaderId, Box<Interest>),
+    Subscribe(SubscriberId, Demand),
     /// Somebody does not want events any more.
-    Unsubscribe(ReaderId),
+    Unsubscribe(SubscriberId),
 }
 
 /// What the engine wants done.
@@ -52,8 +52,8 @@ pub enum Output {
     /// Find out whether any process has the sockets with these inode numbers open, hand over [`Input::Sought`], then
     /// [`Input::DumpRead`]. Nothing else is asked for before that.
     Seek(FxHashSet<u32>),
-    /// Tell these readers.
-    Event(Event, ReaderIds),
+    /// Somebody wants events of this kind. Who wants this one is found out by [`Subscribers`](super::Subscribers).
+    Event(Event),
     /// The first dump is in the table, with so many sockets.
     Ready(u64),
 }
@@ -85,8 +85,8 @@ pub struct Stats {
     pub sockets: u64,
     /// Bytes of the table and its indexes.
     pub table_bytes: u64,
-    /// Who reads events.
-    pub readers: u64,
+    /// Subscribers to events.
+    pub subscribers: u64,
     /// Records that the kernel half lost.
     pub lost: u64,
     /// How often the table was repaired after a loss.

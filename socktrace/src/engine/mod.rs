@@ -1,15 +1,16 @@
 //! The engine: everything that happens goes in, what is to be told and done comes out.
 //!
-//! It owns the table, decides when a dump is due, and knows who wants which event. Pure: time is an argument, and
-//! somebody else attaches, dumps, and writes to clients.
+//! It owns the table, decides when a dump is due, and makes the events of those kinds that somebody wants. Pure: time is an
+//! argument, and somebody else attaches, dumps, evaluates what clients wrote, and writes to them.
 
+mod demand;
 mod dumps;
 mod interest;
 mod keys;
 #[cfg(test)]
 mod laws;
 mod messages;
-mod readers;
+mod subscribers;
 /// Whether its cookie is its own: an accepted MPTCP connection has its listener's.
 fn has_cookie(view: &View<'_>) -> bool {
     view.proto() != Proto::Mptcp
@@ -22,13 +23,15 @@ fn opener(view: &View<'_>) -> Opener {
 #[cfg(test)]
 mod tests;
 
+pub use demand::Demand;
 pub use interest::Interest;
-pub use messages::{Input, Output, Reach, ReaderId, ReaderIds, Sought, Stats};
+pub use messages::{Input, Output, Reach, Sought, Stats, SubscriberId, SubscriberIds};
+pub use subscribers::Subscribers;
 
 use std::sync::Arc;
 
+use demand::Demands;
 use dumps::{Cause, Dumps, Waits};
-use readers::Readers;
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use crate::query::Hints;
@@ -74,7 +77,7 @@ impl Default for Config {
 pub struct Engine {
     table: Table,
     dumps: Dumps,
-    readers: Readers,
+    demands: Demands,
     counters: Counters,
     /// What the cgroups of sockets are, by their ids.
     cgroups: FxHashMap<u64, Option<Arc<Cgroup>>>,
@@ -93,7 +96,7 @@ impl Engine {
         Self {
             table: Table::new(config.bound_is_listed),
             dumps: Dumps::new(config),
-            readers: Readers::default(),
+            demands: Demands::default(),
             counters: Counters::default(),
             cgroups: FxHashMap::default(),
             holders: FxHashMap::default(),
@@ -119,7 +122,7 @@ impl Engine {
                 if change.proto.is_unix() {
                     self.dumps.unix_seen();
                 }
-                self.table.apply(change, self.readers.wanted(), &mut events);
+                self.table.apply(change, self.demands.kinds(), &mut events);
                 self.finish_by(applied, now, &mut events, out);
             }
             Input::Drained => self.finish_by(now, now, &mut events, out),
@@ -136,7 +139,7 @@ impl Engine {
                 self.cgroups.insert(id, cgroup);
             }
             Input::Holders(holders) if self.dumps.is_idle() => {
-                self.table.hold(&holders, self.table.latest(), self.readers.wanted(), &mut events);
+                self.table.hold(&holders, self.table.latest(), self.demands.kinds(), &mut events);
             }
             Input::Holders(holders) => self.holders = holders,
             Input::Sought(sought) => self.settle(sought, &mut events),
@@ -144,8 +147,8 @@ impl Engine {
                 self.table.end(now);
                 self.dumps.read(now);
             }
-            Input::Subscribe(id, interest) => self.readers.add(id, *interest),
-            Input::Unsubscribe(id) => self.readers.remove(id),
+            Input::Subscribe(id, demand) => self.demands.add(id, demand),
+            Input::Unsubscribe(id) => self.demands.remove(id),
         }
         for event in events.drain(..) {
             self.tell(event, out);
@@ -239,7 +242,7 @@ impl Engine {
         Stats {
             sockets: self.table.len() as u64,
             table_bytes: self.table.bytes() as u64,
-            readers: self.readers.len() as u64,
+            subscribers: self.demands.len() as u64,
             ..self.stats
         }
     }
@@ -256,7 +259,7 @@ impl Engine {
             self.table.lost();
         }
         let waits = Waits {
-            unix_close: !self.unix_ends_told && self.readers.wants_unix_close(),
+            unix_close: !self.unix_ends_told && self.demands.unix_closes(),
             owners: self.table.lacks_owners(now),
         };
         if let Some(cause) = self.dumps.due(now, waits) {
@@ -279,14 +282,14 @@ impl Engine {
         self.table.applied(applied);
         let Some(cause) = self.dumps.finish(applied, now) else { return };
         let at = self.table.latest();
-        let merged = self.table.finish(self.readers.wanted(), events);
+        let merged = self.table.finish(self.demands.kinds(), events);
         if merged.unix > 0 {
             self.dumps.unix_seen();
         }
         match cause.reach() {
             Reach::All => {
                 let holders = std::mem::take(&mut self.holders);
-                let named = self.table.hold(&holders, at, self.readers.wanted(), events);
+                let named = self.table.hold(&holders, at, self.demands.kinds(), events);
                 self.dumps.owners_found(cause, named);
             }
             // Nobody looked for holders.
@@ -328,24 +331,25 @@ impl Engine {
             (Sought::Unknown, _) if cause.is_after_loss() => FxHashSet::default(),
             (Sought::Unknown, _) => self.table.hidden(),
         };
-        if self.table.settle_hidden(&held, self.table.latest(), self.readers.wanted(), events) > 0 {
+        if self.table.settle_hidden(&held, self.table.latest(), self.demands.kinds(), events) > 0 {
             self.dumps.unix_seen();
         }
     }
 
     fn tell(&mut self, mut event: Event, out: &mut Vec<Output>) {
+        // Losses and repairs are told whatever is wanted.
+        if !self.demands.kinds().contains(&event.kind) {
+            return;
+        }
         if let Some(subject) = event.subject.as_deref_mut() {
             self.place(subject);
         }
-        let readers = self.readers.of(&event);
-        if !readers.is_empty() {
-            out.push(Output::Event(event, readers));
-        }
+        out.push(Output::Event(event));
     }
 
     /// The kinds that somebody wants.
     #[must_use]
     pub const fn wanted(&self) -> KindSet {
-        self.readers.wanted()
+        self.demands.kinds()
     }
 }

@@ -94,6 +94,7 @@ const MS: BootNs = 1_000_000;
 /// An engine, what it has said, and how to say things to it.
 struct Bench {
     engine: Engine,
+    subscribers: Subscribers,
     now: BootNs,
     /// Records that were lost up to now.
     lost: u64,
@@ -105,19 +106,19 @@ impl Bench {
     }
 
     fn with(config: Config) -> Self {
-        Self { engine: Engine::new(config), now: 1000 * MS, lost: 0 }
+        Self { engine: Engine::new(config), subscribers: Subscribers::default(), now: 1000 * MS, lost: 0 }
     }
 
     fn begin(&mut self) -> Vec<String> {
         let mut out = Vec::new();
         self.engine.begin(self.now, &mut out);
-        out.iter().map(show).collect()
+        self.show(&out)
     }
 
     fn input(&mut self, input: Input) -> Vec<String> {
         let mut out = Vec::new();
         self.engine.input(self.now, input, &mut out);
-        out.iter().map(show).collect()
+        self.show(&out)
     }
 
     /// So many records were lost up to now, which is known now.
@@ -159,29 +160,47 @@ impl Bench {
         bench
     }
 
-    fn subscribe(&mut self, id: ReaderId, kinds: KindSet, words: &str) {
-        let interest = Interest { kinds, filter: filter(words), ..Interest::default() };
-        assert!(self.input(Input::Subscribe(id, Box::new(interest))).is_empty());
+    fn subscribe(&mut self, id: SubscriberId, kinds: KindSet, words: &str) {
+        self.subscribe_to(id, Interest { kinds, filter: filter(words), ..Interest::default() });
+    }
+
+    fn subscribe_to(&mut self, id: SubscriberId, interest: Interest) {
+        assert!(self.input(Input::Subscribe(id, interest.demand())).is_empty());
+        self.subscribers.add(id, interest);
+    }
+
+    fn unsubscribe(&mut self, id: SubscriberId) {
+        assert!(self.input(Input::Unsubscribe(id)).is_empty());
+        self.subscribers.remove(id);
+    }
+
+    fn show(&self, outputs: &[Output]) -> Vec<String> {
+        outputs.iter().filter_map(|output| show(output, &self.subscribers)).collect()
     }
 }
 
-fn show(output: &Output) -> String {
-    match output {
+/// An output; none for an event that nobody wants after all.
+fn show(output: &Output, subscribers: &Subscribers) -> Option<String> {
+    Some(match output {
         Output::Dump(Reach::All) => "dump".into(),
         Output::Dump(Reach::Unix) => "dump unix".into(),
         Output::Seek(inodes) => {
             format!("seek {:?}", inodes.iter().collect::<std::collections::BTreeSet<_>>())
         }
         Output::Ready(sockets) => format!("ready {sockets}"),
-        Output::Event(event, readers) => {
+        Output::Event(event) => {
+            let wanted_by = subscribers.of(event);
+            if wanted_by.is_empty() {
+                return None;
+            }
             let more = match event.kind {
                 EventKind::Lost { records } => format!(" {records}"),
                 EventKind::Resync { added, removed, changed } => format!(" +{added} -{removed} ~{changed}"),
                 _ => String::new(),
             };
-            format!("{}{more} to {readers:?}", event.kind.name())
+            format!("{}{more} to {wanted_by:?}", event.kind.name())
         }
-    }
+    })
 }
 
 #[test]
@@ -359,8 +378,8 @@ fn events_go_to_those_who_want_them() {
     let connects = |at, peer| Input::Change(change(at, 7, State::SynSent, State::Established, 4000, peer));
     assert_eq!(bench.input(connects(1, 443)), ["state to [4]", "connect to [1, 2]"]);
     assert_eq!(bench.input(connects(2, 80)), ["state to [4]", "connect to [1, 3]"]);
-    bench.input(Input::Unsubscribe(1));
-    bench.input(Input::Unsubscribe(4));
+    bench.unsubscribe(1);
+    bench.unsubscribe(4);
     assert_eq!(bench.input(connects(3, 22)), [""; 0]);
     // One that comes again under its number wants only what it wants now.
     bench.subscribe(2, KindSet::CLOSE, "");

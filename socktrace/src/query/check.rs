@@ -45,6 +45,29 @@ pub(super) enum Check {
     Autobound,
 }
 
+impl Check {
+    /// What asking costs at most: 1, and 1 more for every four numbers or characters of a pattern.
+    pub(super) fn cost(&self) -> usize {
+        1 + match self {
+            Self::Number(_, Set::Ranges(ranges)) | Self::Pid(Set::Ranges(ranges)) => ranges.len() / 4,
+            Self::Comm(glob) | Self::Place(_, glob) | Self::Unix(_, glob) => glob.pattern().len() / 4,
+            Self::Number(_, Set::Range(..))
+            | Self::Pid(Set::Range(..))
+            | Self::Inet4 { .. }
+            | Self::Inet6 { .. }
+            | Self::Ethertype(..)
+            | Self::NetlinkProtocol(..)
+            | Self::Cid(..)
+            | Self::Family(_)
+            | Self::Mark { .. }
+            | Self::Cgroup(_)
+            | Self::State(_)
+            | Self::Ending(..)
+            | Self::Autobound => 0,
+        }
+    }
+}
+
 /// One end of a socket.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum End {

@@ -199,6 +199,13 @@ impl Filter {
         pids
     }
 
+    /// What [`matches`](Self::matches) may cost at most: 1 for a predicate, and 1 more for every four numbers or
+    /// characters of a pattern that it compares with.
+    #[must_use]
+    pub fn cost(&self) -> usize {
+        self.program.iter().map(|step| step.leaf.check.cost()).sum()
+    }
+
     /// What every match has.
     #[must_use]
     pub fn hints(&self) -> Hints {

@@ -181,6 +181,12 @@ impl Room {
         true
     }
 
+    /// Takes room for bytes that must be sent, whether there is any or not.
+    pub fn force(&self, bytes: usize) {
+        self.account.force(bytes);
+        self.taken.fetch_add(bytes, Ordering::Relaxed);
+    }
+
     /// Gives room back that was taken.
     pub fn give(&self, bytes: usize) {
         self.taken.fetch_sub(bytes, Ordering::Relaxed);

@@ -14,15 +14,16 @@ use crate::table::View;
 impl Core {
     pub(super) fn answer(&mut self, request: Request) {
         match request {
-            Request::Events { interest, format, count, reply } => {
+            Request::Events { subscription, reply } => {
                 // What happened before is for those who asked before.
                 self.catch_up();
-                let (reader, stream) = self.feeds.add(format, interest.viewer, count);
-                self.input(time::boot_now(), Input::Subscribe(reader, interest));
+                let (id, demand) = (self.sinks.number(), subscription.interest.demand());
+                self.input(time::boot_now(), Input::Subscribe(id, demand));
                 // Before the asker hears of its stream: what it does from then on is told.
                 self.source.want(self.engine.wanted());
-                // Gone meanwhile: its stream is dropped, which the next event shows.
-                let _ = reply.send(stream);
+                if !self.sinks.subscribe(id, *subscription, reply) {
+                    self.input(time::boot_now(), Input::Unsubscribe(id));
+                }
             }
             Request::Cookies { viewer, reply } => {
                 self.catch_up();

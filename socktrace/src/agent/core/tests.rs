@@ -1,8 +1,10 @@
 //! The task against changes that are given, and dumps of this machine.
 
+use super::super::budget::{Budget, Limits};
 use super::super::interest::interest;
 use super::super::request::{self, Asker};
 use super::super::selection::{Format, Selection};
+use super::super::sink::Subscription;
 use super::super::source::given::Given;
 use super::*;
 use crate::socket::{
@@ -28,7 +30,10 @@ async fn start() -> Running {
 
 impl Running {
     async fn subscribe(&self, selection: Selection) -> super::super::stream::EventStream {
-        self.asker.events(interest(&selection).unwrap(), Format::Json, selection.count).await.unwrap()
+        let interest = interest(&selection).unwrap();
+        let room = Budget::new(Limits::for_descriptors(64)).account(Viewer::Own).room();
+        let subscription = Subscription { interest, format: Format::Json, count: selection.count, room };
+        self.asker.events(subscription).await.unwrap()
     }
 
     async fn end(self) {
@@ -92,8 +97,14 @@ async fn the_source_knows_what_is_wanted_before_a_stream_begins() {
     // The next event shows that nobody reads it.
     refused(u64::MAX - 1).into_iter().for_each(|change| running.given.push(change));
     usual.next().await.unwrap();
-    running.asker.status().await.unwrap();
-    assert_eq!(running.given.wanted(), KindSet::USUAL);
+    while running.given.wanted() != KindSet::USUAL {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    // And so does time, where there is none.
+    drop(usual);
+    while running.given.wanted() != KindSet::EMPTY {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
     running.end().await;
 }
 

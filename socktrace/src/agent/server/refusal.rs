@@ -1,7 +1,7 @@
 //! Why a request is refused: a status, and a line of text.
 
 use crate::agent::budget::Over;
-use crate::agent::request::Ending;
+use crate::agent::request::{Ending, NoStream};
 use crate::render::errno::reason;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
@@ -50,6 +50,12 @@ impl Refusal {
 impl From<Ending> for Refusal {
     fn from(ending: Ending) -> Self {
         Self(StatusCode::SERVICE_UNAVAILABLE, ending.to_string())
+    }
+}
+
+impl From<NoStream> for Refusal {
+    fn from(none: NoStream) -> Self {
+        Self(StatusCode::SERVICE_UNAVAILABLE, none.to_string())
     }
 }
 

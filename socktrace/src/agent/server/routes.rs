@@ -5,11 +5,13 @@ use super::refusal::Refusal;
 use super::sockets::sockets;
 use super::table::table;
 use super::{Client, work};
+use crate::agent::budget::Resource;
 use crate::agent::client;
 use crate::agent::interest::{SelectionError, Told, interest, judge};
 use crate::agent::request::Asker;
 use crate::agent::rights;
 use crate::agent::selection::{Format, NDJSON, Selection, TEXT};
+use crate::agent::sink::Subscription;
 use crate::agent::stop::Stop;
 use crate::engine::Interest;
 use crate::socket::Viewer;
@@ -75,9 +77,18 @@ async fn events(
     if let Some(why) = rights::refused_events(viewer, &interest) {
         return Err(Refusal::forbidden(why));
     }
-    let stream = asker.events(Interest { viewer, ..interest }, format, count).await?;
-    let pieces = futures_util::stream::unfold(stream, |mut stream| async {
-        stream.next().await.map(|piece| (Ok::<_, Infallible>(piece), stream))
+    let (cost, most) = (interest.cost(), client.account.most().one_filter);
+    if cost > most {
+        let said =
+            format!("this filter is too long: an ordinary user's may have {most} predicates and patterns");
+        return Err(Refusal::bad(said));
+    }
+    let share = client.account.take(Resource::FilterCost, cost)?;
+    let interest = Interest { viewer, ..interest };
+    let room = client.account.room();
+    let stream = asker.events(Subscription { interest, format, count, room }).await?;
+    let pieces = futures_util::stream::unfold((stream, share), |(mut stream, share)| async {
+        stream.next().await.map(|piece| (Ok::<_, Infallible>(piece), (stream, share)))
     });
     let kind = match format {
         Format::Json => NDJSON,

@@ -85,10 +85,10 @@ fn start_with(limits: Limits) -> Running {
     tokio::spawn(async move {
         while let Some(request) = requests.next().await {
             match request {
-                Request::Events { reply, .. } => {
-                    let (feed, stream) = stream(BACKLOG);
+                Request::Events { subscription, reply } => {
+                    let (feed, stream) = stream(BACKLOG, subscription.room);
                     let _ = feed_sender.send(feed);
-                    let _ = reply.send(stream);
+                    let _ = reply.send(Ok(stream));
                 }
                 Request::History { reply } => _ = reply.send(None),
                 Request::Candidates { reply, .. } => _ = reply.send(Named::No),

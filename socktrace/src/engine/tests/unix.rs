@@ -49,9 +49,9 @@ fn unix_sockets_are_looked_through_more_often_the_more_is_heard_of_them() {
     // Somebody waits for the ends of such.
     bench.subscribe(1, KindSet::CLOSE, "");
     assert_eq!(bench.unix_dumps(20), [4, 10, 16]);
-    bench.input(Input::Unsubscribe(1));
+    bench.unsubscribe(1);
     let tcp = Interest { kinds: KindSet::USUAL, protos: vec!["tcp".into()], ..Interest::default() };
-    bench.input(Input::Subscribe(2, Box::new(tcp)));
+    bench.subscribe_to(2, tcp);
     assert_eq!(bench.unix_dumps(100).len(), 1);
 }
 

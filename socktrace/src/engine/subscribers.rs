@@ -1,36 +1,38 @@
 //! Who wants which event, found without asking everybody.
 //!
-//! Each reader lies under the kinds it wants, and there under the keys of which all its events have one, if its
+//! Each subscriber lies under the kinds it wants, and there under the keys of which all its events have one, if its
 //! interest names any: a cookie, processes, ports, addresses. An event looks only where its own kind, ends and process
-//! lead. So a hundred readers that each look at another port cost an event little more than one.
+//! lead. So a hundred subscribers that each look at another port cost an event little more than one.
+//!
+//! They all see the same: an event is shown to them as their viewer sees it. Filters are what clients wrote, so this
+//! runs beside the engine and not in it.
 
 use rustc_hash::FxHashMap;
 
 use super::interest::{FactsOf, Interest};
 use super::keys::Key;
-use super::messages::{ReaderId, ReaderIds};
+use super::messages::{SubscriberId, SubscriberIds};
 use crate::socket::{Event, KindSet};
 
-/// Everybody who reads events.
+/// Those who subscribe to events.
 #[derive(Debug, Default)]
-pub(super) struct Readers {
-    interests: FxHashMap<ReaderId, Interest>,
+pub struct Subscribers {
+    interests: FxHashMap<SubscriberId, Interest>,
     by_kind: [Shelf; KindSet::KINDS],
     wanted: KindSet,
-    unix_closes: usize,
 }
 
-/// The readers of one kind of event, each under its key.
+/// The subscribers of one kind of event, each under its key.
 #[derive(Debug, Default)]
 struct Shelf {
-    any: Vec<ReaderId>,
-    keyed: FxHashMap<Key, Vec<ReaderId>>,
-    /// How many readers lie under each sort of key: an event looks only for those.
+    any: Vec<SubscriberId>,
+    keyed: FxHashMap<Key, Vec<SubscriberId>>,
+    /// How many subscribers lie under each sort of key: an event looks only for those.
     sorts: [u32; Key::SORTS],
 }
 
 impl Shelf {
-    fn put(&mut self, keys: &[Key], id: ReaderId) {
+    fn put(&mut self, keys: &[Key], id: SubscriberId) {
         for key in keys {
             let under = self.keyed.entry(*key).or_default();
             if !under.contains(&id) {
@@ -40,20 +42,20 @@ impl Shelf {
         }
     }
 
-    fn take(&mut self, id: ReaderId) {
-        self.any.retain(|&reader| reader != id);
+    fn take(&mut self, id: SubscriberId) {
+        self.any.retain(|&other| other != id);
         self.keyed.retain(|key, readers| {
             let before = readers.len();
-            readers.retain(|&reader| reader != id);
+            readers.retain(|&other| other != id);
             self.sorts[key.sort()] -= (before - readers.len()) as u32;
             !readers.is_empty()
         });
     }
 }
 
-impl Readers {
+impl Subscribers {
     /// Somebody wants events. One of the same number before is forgotten.
-    pub(super) fn add(&mut self, id: ReaderId, interest: Interest) {
+    pub fn add(&mut self, id: SubscriberId, interest: Interest) {
         self.remove(id);
         let keys = Key::of_interest(&interest);
         for kind in interest.kinds.indexes() {
@@ -65,52 +67,58 @@ impl Readers {
             }
         }
         self.wanted = self.wanted.union(interest.kinds);
-        self.unix_closes += usize::from(interest.wants_unix_close());
         self.interests.insert(id, interest);
     }
 
-    pub(super) fn remove(&mut self, id: ReaderId) {
-        let Some(gone) = self.interests.remove(&id) else { return };
-        self.unix_closes -= usize::from(gone.wants_unix_close());
+    /// It wants no more.
+    pub fn remove(&mut self, id: SubscriberId) {
+        if self.interests.remove(&id).is_none() {
+            return;
+        }
         self.by_kind.iter_mut().for_each(|shelf| shelf.take(id));
         self.wanted = self.interests.values().fold(KindSet::EMPTY, |all, it| all.union(it.kinds));
     }
 
     /// Who wants the event, each once.
-    pub(super) fn of(&self, event: &Event) -> ReaderIds {
+    #[must_use]
+    pub fn of(&self, event: &Event) -> SubscriberIds {
         let shelf = &self.by_kind[KindSet::index(&event.kind)];
         let facts = FactsOf::new();
-        let wants = |id: &&ReaderId| self.interests[*id].wants_with(event, &facts);
-        let mut readers: ReaderIds = shelf.any.iter().filter(wants).copied().collect();
+        let wants = |id: &&SubscriberId| self.interests[*id].wants_seen(event, &facts);
+        let mut subscribers: SubscriberIds = shelf.any.iter().filter(wants).copied().collect();
         let Some(subject) = event.subject.as_deref().filter(|_| !shelf.keyed.is_empty()) else {
-            return readers;
+            return subscribers;
         };
         let mut found = 0;
         for key in Key::of_subject(subject).filter(|key| shelf.sorts[key.sort()] > 0) {
             if let Some(under) = shelf.keyed.get(&key) {
-                readers.extend(under.iter().filter(wants).copied());
+                subscribers.extend(under.iter().filter(wants).copied());
                 found += 1;
             }
         }
         if found > 1 {
-            // A reader may lie under two keys of this event.
-            readers.sort_unstable();
-            readers.dedup();
+            // A subscriber may lie under two keys of this event.
+            subscribers.sort_unstable();
+            subscribers.dedup();
         }
-        readers
+        subscribers
     }
 
     /// The kinds that somebody wants.
-    pub(super) const fn wanted(&self) -> KindSet {
+    #[must_use]
+    pub const fn wanted(&self) -> KindSet {
         self.wanted
     }
 
-    pub(super) fn len(&self) -> usize {
+    /// How many there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
         self.interests.len()
     }
 
-    /// Whether somebody can want to know that a UNIX socket was closed.
-    pub(super) const fn wants_unix_close(&self) -> bool {
-        self.unix_closes > 0
+    /// Whether there is none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.interests.is_empty()
     }
 }
