@@ -3,6 +3,7 @@
 mod capabilities;
 mod closing;
 mod hidden;
+mod matrix;
 mod names;
 mod pids;
 
@@ -13,7 +14,7 @@ use std::process::Command;
 /// Runs `socktrace ss` with these words, which are separated by blanks, as that user and the group of the same number.
 fn ss_as(uid: u32, words: &str) -> Said {
     let mut command = socktrace(&["ss"]);
-    said_as(command.args(words.split(' ')).uid(uid).gid(uid))
+    said_as(command.args(words.split_whitespace()).uid(uid).gid(uid))
 }
 
 fn said_as(command: &mut Command) -> Said {

@@ -77,7 +77,7 @@ fn types() -> Vec<u32> {
 }
 
 /// A map of socket storages whose values are of those types.
-fn map() -> (OwnedFd, u32) {
+pub(crate) fn map() -> (OwnedFd, u32) {
     let types: Vec<u8> = types().iter().flat_map(|word| word.to_ne_bytes()).collect();
     let (types_len, strings_len) = (types.len() as u32, STRINGS.len() as u32);
     let head: Vec<u8> =
@@ -100,7 +100,7 @@ fn map() -> (OwnedFd, u32) {
     (map, id)
 }
 
-fn store(map: &OwnedFd, socket: i32, value: &[u8; 40]) {
+pub(crate) fn store(map: &OwnedFd, socket: i32, value: &[u8; 40]) {
     let [key_low, key_high] = address((&raw const socket).cast());
     let [low, high] = address(value.as_ptr());
     // BPF_MAP_UPDATE_ELEM
@@ -108,7 +108,7 @@ fn store(map: &OwnedFd, socket: i32, value: &[u8; 40]) {
 }
 
 /// Text without an end: with one, older versions of libbpf, which ss uses, show nothing of later arrays.
-fn value() -> [u8; 40] {
+pub(crate) fn value() -> [u8; 40] {
     let mut value = [0; 40];
     let parts: [(usize, &[u8]); 6] = [
         (0, &(-5i32).to_ne_bytes()),

@@ -109,6 +109,29 @@ pub fn parse(words: &[String], screen: Option<Screen>) -> Result<Asked, UsageErr
     }
 }
 
+/// What an option is called.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Name {
+    /// Its letters; most have one, some none.
+    pub short: &'static str,
+    /// Without the two dashes.
+    pub long: &'static str,
+    /// Whether a value comes with it.
+    pub takes_value: bool,
+    /// Whether ss has it too.
+    pub of_ss: bool,
+}
+
+/// Every option.
+pub fn names() -> impl Iterator<Item = Name> {
+    flags::FLAGS.iter().map(|flag| Name {
+        short: flag.short,
+        long: flag.long,
+        takes_value: matches!(flag.take, flags::Take::Value(_)),
+        of_ss: flag.of_ss,
+    })
+}
+
 /// A question while its options are being read, one after the other.
 #[derive(Debug, Default)]
 struct Draft {
