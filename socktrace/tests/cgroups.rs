@@ -215,7 +215,10 @@ fn columns_are_those_that_were_asked_for() {
     }
     for (command, expected) in [
         (&["events", "--columns", "time,lcal"][..], "socktrace: lcal: expected time, event, proto"),
-        (&["ss", "--columns", "state,lcal"], "socktrace: --columns: \"lcal\" is not netns, netid, state"),
+        (
+            &["ss", "--columns", "state,lcal"],
+            "socktrace: --columns: unknown column \"lcal\"; choose from netns, netid, state",
+        ),
         (&["ss", "--columns", "state", "--json"], "socktrace: --columns is for tables"),
     ] {
         let said = run(command);

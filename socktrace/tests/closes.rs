@@ -312,7 +312,7 @@ fn an_mptcp_connection_and_its_subflows_are_told_apart() {
     for (kind, proto, actor) in [
         ("bind", "mptcp", &server),
         ("listen", "mptcp", &server),
-        ("connect", "tcp", &client),
+        ("connect", "mptcp", &client),
         ("accept", "mptcp", &server),
     ] {
         let event = events

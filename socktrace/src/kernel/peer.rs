@@ -42,7 +42,7 @@ impl Peer {
     /// Who is at the other end.
     ///
     /// # Errors
-    /// It is no connected UNIX socket.
+    /// It is no connected UNIX socket, or there is no descriptor left to look at the other end's process.
     pub fn of(socket: &impl AsFd) -> io::Result<Self> {
         let credentials = getsockopt(&socket.as_fd(), sockopt::PeerCredentials)?;
         let mut gids = vec![credentials.gid()];
@@ -50,21 +50,25 @@ impl Peer {
         // An accepted socket belongs to the namespace of the one that connected (net/unix/af_unix.c, `unix_stream_connect`).
         let netns = Netns::of_socket(socket).map_or(0, |netns| netns.id);
         let (pid, uid) = (credentials.pid().cast_unsigned(), credentials.uid());
-        Ok(Self { uid, gids, netns, seen: Seen::of(socket, pid) })
+        Ok(Self { uid, gids, netns, seen: Seen::of(socket, pid)? })
     }
 }
 
 impl Seen {
     /// What procfs says of the process at the other end, which has that number. The number may be somebody else's by
     /// now: what was read counts if the process that connected was there all the time.
-    fn of(socket: &impl AsFd, pid: u32) -> Option<Self> {
-        let process = pidfd(socket).or_else(|| {
-            // Before Linux 6.5 the kernel hands out no descriptor of the process that connected. This one may have got
-            // its number between the connect and now.
-            opened(pid)
-        })?;
-        let seen = Self::read(&Path::new("/proc").join(pid.to_string()))?;
-        is_alive(&process).then_some(seen)
+    ///
+    /// # Errors
+    /// There is no descriptor left: whoever asks would be taken for somebody who may see less.
+    fn of(socket: &impl AsFd, pid: u32) -> io::Result<Option<Self>> {
+        // Before Linux 6.5 the kernel hands out no descriptor of the process that connected. The second one may have got
+        // its number between the connect and now.
+        let Some(process) = pidfd(socket).or_else(|| opened(pid)) else {
+            let error = io::Error::last_os_error();
+            return if is_exhausted(&error) { Err(error) } else { Ok(None) };
+        };
+        let seen = Self::read(&Path::new("/proc").join(pid.to_string()));
+        Ok(seen.filter(|_| is_alive(&process)))
     }
 
     fn read(directory: &Path) -> Option<Self> {
@@ -76,6 +80,12 @@ impl Seen {
         };
         Some(Self { capabilities: credentials.effective, shares_users: shares_users(directory), pids })
     }
+}
+
+/// Whether the process, or the machine, has no descriptor left.
+#[must_use]
+pub fn is_exhausted(error: &io::Error) -> bool {
+    matches!(error.raw_os_error(), Some(libc::EMFILE | libc::ENFILE))
 }
 
 /// A descriptor of the process that connected (`SO_PEERPIDFD`, Linux 6.5).

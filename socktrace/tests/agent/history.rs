@@ -239,7 +239,7 @@ fn lines_for_people_show_whose_they_were() {
     assert!(lines[1..].iter().all(|line| line.contains(&users)), "{}", said.stdout);
     assert!(lines[1].contains(&format!("127.0.0.1:{port} ")), "{}", said.stdout);
     // Asked for more than there is, it says so.
-    assert!(said.stderr.starts_with("socktrace: the history goes back to "), "{}", said.stderr);
+    assert!(said.stderr.starts_with("socktrace: history starts at "), "{}", said.stderr);
 }
 
 #[test]

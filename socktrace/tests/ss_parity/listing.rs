@@ -65,7 +65,7 @@ fn without_lost_details(line: &str) -> &str {
 /// The inode numbers of the agent's ends of its connections, each of which stands in the rows of both ends.
 fn connections(text: &str) -> Vec<&str> {
     fn of_row(line: &str) -> Option<&str> {
-        let (_, rest) = line.split_once("/agent.sock.new ")?;
+        let (_, rest) = line.split_once("/agent.sock ")?;
         let (inode, rest) = rest.split_once(' ')?;
         (!rest.trim_start().starts_with("* 0")).then_some(inode)
     }

@@ -17,7 +17,7 @@ mod work;
 use crate::agent::budget::{Account, Budget, Resource};
 use crate::agent::request::Asker;
 use crate::agent::rights::Rights;
-use crate::kernel::peer::Peer;
+use crate::kernel::peer::{Peer, is_exhausted};
 use crate::render::errno::reason;
 use crate::socket::Viewer;
 use lane::{Apart, Guest, Lane, ended};
@@ -63,11 +63,19 @@ impl Server {
                 () = own.tidy() => continue,
                 accepted = listener.accept() => accepted,
             };
-            match accepted {
-                Ok((stream, _)) => {
+            let known = accepted.and_then(|(stream, _)| match Peer::of(&stream) {
+                Ok(peer) => Ok(Some((stream, peer))),
+                Err(error) if is_exhausted(&error) => {
+                    lane::turn_away(&stream, &Refusal::failed(reason(&error)));
+                    Err(error)
+                }
+                // Gone already, or nobody that the kernel vouches for.
+                Err(_) => Ok(None),
+            });
+            match known {
+                Ok(None) => {}
+                Ok(Some((stream, peer))) => {
                     refused = false;
-                    // Gone already, or nobody that the kernel vouches for.
-                    let Ok(peer) = Peer::of(&stream) else { continue };
                     let viewer = self.rights.viewer(&peer);
                     let guest = self.admit(&stream, viewer);
                     if viewer.is_limited() {

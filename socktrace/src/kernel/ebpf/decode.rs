@@ -333,7 +333,9 @@ mod tests {
     fn only_an_exact_record_has_a_process() {
         let (mut head, sums) = end();
         head.pid = 5;
-        let process = |head: &RecordHead| decode(&bytes(head), &bytes(&sums)).unwrap().process;
+        let process = |head: &RecordHead| {
+            decode(&bytes(&StateRecord { head: *head, msk: 0 }), &bytes(&sums)).unwrap().process
+        };
         assert_eq!(process(&head), None);
         head.flags = EXACT;
         assert_eq!(process(&head).map(|p| p.pid), Some(5));

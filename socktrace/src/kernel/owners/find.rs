@@ -11,6 +11,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::thread::{Builder, JoinHandle};
 
+use nix::unistd::geteuid;
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::unseen::in_initial_pid_namespace;
@@ -57,7 +58,11 @@ impl Search {
         let has_all = |walk: &Walk| walk.holders.sockets() == inodes.len();
         match self.read(|pass| pass.holders_of(inodes), has_all) {
             Some(walk) => Ok(walk),
-            None => walk(Path::new("/proc"), false, |inode| inodes.contains(&inode)),
+            None => {
+                let seen = walk(Path::new("/proc"), false, |inode| inodes.contains(&inode))?;
+                let lacks = seen.denied > 0 && !has_all(&seen);
+                Ok(if lacks { by_iterator(|pass| pass.holders_of(inodes)).unwrap_or(seen) } else { seen })
+            }
         }
     }
 
@@ -93,9 +98,14 @@ impl Search {
         if !in_initial_pid_namespace() {
             return None;
         }
-        if let Some((_, pass)) = Self::begin().join() {
-            return Some(pass.sockets().filter(|inode| inodes.contains(inode)).collect());
+        match Self::begin().join() {
+            Some((_, pass)) => Some(pass.those_open(inodes)),
+            None => Self::held_by_proc(inodes).or_else(|| by_iterator(|pass| pass.those_open(inodes))),
         }
+    }
+
+    /// The same, by /proc.
+    fn held_by_proc(inodes: &FxHashSet<u32>) -> Option<FxHashSet<u32>> {
         let mut held = FxHashSet::default();
         // Who forks and ends during a walk may hand on what it holds behind the walk's back: hardly twice.
         for _ in 0..2 {
@@ -135,6 +145,16 @@ impl Search {
             }
         }
     }
+}
+
+/// What the iterator finds where /proc denied something: root without a capability that a process has may not look behind
+/// that process's descriptors. Nothing where the kernel refuses the iterator, too.
+fn by_iterator<T>(read: impl FnOnce(&Pass) -> T) -> Option<T> {
+    if !(geteuid().is_root() && in_initial_pid_namespace()) {
+        return None;
+    }
+    let iter = HolderIter::of_this_process().ok()?;
+    Some(read(&Pass::make(&iter).ok()?))
 }
 
 fn first_by_proc(inodes: &FxHashSet<u32>) -> Result<FxHashMap<u32, Process>, OwnersError> {

@@ -58,6 +58,11 @@ impl Pass {
         Walk { holders, denied: 0, unseen: None }
     }
 
+    /// Which of these sockets some process has open.
+    pub(super) fn those_open(&self, inodes: &FxHashSet<u32>) -> FxHashSet<u32> {
+        self.sockets().filter(|inode| inodes.contains(inode)).collect()
+    }
+
     /// Every socket, once for each descriptor.
     pub fn sockets(&self) -> impl Iterator<Item = u32> {
         self.links.iter().map(|link| link.inode)
