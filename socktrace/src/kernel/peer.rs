@@ -63,12 +63,16 @@ impl Seen {
     fn of(socket: &impl AsFd, pid: u32) -> io::Result<Option<Self>> {
         // Before Linux 6.5 the kernel hands out no descriptor of the process that connected. The second one may have got
         // its number between the connect and now.
-        let Some(process) = pidfd(socket).or_else(|| opened(pid)) else {
-            let error = io::Error::last_os_error();
-            return if is_exhausted(&error) { Err(error) } else { Ok(None) };
-        };
+        let process = pidfd(socket).or_else(|| opened(pid));
         let seen = Self::read(&Path::new("/proc").join(pid.to_string()));
-        Ok(seen.filter(|_| is_alive(&process)))
+        // What was missing was the process, or else a descriptor: then there is none for this either.
+        if (process.is_none() || seen.is_none()) && opened(std::process::id()).is_none() {
+            let error = io::Error::last_os_error();
+            if is_exhausted(&error) {
+                return Err(error);
+            }
+        }
+        Ok(seen.filter(|_| process.is_some_and(|process| is_alive(&process))))
     }
 
     fn read(directory: &Path) -> Option<Self> {
