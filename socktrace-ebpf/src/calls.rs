@@ -191,11 +191,15 @@ fn fill(record: &mut CallRecord, found: &Found, call: &Call) {
     head.name_len = 0;
     found.read(head);
     task::own_led(found.task, found.leader, head);
-    let is_mptcp = record.head.protocol == MPTCP;
     record.inode = found.inode;
     record.error = call.error;
     record.aux = call.aux;
-    record.msk = if is_mptcp { msk_number(found.sk) } else { 0 };
+    record.msk = 0;
+    if record.head.protocol == MPTCP {
+        // Where a kernel function passed the socket, its pointer is typed.
+        record.msk = msk_number(socket::untyped(&mut record.head, found.sk));
+        record.head.cookie = found.cookie();
+    }
 }
 
 /// Port and address of a user's `struct sockaddr_in` or `sockaddr_in6`; the address into a field of a record.

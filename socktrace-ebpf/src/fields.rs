@@ -130,17 +130,13 @@ impl<const N: usize> Copied<N> {
         }
     }
 
-    /// Copy `N` bytes from the first of these fields on; the offset of that field. Where they cannot be read they are
-    /// zeroes.
+    /// Copy `N` bytes from the first of two fields on; the offset of that field. Where they cannot be read they are zeroes.
+    ///
+    /// Two parameters, not an array: over an array the compiler makes a loop, in which no offset is a constant.
     #[inline(always)]
-    pub(crate) fn fill_around<const M: usize>(&mut self, base: u64, fields: [Field; M]) -> u32 {
-        let mut first = ABSENT;
-        for field in fields {
-            let offset = offset(field);
-            if offset < first {
-                first = offset;
-            }
-        }
+    pub(crate) fn fill_around(&mut self, base: u64, one: Field, other: Field) -> u32 {
+        let (one, other) = (offset(one), offset(other));
+        let first = if one < other { one } else { other };
         self.fill(base + u64::from(first));
         first
     }

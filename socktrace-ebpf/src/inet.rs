@@ -7,7 +7,7 @@ use aya_ebpf::helpers::bpf_ktime_get_ns;
 use aya_ebpf::helpers::generated::{bpf_get_netns_cookie, bpf_get_socket_cookie};
 use aya_ebpf::macros::{cgroup_sock, cgroup_sock_addr};
 use aya_ebpf::programs::{SockAddrContext, SockContext};
-use socktrace_common::{CallRecord, Family, Field, Kind, RecordHead};
+use socktrace_common::{CallRecord, Family, Field, Kind};
 
 use crate::emit::{self, Count};
 use crate::fields::{is_present, probe};
@@ -348,22 +348,10 @@ fn of_sock_addr(record: &mut CallRecord, ctx: *mut bpf_sock_addr, cookie: u64) {
         let sk = (*ctx).__bindgen_anon_1.sk;
         head.local_port = (*sk).src_port as u16;
         head.peer_port = u16::from_be((*ctx).user_port as u16);
-        let sk = untyped(head, sk as u64);
+        let sk = socket::untyped(head, sk as u64);
         socket::read_own(sk, task, bpf_get_netns_cookie(ctx.cast()), head);
     }
     head.cookie = cookie;
-}
-
-/// The pointer as a number: the verifier lets nothing be added to a pointer to a socket, but what is read from a map is a
-/// number to it. The cookie's place in the record holds it meanwhile.
-#[inline(always)]
-fn untyped(head: &mut RecordHead, pointer: u64) -> u64 {
-    let place = &raw mut head.cookie;
-    // SAFETY: a field of the record.
-    unsafe {
-        place.write_volatile(pointer);
-        place.read_volatile()
-    }
 }
 
 /// Time, kind and process, and nothing where these hooks say nothing.

@@ -52,7 +52,7 @@ pub(crate) unsafe fn read_typed(sk: *const u8, head: &mut RecordHead) {
 #[inline(always)]
 pub(crate) fn read_own(sk: u64, task: *const u8, netns_cookie: u64, head: &mut RecordHead) {
     let mut near = Copied::<NEAR>::nothing();
-    let base = near.fill_around(sk, [Field::SkMark, Field::SkUid]);
+    let base = near.fill_around(sk, Field::SkMark, Field::SkUid);
     // SAFETY: filled, from `base` on.
     unsafe {
         head.mark = near.get_from(sk, base, Field::SkMark);
@@ -61,6 +61,18 @@ pub(crate) fn read_own(sk: u64, task: *const u8, netns_cookie: u64, head: &mut R
     head.ifindex = probe(sk, Field::SkBoundDevIf);
     head.netns = task::netns_inode(task, netns_cookie, sk);
     head.cgroup = task::cgroup_id_of(task, probe(sk, Field::SkCgroup));
+}
+
+/// The pointer as a number: the verifier allows no arithmetic on a pointer to a socket, but what is read from a map is a
+/// number to it. The record's field of the cookie holds it meanwhile.
+#[inline(always)]
+pub(crate) fn untyped(head: &mut RecordHead, pointer: u64) -> u64 {
+    let place = &raw mut head.cookie;
+    // SAFETY: a field of the record.
+    unsafe {
+        place.write_volatile(pointer);
+        place.read_volatile()
+    }
 }
 
 /// # Safety
@@ -201,7 +213,7 @@ impl Found {
             return (SOCK_STREAM, TCP);
         }
         let mut near = Copied::<NEAR>::nothing();
-        let base = near.fill_around(self.sk, [Field::SkProtocol, Field::SkType]);
+        let base = near.fill_around(self.sk, Field::SkProtocol, Field::SkType);
         // SAFETY: filled, from `base` on.
         unsafe {
             (near.get_from(self.sk, base, Field::SkType), near.get_from(self.sk, base, Field::SkProtocol))
