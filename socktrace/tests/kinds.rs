@@ -296,7 +296,7 @@ fn a_ping_socket_that_sends_first() {
         let port: u16 = actor.does("port").parse().unwrap();
         assert_ne!(port, 0);
         // Without the hook nothing tells, and sock_diag does not show it.
-        let expected = told.then(|| format!("icmp UNCONN {any} {port} none"));
+        let expected = told.then(|| format!("icmp UNCONN {any} {port} none uid 0 interface 0"));
         assert_eq!(agent.table(netns).get(&cookie), expected.as_ref());
         actor.does("drop-made");
         assert_eq!(agent.table(netns).get(&cookie), None);

@@ -7,7 +7,7 @@ use anyhow::{Context as _, Result, bail};
 use crate::sh;
 
 /// What the tests run: namespaces and traffic (ip, ss), clients and servers that are not ours.
-pub(crate) const TESTS: &[&str] = &["iproute2", "python3", "curl", "util-linux"];
+pub(crate) const TESTS: &[&str] = &["iproute2", "python3", "curl", "util-linux", "tzdata"];
 
 /// Install, or name, what the tests run.
 pub(crate) fn tests() -> Result<()> {

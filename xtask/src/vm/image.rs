@@ -15,9 +15,16 @@ use crate::sh;
 /// Programs of this machine that the tests run.
 const TOOLS: &[&str] = &["ip", "ss", "unshare", "nsenter", "modprobe"];
 
-/// Files that these read.
-const FILES: &[&str] =
-    &["/etc/passwd", "/etc/group", "/etc/services", "/etc/protocols", "/etc/hosts", "/etc/os-release"];
+/// Files that these and the tests read.
+const FILES: &[&str] = &[
+    "/etc/passwd",
+    "/etc/group",
+    "/etc/services",
+    "/etc/protocols",
+    "/etc/hosts",
+    "/etc/os-release",
+    "/usr/share/zoneinfo/Asia/Tokyo",
+];
 
 /// Modules that a request for sockets, or a test, makes a kernel load by itself; what they need comes with them.
 const MODULES: &[&str] = &[
