@@ -5,7 +5,7 @@ use std::net::IpAddr;
 
 use libfuzzer_sys::fuzz_target;
 use socktrace::query::bytecode::{Able, Target};
-use socktrace::query::{Context, Dialect, Facts, Filter, Names, parse, parse_states};
+use socktrace::query::{Device, Context, Dialect, Facts, Filter, Names, parse, parse_states};
 use socktrace::socket::{Endpoint, Family, NetnsId, Proto, Socket, State, UnixName};
 
 /// A world in which a few names exist.
@@ -33,8 +33,8 @@ impl Names for World {
             _ => None,
         }
     }
-    fn device(&self, name: &str) -> Option<u32> {
-        (name == "lo").then_some(1)
+    fn device(&self, name: &str) -> Option<Device> {
+        (name == "lo").then_some(Device::Index(1))
     }
     fn cgroup(&self, path: &str) -> Option<u64> {
         path.starts_with('/').then_some(7)

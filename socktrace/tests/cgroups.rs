@@ -219,7 +219,7 @@ fn columns_are_those_that_were_asked_for() {
             &["ss", "--columns", "state,lcal"],
             "socktrace: --columns: unknown column \"lcal\"; choose from netns, netid, state",
         ),
-        (&["ss", "--columns", "state", "--json"], "socktrace: --columns is for tables"),
+        (&["ss", "--columns", "state", "--json"], "socktrace: --json and --columns do not go together"),
     ] {
         let said = run(command);
         assert_eq!(said.code, Some(2), "{command:?}");

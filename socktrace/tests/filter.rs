@@ -13,7 +13,7 @@ use nix::sys::socket::{AddressFamily, SockFlag, SockProtocol, SockType, setsocko
 use socktrace::kernel::netlink::{Netlink, Protocol};
 use socktrace::kernel::sock_diag::{InetQuery, InetTable, IpVersion, SockDiag, UnixQuery, Want};
 use socktrace::query::bytecode::{Able, Target};
-use socktrace::query::{Context, Dialect, Facts, Filter, Names, parse};
+use socktrace::query::{Context, Device, Dialect, Facts, Filter, Names, parse};
 use socktrace::socket::{Cookie, Endpoint, Family, NetnsId, Socket, StateSet};
 
 use crate::ss_parity::oracle;
@@ -31,8 +31,8 @@ impl Names for World {
     fn service(&self, _: &str, _: &str) -> Option<u16> {
         None
     }
-    fn device(&self, name: &str) -> Option<u32> {
-        (name == "lo").then_some(1)
+    fn device(&self, name: &str) -> Option<Device> {
+        (name == "lo").then_some(Device::Index(1))
     }
     fn cgroup(&self, path: &str) -> Option<u64> {
         (path == "mine").then_some(self.cgroup)

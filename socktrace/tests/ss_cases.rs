@@ -5,6 +5,7 @@ mod devices;
 mod early;
 mod elsewhere;
 mod recorded;
+mod states;
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -42,17 +43,17 @@ fn said(command: &mut Command) -> Said {
 }
 
 /// A folder of our own that goes away.
-struct Folder(PathBuf);
+pub(crate) struct Folder(pub(crate) PathBuf);
 
 impl Folder {
-    fn new(name: &str) -> Self {
+    pub(crate) fn new(name: &str) -> Self {
         let folder = std::env::temp_dir().join(format!("socktrace-{name}-{}", std::process::id()));
         let _ = fs::remove_dir_all(&folder);
         fs::create_dir_all(&folder).unwrap();
         Self(folder)
     }
 
-    fn file(&self, name: &str, bytes: impl AsRef<[u8]>) -> String {
+    pub(crate) fn file(&self, name: &str, bytes: impl AsRef<[u8]>) -> String {
         let path = self.0.join(name);
         fs::create_dir_all(path.parent().unwrap()).unwrap();
         fs::write(&path, bytes).unwrap();
@@ -100,7 +101,8 @@ fn closing_is_told_honestly() {
         assert_eq!(error.kind(), std::io::ErrorKind::ConnectionReset);
 
         let unix = ss("-xaK");
-        assert_eq!(unix.stdout.lines().count(), 1, "{}", unix.stdout);
+        assert_eq!((unix.code, unix.stdout.as_str()), (Some(2), ""));
+        assert!(unix.stderr.contains("only IP sockets can be closed"), "{}", unix.stderr);
     });
 }
 
@@ -173,8 +175,12 @@ fn what_is_wrong_is_pointed_at() {
         ("-N nonexistent", 1, "socktrace: cannot open network namespace "),
         ("-F /nonexistent", 1, "socktrace: cannot read the filter file: "),
         ("-taZ", 1, "socktrace: SELinux is not enabled here"),
-        ("-E -x", 1, "socktrace: only TCP and UDP sockets can be watched"),
-        ("--direct --agent /x -t", 2, "socktrace: --direct and --agent exclude each other"),
+        (
+            "-E -x",
+            2,
+            "socktrace: --events and --unix do not go together: only TCP and UDP sockets can be watched",
+        ),
+        ("--direct --agent /x -t", 2, "socktrace: --direct and --agent do not go together"),
     ] {
         let said = ss(words);
         assert_eq!(said.code, Some(code), "{words}: {}", said.stderr);

@@ -135,6 +135,7 @@ fn of_test(test: &Test, want: bool) -> Option<Vec<Key>> {
         | Test::Comm(_)
         | Test::Place(..)
         | Test::Mark { .. }
+        | Test::Device { .. }
         | Test::Cgroup { .. }
         | Test::State(_)
         | Test::Ending(..)

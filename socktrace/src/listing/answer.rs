@@ -12,8 +12,9 @@ use crate::socket::{Family, Socket};
 use super::error::Error;
 use super::hints::Hints;
 use super::names::Directory;
+use super::namespaces::Label;
 use super::options::{Format, Options};
-use super::rounds::Rounds;
+use super::rounds::{Gone, Rounds};
 
 /// On a terminal what has come is written after this time, however little it is and however slowly more comes. Sooner
 /// than this a listing is complete as a rule, and its columns are aligned over the whole.
@@ -26,6 +27,8 @@ pub(super) struct Answer<'a, W> {
     names: &'a mut Directory,
     hints: Hints<'a>,
     rounds: Option<&'a mut Rounds>,
+    /// Otherwise what has gone would look like what is there.
+    marks_changes: bool,
     /// Asking costs something.
     tells_opener: bool,
     table: Table,
@@ -43,12 +46,9 @@ impl<'a, W: Write> Answer<'a, W> {
         options: &Options,
         names: &'a mut Directory,
         hints: Hints<'a>,
-        mut rounds: Option<&'a mut Rounds>,
+        rounds: Option<&'a mut Rounds>,
         out: &'a mut W,
     ) -> Self {
-        if let Some(rounds) = &mut rounds {
-            rounds.begin();
-        }
         let mut table = match &*options.columns {
             [] => Table::new(options.show),
             choices => Table::of(options.show, choices),
@@ -62,6 +62,7 @@ impl<'a, W: Write> Answer<'a, W> {
             names,
             hints,
             rounds,
+            marks_changes: options.marks_changes(),
             tells_opener: options.format == Format::Json || options.has_column_of(Takes::Opener),
             table,
             json: Vec::new(),
@@ -106,8 +107,9 @@ impl<'a, W: Write> Answer<'a, W> {
         if let Some(rounds) = &mut self.rounds
             && row.delta.is_none()
         {
-            row.delta = rounds.compare(row.socket);
+            row.delta = rounds.compare(&row);
         }
+        row.round = self.rounds.as_deref().map(Rounds::now);
         let before = self.table.size();
         let size = match self.format {
             Format::Text { .. } => {
@@ -145,9 +147,13 @@ impl<'a, W: Write> Answer<'a, W> {
 
     /// Writes the rest, in a repeated listing also what is gone; how many rows there were.
     pub(super) fn finish(mut self) -> Result<usize, Error> {
-        let gone = self.rounds.as_mut().map(|rounds| rounds.gone()).unwrap_or_default();
-        for socket in &gone {
-            self.row(&Row { delta: Some(Delta::Gone), ..Row::of(socket) })?;
+        let mut gone = self.rounds.as_mut().map(|rounds| rounds.gone()).unwrap_or_default();
+        if !self.marks_changes {
+            gone.clear();
+        }
+        for Gone { socket, users, label } in &gone {
+            let netns = label.as_ref().map(Label::of_row);
+            self.row(&Row { delta: Some(Delta::Gone), users, netns, ..Row::of(socket) })?;
         }
         self.write()?;
         Ok(self.rows)

@@ -8,7 +8,7 @@ use rustc_hash::FxHashMap;
 use crate::render::escape::push_text;
 use crate::render::json::Object;
 use crate::render::names::{Named, Names};
-use crate::render::ss::Row;
+use crate::render::ss::{Round, Row};
 use crate::render::units::{push_ip, push_u32};
 use crate::socket::info::tcp;
 use crate::socket::{Endpoint, Proto, Socket};
@@ -18,6 +18,7 @@ use super::held::Held;
 use super::hints::Hints;
 use super::names::Directory;
 use super::options::{Format, Key, Options};
+use super::rounds::Rounds;
 
 /// What a row is ordered by; what comes first is the smaller.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -60,6 +61,7 @@ impl Held {
         key: Key,
         options: &Options,
         names: &mut Directory,
+        rounds: Option<&Rounds>,
         out: &mut impl Write,
     ) -> Result<usize, Error> {
         let mut counts: FxHashMap<Group, u64> = FxHashMap::default();
@@ -80,6 +82,10 @@ impl Held {
             match options.format {
                 Format::Json => {
                     let mut object = Object::open(&mut text);
+                    if let Some(Round { number, at }) = rounds.map(Rounds::now) {
+                        object.text("ts", at.as_bytes());
+                        object.number("round", number);
+                    }
                     object.number("count", *count);
                     object.text("key", name);
                     object.close();

@@ -134,6 +134,7 @@ impl Dump<'_> {
             Part::Tipc => diag.tipc(selection.states, want, listed)?,
             Part::Xdp => diag.xdp(want, listed)?,
             Part::Inet(table, kernels) => {
+                let mut listed = |socket| listed(bound_inactive(socket));
                 if let Some(found) = look_up(diag, kernels, want, self.request.candidates)? {
                     let wanted = found.into_iter().filter(|socket| selection.states.contains(socket.state));
                     return Ok(wanted
@@ -204,7 +205,7 @@ impl Dump<'_> {
         let mut malformed = None;
         replay(&bytes, 0, |row| {
             match row.to_socket(Want::ALL) {
-                Ok(socket) => flow = self.request.selection.listed(socket, each),
+                Ok(socket) => flow = self.request.selection.listed(bound_inactive(socket), each),
                 Err(error) => malformed = Some(error),
             }
             if malformed.is_some() { ControlFlow::Break(()) } else { flow }
@@ -212,6 +213,15 @@ impl Dump<'_> {
         .map_err(|error| damaged(error.to_string()))?;
         malformed.map_or(Ok(flow), |error| Err(damaged(error.to_string())))
     }
+}
+
+/// The kernel lists a TCP socket that is bound and nothing else as closed, and those that are closed not at all
+/// (net/ipv4/inet_diag.c, `inet_diag_dump_icsk`): what `-B` asks for and `state bound-inactive` means is one state.
+fn bound_inactive(mut socket: Socket) -> Socket {
+    if socket.proto == Proto::Tcp && socket.state == State::Close {
+        socket.state = State::BoundInactive;
+    }
+    socket
 }
 
 impl Selection {

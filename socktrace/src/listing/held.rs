@@ -6,12 +6,14 @@ use rustc_hash::{FxHashMap, FxHashSet};
 
 use crate::kernel::owners::{self, Look, Search, Sight, Unseen, Walk};
 use crate::query::Processes;
+use crate::render::names::Named;
 use crate::render::ss::{Row, UnixPeer};
 use crate::socket::{Detail, Endpoint, Holder, NetnsId, Process, Socket, UnixName};
 
 use super::Places;
 use super::error::Error;
 use super::hints::Hints;
+use super::names::interface;
 use super::namespaces::Label;
 
 /// Processes and threads, by our numbers, with the numbers that they are shown with; none if they are not shown.
@@ -24,6 +26,8 @@ pub(super) struct Held {
     /// Names of all UNIX sockets, shown or not, by their inode numbers.
     names: FxHashMap<u32, UnixName>,
     pub(super) walk: Walk,
+    /// The interfaces that sockets of other namespaces are bound to.
+    pub(super) interfaces: FxHashMap<Named, Option<Box<[u8]>>>,
     /// What their namespaces are called, if that is to be shown.
     pub(super) labels: FxHashMap<NetnsId, Label>,
     /// Which holders are shown, where not all are.
@@ -54,6 +58,15 @@ impl Held {
         hints.keep(size(&socket))?;
         self.sockets.push(socket);
         Ok(())
+    }
+
+    /// Finds the names of the interfaces of the sockets from that place on, which are of the calling thread's namespace.
+    pub(super) fn meet_interfaces(&mut self, from: usize) {
+        let Self { sockets, interfaces, .. } = self;
+        for socket in sockets.iter().skip(from).filter(|socket| socket.ifindex != 0) {
+            let named = Named::Interface { netns: socket.netns, index: socket.ifindex };
+            interfaces.entry(named).or_insert_with(|| interface(socket.ifindex));
+        }
     }
 
     /// Remembers what a UNIX socket is called, for its peer's sake.

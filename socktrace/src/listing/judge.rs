@@ -99,7 +99,7 @@ fn thing_of_column(pick: Pick) -> Option<Thing> {
         Takes::Opener => Some(Thing::Opener),
         Takes::PeerProcesses => Some(Thing::PeerProcess),
         Takes::Cgroup => Some(Thing::Cgroup),
-        Takes::Nothing | Takes::Processes => None,
+        Takes::Nothing | Takes::Processes | Takes::Address | Takes::Details | Takes::Delta => None,
     }
 }
 

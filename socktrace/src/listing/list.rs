@@ -9,6 +9,7 @@ use rustc_hash::FxHashMap;
 use crate::kernel::netns::{self, Netns};
 use crate::kernel::owners::{Search, Sight, Unseen};
 use crate::query::Processes;
+use crate::render::ss::Row;
 use crate::socket::{Family, NetnsId, Socket};
 
 use super::answer::Answer;
@@ -16,7 +17,7 @@ use super::dump::{self, Request};
 use super::error::Error;
 use super::held::Held;
 use super::hints::Hints;
-use super::names::Directory;
+use super::names::{Directory, Hosts, SeenDevices};
 use super::options::{Format, NetnsChoice, Options, Order};
 use super::plan::Plan;
 use super::run::Report;
@@ -27,10 +28,13 @@ pub(super) fn list(
     options: &Options,
     places: &Places,
     hints: Hints<'_>,
-    rounds: Option<&mut Rounds>,
+    mut rounds: Option<&mut Rounds>,
     out: &mut impl Write,
 ) -> Result<Report, Error> {
-    let mut names = Directory::new(places.proc.clone(), &places.port_range());
+    let mut names = directory(places);
+    if options.netns == NetnsChoice::All {
+        names = names.of_several();
+    }
     if hints.sight.is_some_and(|sight| !sight.shows_names()) {
         names.hide_processes();
     }
@@ -70,10 +74,17 @@ pub(super) fn list(
             plans.insert(own, plan);
         }
         NetnsChoice::All => {
+            let mut every = Every { options, places, hosts: names.hosts(), devices: SeenDevices::default() };
             for netns in namespaces::all(&mut report) {
-                each_namespace(&netns, options, places, hints, &mut plans, &mut held, &mut report)?;
+                every.hold(&netns, hints, &mut plans, &mut held, &mut report)?;
                 held.labels.insert(netns.id, namespaces::label(&netns, own, Path::new("/proc")));
             }
+            every.knows_the_devices()?;
+            if let Some(rounds) = &mut rounds {
+                // What has gone is shown with the names that it had.
+                names.learn(std::mem::replace(&mut rounds.interfaces, held.interfaces.clone()));
+            }
+            names.learn(held.interfaces.drain());
         }
     }
     let asked = holders.wanted;
@@ -84,10 +95,16 @@ pub(super) fn list(
         held.sort(key, &mut names, hints);
     }
     if let Some(key) = options.count_by {
-        report.rows = held.count(key, options, &mut names, out)?;
+        report.rows = held.count(key, options, &mut names, rounds.as_deref(), out)?;
         return damage.map_or(Ok(report), Err);
     }
-    held.sockets.truncate(options.top.unwrap_or(usize::MAX));
+    let beneath = held.sockets.split_off(options.top.unwrap_or(usize::MAX).min(held.sockets.len()));
+    if let Some(rounds) = &mut rounds {
+        // They are there, although they are not shown.
+        for socket in &beneath {
+            let _ = rounds.compare(&Row::of(socket));
+        }
+    }
     if options.show.resolve {
         let ends = held.sockets.iter().flat_map(|socket| [&socket.local, &socket.peer]);
         let addrs = ends.filter_map(|end| Some(end.inet()?.0));
@@ -128,7 +145,8 @@ fn streams(options: &Options, plan: &Plan<'_>) -> bool {
     // Peers of UNIX sockets are only known at the end.
     let peers = options.tells_peers() && options.selection.families.contains(Family::Unix);
     // Names of hosts are asked for all at once, unless somebody waits for the first rows.
-    let hosts = options.show.resolve && options.format == Format::Text { screen: None };
+    let watched = matches!(options.format, Format::Text { screen: Some(_) });
+    let hosts = options.show.resolve && !watched;
     !peers
         && !hosts
         && !plan.filter.needs().processes
@@ -231,28 +249,60 @@ fn hold(
     })
 }
 
-/// Holds what another namespace has. One that has ended meanwhile has nothing.
-fn each_namespace<'h>(
-    netns: &Netns,
-    options: &Options,
-    places: &Places,
-    hints: Hints<'h>,
-    plans: &mut FxHashMap<NetnsId, Plan<'h>>,
-    held: &mut Held,
-    report: &mut Report,
-) -> Result<(), Error> {
-    let inside = netns.run(|| {
-        let names = Directory::new(places.proc.clone(), &places.port_range());
-        // What the asker knows is of one namespace.
-        let plan = Plan::new(options, places, &names, Hints { candidates: None, ..hints })?;
-        hold(options, places, &plan, hints, netns.id, held, report)?;
-        plans.insert(netns.id, plan);
-        Ok(())
-    });
-    match inside {
-        Ok(held) => held,
-        Err(error) if error.is_gone() => Ok(()),
-        Err(error) => Err(error.into()),
+/// The names of the calling thread's namespace.
+fn directory(places: &Places) -> Directory {
+    Directory::new(places.proc.clone(), &places.port_range())
+}
+
+/// A question to every namespace, one after the other.
+struct Every<'a> {
+    options: &'a Options,
+    places: &'a Places,
+    /// As the asker's namespace knows them.
+    hosts: Hosts,
+    /// What was looked for, and whether one of the namespaces has it.
+    devices: SeenDevices,
+}
+
+impl Every<'_> {
+    /// Holds what one of them has. One that has ended meanwhile has nothing.
+    fn hold<'h>(
+        &mut self,
+        netns: &Netns,
+        hints: Hints<'h>,
+        plans: &mut FxHashMap<NetnsId, Plan<'h>>,
+        held: &mut Held,
+        report: &mut Report,
+    ) -> Result<(), Error> {
+        let &mut Self { options, places, ref hosts, ref mut devices } = self;
+        let inside = netns.run(|| {
+            let names = directory(places).of_several().with_hosts(hosts.clone());
+            // What the asker knows is of one namespace.
+            let plan = Plan::new(options, places, &names, Hints { candidates: None, ..hints })?;
+            for (name, found) in names.seen_devices() {
+                *devices.entry(name).or_default() |= found;
+            }
+            let before = held.sockets.len();
+            hold(options, places, &plan, hints, netns.id, held, report)?;
+            held.meet_interfaces(before);
+            plans.insert(netns.id, plan);
+            Ok(())
+        });
+        match inside {
+            Ok(held) => held,
+            Err(error) if error.is_gone() => Ok(()),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// A device that no namespace knows is a wrong word, as it is where one namespace is asked.
+    fn knows_the_devices(self) -> Result<(), Error> {
+        if self.devices.values().all(|found| *found) {
+            return Ok(());
+        }
+        let known = self.devices.into_iter().filter(|(_, found)| *found).map(|(name, _)| name).collect();
+        let names = directory(self.places).but_these(known).with_hosts(self.hosts);
+        Plan::new(self.options, self.places, &names, Hints::default()).map(drop)
     }
 }
 

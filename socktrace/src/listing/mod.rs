@@ -14,6 +14,8 @@ mod list;
 pub mod names;
 mod namespaces;
 pub mod options;
+#[cfg(test)]
+mod pasted;
 mod places;
 mod plan;
 mod record;

@@ -29,6 +29,12 @@ impl Label {
     }
 }
 
+impl From<NetnsLabel<'_>> for Label {
+    fn from(label: NetnsLabel<'_>) -> Self {
+        Self { text: label.text.to_owned(), name: label.name.map(str::to_owned), pid: label.pid }
+    }
+}
+
 /// All that can be found. Processes whose namespace is not told to us are counted.
 pub(super) fn all(report: &mut Report) -> Vec<Netns> {
     let listed = netns::list_open(Path::new("/proc"));

@@ -53,6 +53,12 @@ impl Options {
         self.columns.iter().any(|choice| choice.takes() == takes)
     }
 
+    /// Whether a row that is shown again says what has changed of it.
+    #[must_use]
+    pub fn marks_changes(&self) -> bool {
+        self.columns.is_empty() || self.has_column_of(Takes::Delta) || self.has_column_of(Takes::Details)
+    }
+
     /// Whether a row tells who has the other end of a UNIX socket.
     #[must_use]
     pub fn tells_peers(&self) -> bool {

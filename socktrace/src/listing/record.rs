@@ -24,7 +24,8 @@ pub(super) fn record(request: &Request<'_>, path: &Path, out: &mut impl Write) -
     for ip in IpVersion::BOTH {
         if request.selection.covers(Table::Tcp, ip.family()) {
             let query = InetQuery::new(InetTable::Tcp, ip, request.selection.states);
-            diag.record(&InetQuery { want: request.want, ..query }, &mut bytes)?;
+            let query = InetQuery { want: request.want, bpf_storages: request.bpf_maps, ..query };
+            diag.record(&query, &mut bytes)?;
         }
     }
     if path == Path::new("-") {

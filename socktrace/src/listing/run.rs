@@ -14,7 +14,7 @@ use super::error::Error;
 use super::hints::Hints;
 use super::list::{hold_here, list};
 use super::names::Directory;
-use super::options::{Action, NetnsChoice, Options};
+use super::options::{Action, Format, NetnsChoice, Options};
 use super::plan::Plan;
 use super::rounds::Rounds;
 use super::{Places, events, kill, record, summary};
@@ -77,9 +77,15 @@ pub fn run_round(
     options: &Options,
     places: &Places,
     hints: &Hints<'_>,
-    rounds: Option<&mut Rounds>,
+    mut rounds: Option<&mut Rounds>,
     out: &mut (impl Write + Send),
 ) -> Result<Report, Error> {
+    if let Some(rounds) = &mut rounds {
+        rounds.begin();
+        if options.header && options.format != Format::Json {
+            out.write_all(rounds.heading().as_bytes()).map_err(Error::Output)?;
+        }
+    }
     if options.show.users.is_some_and(|users| users.process_context) && !selinux::is_enabled() {
         return Err(Error::Nothing("SELinux is not enabled here, so there are no contexts to show"));
     }
@@ -113,7 +119,7 @@ fn run_here(
     out: &mut impl Write,
 ) -> Result<Report, Error> {
     if options.summary {
-        summary::write(options, places, &mut Report::default(), out)?;
+        summary::write(options, places, rounds.as_deref(), &mut Report::default(), out)?;
     }
     match &options.action {
         Action::Nothing => out.flush().map(|()| Report::default()).map_err(Error::Output),

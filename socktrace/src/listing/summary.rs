@@ -7,12 +7,14 @@ use std::io::{self, Write};
 
 use crate::kernel::netns;
 use crate::render::escape;
+use crate::render::ss::Round;
 use crate::socket::NetnsId;
 
 use super::Places;
 use super::error::Error;
 use super::namespaces::{self, Label};
 use super::options::{Format, NetnsChoice, Options};
+use super::rounds::Rounds;
 use super::run::Report;
 
 /// Counts as procfs has them; a line that is not there counts 0.
@@ -43,6 +45,7 @@ struct Summary {
 pub(super) fn write(
     options: &Options,
     places: &Places,
+    rounds: Option<&Rounds>,
     report: &mut Report,
     out: &mut impl Write,
 ) -> Result<(), Error> {
@@ -54,7 +57,7 @@ pub(super) fn write(
                 });
                 heading.and_then(|()| summary.write_text(out))
             }
-            Format::Json => summary.write_json(of.as_ref().map(|(id, label)| (*id, label)), out),
+            Format::Json => summary.write_json(of.as_ref().map(|(id, label)| (*id, label)), rounds, out),
         }
         .map_err(Error::Output)
     };
@@ -139,7 +142,12 @@ impl Summary {
     }
 
     /// As one JSON object, with its namespace where there may be several.
-    fn write_json(&self, of: Option<(NetnsId, &Label)>, out: &mut impl Write) -> io::Result<()> {
+    fn write_json(
+        &self,
+        of: Option<(NetnsId, &Label)>,
+        rounds: Option<&Rounds>,
+        out: &mut impl Write,
+    ) -> io::Result<()> {
         let pair = |[v4, v6]: [i64; 2]| serde_json::json!({ "total": v4 + v6, "inet": v4, "inet6": v6 });
         let mut object = serde_json::json!({
             "sockets": self.sockets,
@@ -155,6 +163,10 @@ impl Summary {
             "tcp": pair(self.tcp),
             "fragments": pair(self.fragments),
         });
+        if let Some(Round { number, at }) = rounds.map(Rounds::now) {
+            object["ts"] = at.into();
+            object["round"] = number.into();
+        }
         if let Some((netns, label)) = of {
             object["netns"] = netns.into();
             if let Some(name) = &label.name {

@@ -1,14 +1,16 @@
 //! Addresses and ports: `[FAMILY:]ADDRESS[/LENGTH][:PORT]`, read as ss reads them (misc/ss.c, `parse_hostcond`).
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::str::FromStr as _;
 
+use super::device::Named;
 use super::lex::Token;
 use super::number::c_number;
 use super::protocols::{ethertype, netlink_protocol};
 use super::tree::{Address, Expr, Op, Side, Test};
 use super::value::{Commas, Item, Reader, compare, equal, items_of};
 use super::words::{Word, spaced};
-use super::{Dialect, ParseError, Problem, glob::Glob};
+use super::{Dialect, Names, ParseError, Problem, glob::Glob};
 use crate::socket::Family;
 
 /// The prefixes that choose a family.
@@ -46,27 +48,36 @@ impl Reader<'_> {
         item.skip(item.text.len() - rest.len())
     }
 
-    /// The value of `src`, `dst` or `host`: one test, or one for each address of a host.
-    pub(super) fn host(&mut self, side: Side, item: Item<'_>) -> Result<Vec<Test>, ParseError> {
+    /// The value of `src`, `dst` or `host`: one, or one for each address of a host.
+    pub(super) fn host(&mut self, side: Side, item: Item<'_>) -> Result<Vec<Expr>, ParseError> {
         let item = self.family(item);
         let family = self.context.family;
-        let test = |address, port| Test::Host { side, family, address, port };
-        if family == Some(Family::Unix) {
+        let test = |address, port| Expr::Test(Test::Host { side, family, address, port });
+        // No address and no name of a host begins like a path or an abstract name.
+        if family == Some(Family::Unix) || family.is_none() && item.text.starts_with(['/', '@']) {
             return Ok(vec![test(Address::Unix(Glob::ignoring_case(item.text)), None)]);
         }
-        let (address, port) = match family {
-            Some(Family::Packet | Family::Netlink | Family::Vsock) => split_at_first_colon(item),
+        let (address, zone, port) = match family {
+            Some(Family::Packet | Family::Netlink | Family::Vsock) => {
+                let (address, port) = split_at_first_colon(item);
+                (address, None, port)
+            }
             _ if is_bare(item.text) => {
                 return Err(item.error(Problem::NoBrackets { text: item.text.to_owned() }));
             }
             _ => split_address(item)?,
+        };
+        let zone = zone.map(|zone| self.zone(zone)).transpose()?;
+        let of_zone = |expr: Expr| match &zone {
+            Some(zone) => expr.and(zone.clone()),
+            None => expr,
         };
         let port = match port {
             Some(port) => self.port_number(strip_colon(port))?,
             None => None,
         };
         if address.text.is_empty() || address.text.starts_with('*') {
-            return Ok(vec![test(Address::Any, port)]);
+            return Ok(vec![of_zone(test(Address::Any, port))]);
         }
         let bad = |kind| address.no_number(kind);
         let one = match family {
@@ -79,7 +90,10 @@ impl Reader<'_> {
             Some(Family::Vsock) => {
                 Address::Cid(number32(address.text).ok_or_else(|| bad("vsock context id: a number"))?)
             }
-            _ => return Ok(self.inet(address)?.into_iter().map(|address| test(address, port)).collect()),
+            _ => {
+                let tests = self.inet(address)?.into_iter().map(|address| of_zone(test(address, port)));
+                return Ok(tests.collect());
+            }
         };
         Ok(vec![test(one, port)])
     }
@@ -120,7 +134,7 @@ impl Reader<'_> {
             }
             let test = |item: &Item<'_>| {
                 let address = Address::Unix(Glob::ignoring_case(item.text));
-                Test::Host { side, family, address, port: None }
+                Expr::Test(Test::Host { side, family, address, port: None })
             };
             return Ok(equal(op, items.iter().map(test).collect()));
         }
@@ -142,18 +156,22 @@ impl Reader<'_> {
         if text.is_empty() || text == "*" {
             return Ok(None);
         }
-        let unknown = |kind| item.error(Problem::UnknownName { text: text.to_owned(), kind });
         let number = c_number(text).and_then(|number| i64::try_from(number).ok());
         match self.context.family {
-            Some(Family::Packet) => {
-                let index = number.or_else(|| self.names.device(text).map(i64::from));
-                index.map(Some).ok_or_else(|| unknown("network device"))
-            }
+            Some(Family::Packet) => Ok(Some(match self.device(item)? {
+                Named::Index(index) => index.into(),
+                // No socket has it.
+                Named::Elsewhere(_) => -1,
+            })),
             Some(Family::Netlink) => {
                 // Ids that the kernel chose are negative to ss.
                 let signed =
                     || c_number(text.strip_prefix('-')?).and_then(|n| i64::try_from(n).ok()).map(|n| -n);
-                let id = number.or_else(signed).or_else(|| (text == "kernel").then_some(0));
+                // As ss shows it, behind the name of the process: `ss/1234`.
+                let of_process =
+                    || text.rsplit_once('/').and_then(|(_, pid)| Some(u32::from_str(pid).ok()?.into()));
+                let id =
+                    number.or_else(signed).or_else(of_process).or_else(|| (text == "kernel").then_some(0));
                 id.map(Some).ok_or_else(|| item.no_number("port id: a number or `kernel`"))
             }
             Some(Family::Vsock) => number32(text)
@@ -165,7 +183,12 @@ impl Reader<'_> {
                     Err(item.error(Problem::PortTooLarge))
                 }
                 Some(number) => Ok(Some(number)),
-                None => self.service(item).map(|port| Some(i64::from(port))),
+                None => match (self.service(item), protocol(self.names, text)) {
+                    (Ok(port), _) => Ok(Some(i64::from(port))),
+                    // The port of a raw socket is its protocol.
+                    (Err(_), Some(number)) => Ok(Some(i64::from(number))),
+                    (Err(error), None) => Err(error),
+                },
             },
         }
     }
@@ -209,6 +232,14 @@ fn no_address(text: &str, family: Option<Family>) -> Problem {
     }
 }
 
+/// An IP protocol as ss shows it.
+fn protocol(names: &dyn Names, text: &str) -> Option<u8> {
+    match text.strip_prefix("ipproto-") {
+        Some(number) => number.parse().ok(),
+        None => names.protocol(text),
+    }
+}
+
 fn number32(text: &str) -> Option<u32> {
     c_number(text).and_then(|number| u32::try_from(number).ok())
 }
@@ -225,21 +256,37 @@ fn split_at_first_colon(item: Item<'_>) -> (Item<'_>, Option<Item<'_>>) {
     }
 }
 
-/// Address and port of an IP condition: the port is what follows the bracket, the star, or the last colon
-/// (behind the `/`, if there is one).
-fn split_address(item: Item<'_>) -> Result<(Item<'_>, Option<Item<'_>>), ParseError> {
+/// Address, zone and port of an IP condition: the port is what follows the bracket, the star, or the last colon
+/// (behind the `/`, if there is one); the zone stands behind a `%`, within the bracket or behind it.
+fn split_address(item: Item<'_>) -> Result<(Item<'_>, Option<Item<'_>>, Option<Item<'_>>), ParseError> {
     let text = item.text;
-    if text.starts_with('[') {
+    let (address, rest) = if text.starts_with('[') {
         let end = text.find(']').ok_or_else(|| item.error(Problem::UnclosedBracket))?;
-        return Ok((item.cut(1, end), Some(item.skip(end + 1))));
-    }
-    if text.starts_with('*') {
-        return Ok((item.cut(0, 1), Some(item.skip(1))));
-    }
-    let from = text.find('/').unwrap_or(0);
-    match text.get(from..).and_then(|rest| rest.rfind(':')) {
-        Some(colon) => Ok((item.cut(0, from + colon), Some(item.skip(from + colon)))),
-        None => Ok((item, None)),
+        (item.cut(1, end), item.skip(end + 1))
+    } else if text.starts_with('*') {
+        (item.cut(0, 1), item.skip(1))
+    } else {
+        let from = text.find('/').unwrap_or(0);
+        let colon = text.get(from..).and_then(|rest| rest.rfind(':'));
+        let end = colon.map_or(text.len(), |colon| from + colon);
+        (item.cut(0, end), item.skip(end))
+    };
+    let (address, inside) = split_zone(address);
+    let (port, behind) = match rest.text.strip_prefix('%') {
+        Some(behind) => {
+            let end = 1 + behind.find(':').unwrap_or(behind.len());
+            (rest.skip(end), Some(rest.cut(1, end)))
+        }
+        None => (rest, None),
+    };
+    Ok((address, inside.or(behind), Some(port)))
+}
+
+/// What stands before a `%`, and what behind it.
+fn split_zone(item: Item<'_>) -> (Item<'_>, Option<Item<'_>>) {
+    match item.text.find('%') {
+        Some(percent) => (item.cut(0, percent), Some(item.skip(percent + 1))),
+        None => (item, None),
     }
 }
 

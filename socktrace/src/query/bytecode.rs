@@ -125,6 +125,7 @@ fn narrow_check(check: &Check, want: bool, target: &Target) -> Option<Tree<Wante
         | Check::Cid(..) => Some(constant(!want)),
         // States are a field of the request; the rest is not the kernel's to say.
         Check::Number(..)
+        | Check::Device(_)
         | Check::Mark { .. }
         | Check::Cgroup(_)
         | Check::State(_)

@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use super::ending::{Answers, Ending};
 use super::facts::{Facts, InCgroup, Processes};
 use super::glob::Glob;
+use super::names::Device;
 use super::states::holds;
 use super::tree::{Address, Compare, Expr, Field, Op, Place, Side, Test};
 use crate::socket::{Endpoint, Family, StateSet, UnixName};
@@ -31,14 +32,26 @@ pub(super) enum Check {
     Pid(Set),
     Comm(Glob),
     Place(Place, Glob),
-    Inet4 { end: End, net: u32, mask: u32 },
-    Inet6 { end: End, prefix: Box<(u128, u128)> },
+    Inet4 {
+        end: End,
+        net: u32,
+        mask: u32,
+    },
+    Inet6 {
+        end: End,
+        prefix: Box<(u128, u128)>,
+    },
     Unix(End, Glob),
     Ethertype(End, u16),
     NetlinkProtocol(End, u32),
     Cid(End, u32),
     Family(Family),
-    Mark { value: u32, mask: u32 },
+    /// The name of the device it is bound to.
+    Device(Box<str>),
+    Mark {
+        value: u32,
+        mask: u32,
+    },
     Cgroup(u64),
     State(StateSet),
     Ending(Ending, Answers),
@@ -179,6 +192,14 @@ pub(super) fn lower_test(test: &Test, want: bool) -> Tree<Literal> {
             };
             Tree::Leaf(Literal { check, want: want == equal })
         }
+        Test::Device { name, device } => leaf(match device {
+            Device::Index(index) => {
+                let index = i64::from(*index);
+                Check::Number(Number::Dev, Set::Range(index, index))
+            }
+            Device::NotHere => Check::Number(Number::Dev, Set::Ranges(Box::default())),
+            Device::Each => Check::Device(name.clone()),
+        }),
         Test::Mark { value, mask } => leaf(Check::Mark { value: *value, mask: *mask }),
         Test::Cgroup { id, .. } => leaf(Check::Cgroup(*id)),
         Test::Comm(glob) => leaf(Check::Comm(glob.clone())),
@@ -305,6 +326,8 @@ impl Check {
                 Some(matches!(end.of(facts), Endpoint::Vsock { cid, .. } if cid == wanted))
             }
             Self::Family(family) => Some(facts.family == *family),
+            Self::Device(_) if facts.ifindex == 0 => Some(false),
+            Self::Device(name) => facts.device.map(|device| device == name.as_bytes()),
             Self::Mark { value, mask } => facts.mark.map(|mark| mark & mask == *value),
             Self::Cgroup(id) => facts.cgroup_id.map(|cgroup| cgroup == *id),
             Self::State(set) => Some(holds(*set, facts.state)),

@@ -165,6 +165,9 @@ pub enum Problem {
     /// It is understood, and can match nothing of what is asked for.
     #[error("{0}")]
     Never(String),
+    /// State words that take away what they add.
+    #[error("these state words leave no state")]
+    NoState,
     /// No state.
     #[error("{text:?} is no state; the states are {STATES}")]
     BadState {

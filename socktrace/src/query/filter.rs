@@ -4,6 +4,7 @@ use std::fmt;
 
 use super::Facts;
 use super::check::{Check, End, Literal, Number, Tree, lower};
+use super::names::Device;
 use super::parse::Mark;
 use super::program::{PASS, Step, Target, run, steps};
 use super::states::holds;
@@ -44,6 +45,8 @@ pub struct Needs {
     pub info: bool,
     /// When the socket was opened.
     pub age: bool,
+    /// What the device is called that it is bound to.
+    pub device: bool,
     /// `SO_MARK`.
     pub mark: bool,
     /// Cgroup id.
@@ -168,6 +171,7 @@ impl Filter {
                 | Field::SendQ => {}
             },
             Test::Comm(_) => needs.processes = true,
+            Test::Device { device, .. } => needs.device |= *device == Device::Each,
             Test::Mark { .. } => needs.mark = true,
             Test::Cgroup { .. } => needs.cgroup = true,
             Test::Place(..) => (needs.cgroup, needs.place) = (true, true),

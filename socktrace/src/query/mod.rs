@@ -7,6 +7,7 @@
 mod address;
 pub mod bytecode;
 mod check;
+mod device;
 mod ending;
 mod error;
 mod facts;
@@ -32,7 +33,7 @@ pub use error::{ParseError, Problem};
 pub use facts::{Facts, InCgroup, Processes};
 pub use filter::{Filter, Hints, Needs};
 pub use glob::Glob;
-pub use names::{Names, NoNames};
+pub use names::{Device, Names, NoNames};
 pub use number::size;
 pub use parse::{Context, Dialect, file_words, parse};
 pub use states::{StateWords, parse_states};

@@ -11,14 +11,29 @@ pub trait Names {
     fn host(&self, name: &str, family: Option<Family>) -> Vec<IpAddr>;
     /// The port of a service, for `"tcp"` or `"udp"`.
     fn service(&self, name: &str, proto: &str) -> Option<u16>;
-    /// The index of a network device.
-    fn device(&self, name: &str) -> Option<u32>;
+    /// What the name of a network device stands for.
+    fn device(&self, name: &str) -> Option<Device>;
+    /// The number of an IP protocol.
+    fn protocol(&self, _name: &str) -> Option<u8> {
+        None
+    }
     /// The id of a cgroup (v2), by its path as given or beneath the cgroup mount.
     fn cgroup(&self, path: &str) -> Option<u64>;
     /// The id of a user.
     fn user(&self, name: &str) -> Option<u32>;
     /// The inode of a named network namespace.
     fn netns(&self, name: &str) -> Option<NetnsId>;
+}
+
+/// What the name of a network device stands for: each network namespace has devices of its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Device {
+    /// This index, in the only namespace whose sockets are asked about.
+    Index(u32),
+    /// Nothing there, though it may be known elsewhere: no socket is bound to it.
+    NotHere,
+    /// In the namespace of each socket, the device that is called so there.
+    Each,
 }
 
 /// Knows no name at all.
@@ -32,7 +47,7 @@ impl Names for NoNames {
     fn service(&self, _: &str, _: &str) -> Option<u16> {
         None
     }
-    fn device(&self, _: &str) -> Option<u32> {
+    fn device(&self, _: &str) -> Option<Device> {
         None
     }
     fn cgroup(&self, _: &str) -> Option<u64> {

@@ -3,6 +3,7 @@
 use super::address::split_family;
 use super::error::MAX_DEPTH;
 use super::lex::{Token, lex};
+use super::states::{leading, public};
 use super::tree::{Expr, Op, Test};
 use super::value::Reader;
 use super::words::{Logic, Predicate, Word, logic, no_predicate, operator, predicate, reserved};
@@ -130,7 +131,7 @@ impl<'a> Parser<'a> {
     /// A family prefix holds for what follows (as in ss), but not beyond an `or` that begins a branch of another family.
     fn list(&mut self, depth: usize) -> Result<Part, ParseError> {
         let outer = self.reader.context.family;
-        let Part { mut expr, mut deep, mut family } = self.term(depth)?;
+        let Part { mut expr, mut deep, mut family } = self.first(depth)?;
         let mut last: Option<Logic> = None;
         let mut seen_or = false;
         while let Some(token) = self.peek() {
@@ -166,6 +167,24 @@ impl<'a> Parser<'a> {
         }
         self.reader.context.family = family.or(outer);
         Ok(Part { expr, deep, family })
+    }
+
+    /// The first term of a list; state words at the very beginning are one.
+    fn first(&mut self, depth: usize) -> Result<Part, ParseError> {
+        if self.at > 0 {
+            return self.term(depth);
+        }
+        let run = leading(self.tokens, self.end)?;
+        let Some(states) = run.states else { return self.term(depth) };
+        if states.is_empty() {
+            return Err(self.error_at(self.tokens.get(run.taken - 1), Problem::NoState));
+        }
+        if let [name, value, ..] = self.tokens {
+            let at = |token: &Token| (token.word, token.span.clone());
+            self.marks.push(Mark { name: at(name), value: at(value) });
+        }
+        self.at = run.taken;
+        Ok(Part { expr: Expr::Test(Test::State(public(states))), deep: 1, family: None })
     }
 
     /// A list in parentheses, a negation, or a predicate.
@@ -254,6 +273,7 @@ fn opens_list(predicate: Predicate, text: &str) -> bool {
         Predicate::Cgroup | Predicate::Mark | Predicate::Autobound => false,
         Predicate::Host(_)
         | Predicate::Number(_)
+        | Predicate::Device
         | Predicate::Comm
         | Predicate::Place(_)
         | Predicate::Ending(_)
@@ -278,6 +298,7 @@ const fn allows(predicate: Predicate, op: Op) -> bool {
             | Field::Age => true,
         },
         Predicate::Host(_)
+        | Predicate::Device
         | Predicate::Mark
         | Predicate::Cgroup
         | Predicate::Comm

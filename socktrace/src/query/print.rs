@@ -92,6 +92,7 @@ impl Display for Test {
             }
             Self::Mark { value, mask: u32::MAX } => write!(f, "fwmark = {value:#x}"),
             Self::Mark { value, mask } => write!(f, "fwmark = {value:#x}/{mask:#x}"),
+            Self::Device { name, device: _ } => write!(f, "dev = {}", quote(name, reserved(name))),
             Self::Cgroup { path, .. } => write!(f, "cgroup = {}", quote(path, reserved(path))),
             Self::Place(place, glob) => {
                 let name = match place {

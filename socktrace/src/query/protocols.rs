@@ -87,7 +87,9 @@ const NETLINK: [(&str, u32); 21] = [
 pub(super) fn ethertype(text: &str) -> Option<u16> {
     let named =
         ETHERTYPES.iter().find(|(name, _)| name.eq_ignore_ascii_case(text)).map(|&(_, number)| number);
-    named.or_else(|| u16::try_from(c_number(text)?).ok())
+    // ss writes a number in brackets.
+    let number = text.strip_prefix('[').and_then(|text| text.strip_suffix(']')).unwrap_or(text);
+    named.or_else(|| u16::try_from(c_number(number)?).ok())
 }
 
 /// A netlink protocol by name or number.

@@ -1,46 +1,87 @@
 //! The names of states, and the state words that stand before the expression: `state X`, `exclude X`.
 
+use super::lex::{Token, lex};
+use super::words::{Logic, logic, operator};
 use super::{ParseError, Problem};
 use crate::socket::{State, StateSet};
 
 /// What the leading `state` and `exclude` words said.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct StateWords {
     /// Their result, `None` if there were none. As in ss it replaces what the options said, and an empty set
     /// means: the defaults of the tables.
     pub states: Option<StateSet>,
-    /// How many words they took; the expression is what follows.
-    pub taken: usize,
+    /// What follows them: the expression, without an `and` that joined it.
+    pub rest: Vec<String>,
 }
 
 /// Reads the leading state words as ss does: the first `state` starts from nothing, a first `exclude` from every
-/// state; each further one adds or takes away. Each keyword and each name is a word of its own.
+/// state; each further one adds or takes away. It makes no difference whether they came as words of their own or
+/// together in one.
 ///
 /// # Errors
 /// A name that is no state, or none at all.
 pub fn parse_states(words: &[String]) -> Result<StateWords, ParseError> {
-    let mut result = StateWords::default();
-    while let Some(keyword) = words.get(result.taken) {
-        let (empty, field) = match keyword.as_str() {
+    let tokens = lex(words)?;
+    let run = leading(&tokens, words.len())?;
+    let next = tokens.get(run.taken);
+    let rest = match next.map(|token| (token, logic(&token.text))) {
+        // One of several: part of the expression.
+        Some((_, Some(Logic::Or))) => return Ok(StateWords { states: None, rest: words.to_vec() }),
+        _ if run.taken == 0 => words.to_vec(),
+        None => Vec::new(),
+        Some((token, Some(Logic::And))) => match tokens.get(run.taken + 1) {
+            Some(after) => from(words, after),
+            // What is missing is complained about there.
+            None => from(words, token),
+        },
+        Some((token, Some(Logic::Not | Logic::Open | Logic::Close) | None)) => from(words, token),
+    };
+    Ok(StateWords { states: run.states, rest })
+}
+
+/// The state words at the beginning of an expression.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) struct Run {
+    /// What they say together, `None` if there were none.
+    pub(super) states: Option<StateSet>,
+    /// How many tokens they are.
+    pub(super) taken: usize,
+}
+
+/// Reads them. What begins with `state` and is a comparison or a list is a predicate, and no state word.
+pub(super) fn leading(tokens: &[Token], words: usize) -> Result<Run, ParseError> {
+    let mut run = Run::default();
+    while let Some(keyword) = tokens.get(run.taken).filter(|token| !token.quoted) {
+        let (empty, field) = match keyword.text.as_str() {
             "state" => (StateSet::EMPTY, "state"),
             "exclude" | "excl" => (StateSet::ALL, "exclude"),
             _ => break,
         };
-        let at = result.taken + 1;
-        let Some(name) = words.get(at) else {
+        let Some(name) = tokens.get(run.taken + 1) else {
             let problem = Problem::ExpectedValue { field, example: "state established, exclude time-wait" };
-            return Err(ParseError { word: at, span: 0..0, problem });
+            return Err(ParseError { word: words, span: 0..0, problem });
         };
-        let set = named(name).ok_or_else(|| ParseError {
-            word: at,
-            span: 0..name.len(),
-            problem: Problem::BadState { text: name.clone() },
+        if field == "state" && (operator(&name.text).is_some() || name.text.contains(['{', ','])) {
+            break;
+        }
+        let set = named(&name.text).ok_or_else(|| ParseError {
+            word: name.word,
+            span: name.span.clone(),
+            problem: Problem::BadState { text: name.text.clone() },
         })?;
-        let before = result.states.unwrap_or(empty);
+        let before = run.states.unwrap_or(empty);
         let after = if field == "state" { before.union(set) } else { before.difference(set) };
-        result = StateWords { states: Some(after), taken: at + 1 };
+        run = Run { states: Some(after), taken: run.taken + 2 };
     }
-    Ok(result)
+    Ok(run)
+}
+
+/// The words from that token on.
+fn from(words: &[String], token: &Token) -> Vec<String> {
+    let first = words.get(token.word).and_then(|word| word.get(token.span.start..)).unwrap_or_default();
+    let others = words.get(token.word + 1..).unwrap_or_default();
+    std::iter::once(first.to_owned()).chain(others.iter().cloned()).collect()
 }
 
 /// Bit 0, where ss keeps what it has no name for.
@@ -132,26 +173,56 @@ mod tests {
         states.iter().fold(StateSet::EMPTY, |set, &state| set.union(StateSet::of(state)))
     }
 
-    fn check(words: &[&str], expected: Option<StateSet>, taken: usize) {
+    fn check(words: &[&str], expected: Option<StateSet>, rest: &[&str]) {
         let words: Vec<String> = words.iter().map(|&word| word.to_owned()).collect();
-        assert_eq!(parse_states(&words), Ok(StateWords { states: expected, taken }), "{words:?}");
+        let rest = rest.iter().map(|&word| word.to_owned()).collect();
+        assert_eq!(parse_states(&words), Ok(StateWords { states: expected, rest }), "{words:?}");
     }
 
     #[test]
     fn states_add_and_exclusions_take_away() {
         use State::{Established, Listen, SynSent, TimeWait};
-        check(&[], None, 0);
-        check(&["sport", "=", "22"], None, 0);
-        check(&["state", "established"], Some(set(&[Established])), 2);
-        check(&["state", "ESTABLISHED", "state", "syn-sent"], Some(set(&[Established, SynSent])), 4);
-        check(&["exclude", "listening", "dst", "x"], Some(StateSet::ALL.difference(set(&[Listen]))), 2);
-        check(&["excl", "bucket", "state", "time-wait"], Some(StateSet::BIG.union(set(&[TimeWait]))), 4);
-        check(&["state", "established", "exclude", "established"], Some(StateSet::EMPTY), 4);
+        check(&[], None, &[]);
+        check(&["sport", "=", "22"], None, &["sport", "=", "22"]);
+        check(&["state", "established"], Some(set(&[Established])), &[]);
+        check(&["state", "ESTABLISHED", "state", "syn-sent"], Some(set(&[Established, SynSent])), &[]);
+        check(
+            &["exclude", "listening", "dst", "x"],
+            Some(StateSet::ALL.difference(set(&[Listen]))),
+            &["dst", "x"],
+        );
+        check(&["excl", "bucket", "state", "time-wait"], Some(StateSet::BIG.union(set(&[TimeWait]))), &[]);
+        check(&["state", "established", "exclude", "established"], Some(StateSet::EMPTY), &[]);
         check(
             &["state", "all", "exclude", "connected"],
             Some(StateSet::ALL.difference(StateSet::CONNECTED)),
-            4,
+            &[],
         );
+    }
+
+    #[test]
+    fn one_word_or_several_are_one() {
+        let estab = Some(StateSet::of(State::Established));
+        check(&["state established"], estab, &[]);
+        check(&["state  established", "sport = 1"], estab, &["sport = 1"]);
+        check(&["state established sport = 1"], estab, &["sport = 1"]);
+        check(&["state established and sport = 1", "or x"], estab, &["sport = 1", "or x"]);
+        check(&["state", "established", "&&", "sport = 1"], estab, &["sport = 1"]);
+        check(&["state established and"], estab, &["and"]);
+        check(&["state established )"], estab, &[")"]);
+        // Predicates.
+        for words in [
+            &["state established or sport = 1"][..],
+            &["state", "established", "||", "sport = 1"],
+            &["state = established"],
+            &["state != established"],
+            &["state {established,listening}"],
+            &["state established,listening"],
+            &["not state established"],
+            &["( state established )"],
+        ] {
+            check(words, None, words);
+        }
     }
 
     #[test]

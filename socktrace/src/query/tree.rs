@@ -4,6 +4,7 @@ use std::net::IpAddr;
 
 use super::ending::{Answers, Ending};
 use super::glob::Glob;
+use super::names::Device;
 use crate::socket::{Family, StateSet};
 
 /// An expression. The parser never puts an `And` directly into an `And`, nor an `Or` into an `Or`.
@@ -48,6 +49,13 @@ pub enum Test {
         field: Field,
         /// With what.
         compare: Compare,
+    },
+    /// `dev name`: the device it is bound to.
+    Device {
+        /// As it was written.
+        name: Box<str>,
+        /// What that stands for.
+        device: Device,
     },
     /// `fwmark value/mask`.
     Mark {
@@ -122,7 +130,7 @@ pub enum Address {
 /// A number of a socket.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Field {
-    /// `dev`: the interface it is bound to.
+    /// `dev`: the index of the interface it is bound to.
     Dev,
     /// `uid`, `user`.
     Uid,
@@ -263,6 +271,7 @@ impl Test {
         match self {
             Self::Host { family, .. } | Self::Port { family, .. } => *family,
             Self::Number { .. }
+            | Self::Device { .. }
             | Self::Mark { .. }
             | Self::Cgroup { .. }
             | Self::Comm(_)

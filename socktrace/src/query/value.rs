@@ -1,5 +1,6 @@
 //! The values of predicates: numbers, lists, ranges, names.
 
+use super::device::{DEVICE, Named};
 use super::ending::{Answers, Ending};
 use super::lex::Token;
 use super::number::{c_number, cookie, duration, plain_number, size};
@@ -52,7 +53,7 @@ impl<'a> Item<'a> {
         self.error(Problem::BadNumber { text: self.text.to_owned(), kind })
     }
 
-    fn unknown(self, kind: &'static str) -> ParseError {
+    pub(super) fn unknown(self, kind: &'static str) -> ParseError {
         self.error(Problem::UnknownName { text: self.text.to_owned(), kind })
     }
 }
@@ -67,11 +68,11 @@ impl Reader<'_> {
         let whole = Item::new(first);
         let tests = match word.predicate {
             Predicate::Host(side) => {
-                let mut tests = Vec::new();
+                let mut hosts = Vec::new();
                 for item in items(tokens, Commas::Inside)? {
-                    tests.extend(self.host(side, item)?);
+                    hosts.extend(self.host(side, item)?);
                 }
-                tests
+                return Ok(equal(op, hosts));
             }
             Predicate::Port(side) => return self.port(word, side, op, tokens),
             Predicate::Number(field) => {
@@ -79,6 +80,7 @@ impl Reader<'_> {
                 let compare = compare(op, &items(tokens, Commas::Anywhere)?, read)?;
                 return Ok(Expr::Test(Test::Number { field, compare }));
             }
+            Predicate::Device => return self.devices(op, &items(tokens, Commas::Anywhere)?),
             Predicate::Mark => vec![mark(whole)?],
             Predicate::Cgroup => {
                 let path = whole.text;
@@ -98,16 +100,17 @@ impl Reader<'_> {
             }
             Predicate::Autobound => vec![Test::Autobound],
         };
-        Ok(equal(op, tests))
+        Ok(equal(op, tests.into_iter().map(Expr::Test).collect()))
     }
 
     /// The number of a field that is no port.
-    fn number(&self, field: Field, item: Item<'_>) -> Result<i64, ParseError> {
+    pub(super) fn number(&self, field: Field, item: Item<'_>) -> Result<i64, ParseError> {
         let text = item.text;
         let number = match field {
-            Field::Dev => match self.names.device(text).map(u64::from).or_else(|| c_number(text)) {
-                Some(index) => index,
-                None => return Err(item.unknown("network device")),
+            Field::Dev => match self.device(item)? {
+                Named::Index(index) => u64::from(index),
+                // `devices` has asked before.
+                Named::Elsewhere(_) => return Err(item.unknown(DEVICE)),
             },
             Field::Uid => match plain_number(text).or_else(|| self.names.user(text).map(u64::from)) {
                 Some(uid) => uid,
@@ -323,9 +326,8 @@ fn answers(ending: Ending, items: &[Item<'_>]) -> Result<Answers, ParseError> {
     Ok(all)
 }
 
-/// One of the tests, or none of them.
-pub(super) fn equal(op: Op, tests: Vec<Test>) -> Expr {
-    let mut exprs: Vec<Expr> = tests.into_iter().map(Expr::Test).collect();
+/// One of them, or none of them.
+pub(super) fn equal(op: Op, mut exprs: Vec<Expr>) -> Expr {
     let expr = match (exprs.pop(), exprs.is_empty()) {
         (Some(only), true) => only,
         (last, _) => {

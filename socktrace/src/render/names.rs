@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use super::btf::Layout;
-use crate::socket::Proto;
+use crate::socket::{NetnsId, Proto};
 
 /// A number that may have a name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -17,8 +17,13 @@ pub enum Named {
     },
     /// A host, by reverse look-up.
     Host(IpAddr),
-    /// A network interface by its index.
-    Interface(u32),
+    /// A network interface.
+    Interface {
+        /// Of which namespace, 0 for the only one there is.
+        netns: NetnsId,
+        /// Its index there.
+        index: u32,
+    },
     /// An IP protocol: `ipv6-icmp` for 58.
     IpProtocol(u8),
     /// A netlink protocol: `rtnl` for 0.

@@ -1,10 +1,11 @@
 //! What a namespace owns, asked from another one.
 
+use super::devices::bound_to;
 use super::*;
 use crate::agent::Agent;
 use crate::ss_parity::oracle;
 use crate::support::run::run;
-use crate::support::{may_trace, on_host};
+use crate::support::{ip, may_trace, on_host};
 
 /// The file of the calling thread's namespace, as others can name it.
 fn own_path() -> String {
@@ -78,5 +79,81 @@ fn a_summary_through_an_agent_is_of_the_askers_namespace() {
     in_own_netns(|| {
         let _sockets = three_and_one();
         assert_eq!(transports(&run(&["ss", "--agent", path, "-tl", "-s"]).stdout), THREE_AND_ONE);
+    });
+}
+
+/// Does something in a third namespace while a socket of another one is bound to a device `far0`, whose index is there
+/// that of `near0`.
+fn with_a_far_device<T: Send>(port: u16, does: impl FnOnce() -> T + Send) -> T {
+    in_own_netns(|| {
+        ip("link add far0 index 55 type veth peer name far1");
+        let _bound = bound_to("far0", port);
+        in_own_netns(|| {
+            ip("link add near0 index 55 type veth peer name near1");
+            does()
+        })
+    })
+}
+
+#[test]
+fn a_device_is_that_of_the_sockets_own_namespace() {
+    with_a_far_device(7301, || {
+        let port = "sport = :7301";
+        let text = ss(&format!("-Htln --all-netns {port}")).stdout;
+        assert!(text.contains("0.0.0.0%far0:7301") && text.lines().count() == 1, "{text}");
+        let json = ss(&format!("-tln --all-netns --json {port}")).stdout;
+        let row: Value = serde_json::from_str(&json).unwrap();
+        assert_eq!((&row["interface"], &row["ifindex"]), (&"far0".into(), &55.into()), "{json}");
+        let columns = ss(&format!("-Htln --all-netns --columns local,interface {port}")).stdout;
+        assert_eq!(columns, "0.0.0.0%far0:7301 far0\n");
+        // With who holds them the filter is asked last, and from here.
+        let held = ss("-Htlnp --all-netns dev far0 and pid > 0").stdout;
+        assert!(held.contains("%far0:7301"), "{held}");
+    });
+}
+
+#[test]
+fn a_device_is_asked_for_by_its_name_in_each_namespace() {
+    with_a_far_device(7302, || {
+        let listed = |filter: &str| {
+            let said = ss(&format!("-Htln --all-netns sport = :7302 and {filter}"));
+            assert_eq!((said.code, said.stderr.as_str()), (Some(0), ""), "{filter}");
+            said.stdout.lines().count()
+        };
+        for filter in
+            ["dev far0", "dev == if55", "dev = 55", "dev = {near0,far0}", "src 0.0.0.0%far0", "dev != near0"]
+        {
+            assert_eq!(listed(filter), 1, "{filter}");
+        }
+        for filter in ["dev near0", "dev != far0", "not dev far0", "dev lo", "src 0.0.0.0%near0"] {
+            assert_eq!(listed(filter), 0, "{filter}");
+        }
+        for filter in ["dev nowhere0", "dev = {far0,nowhere0}", "src [::]%nowhere0"] {
+            let said = ss(&format!("-Htln --all-netns {filter}"));
+            assert_eq!((said.code, said.stdout.as_str()), (Some(2), ""), "{filter}");
+            assert!(said.stderr.contains("no network device is called \"nowhere0\""), "{}", said.stderr);
+        }
+        // In one namespace a name of another one is none.
+        assert_eq!(ss("-Htln dev far0").code, Some(2));
+    });
+}
+
+#[test]
+fn devices_are_those_of_each_namespace_through_an_agent_too() {
+    if !may_trace("devices_are_those_of_each_namespace_through_an_agent_too") {
+        return;
+    }
+    let agent = Agent::start(&[]);
+    let path = agent.path();
+    with_a_far_device(7303, || {
+        let _near = bound_to("near0", 7304);
+        let ask = |words: &[&str]| run(&[&["ss", "--agent", path, "-Htln"], words].concat());
+        let far = ask(&["--all-netns", "dev far0"]).stdout;
+        assert!(far.contains("0.0.0.0%far0:7303") && far.lines().count() == 1, "{far}");
+        // What the asker sees, who is in another namespace than the agent.
+        let near = ask(&["dev near0"]).stdout;
+        assert!(near.contains("0.0.0.0%near0:7304") && near.lines().count() == 1, "{near}");
+        assert_eq!(ask(&["dev far0"]).code, Some(2));
+        assert_eq!(ask(&["--all-netns", "dev nowhere0"]).code, Some(2));
     });
 }

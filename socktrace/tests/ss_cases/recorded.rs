@@ -204,6 +204,6 @@ fn a_recorded_dump_is_what_was_there() {
         let words = |text: &str| text.split_whitespace().map(str::to_owned).collect::<Vec<_>>();
         assert_eq!(words(&again.stdout), words(&live.stdout));
         let refused = ss("-uD -");
-        assert_eq!(refused.code, Some(1));
+        assert_eq!(refused.code, Some(2));
     });
 }

@@ -63,6 +63,10 @@ impl Protocols {
     pub(super) fn name(&self, number: u8) -> Option<&[u8]> {
         self.0.get(&number).map(|name| &**name)
     }
+
+    pub(super) fn number(&self, name: &str) -> Option<u8> {
+        self.0.iter().find(|(_, known)| ***known == *name.as_bytes()).map(|(&number, _)| number)
+    }
 }
 
 /// The words that iproute2 has for netlink protocols where no file says otherwise (its lib/rt_names.c).

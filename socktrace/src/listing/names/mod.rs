@@ -8,17 +8,42 @@ mod files;
 mod forward;
 mod reverse;
 
-use std::cell::OnceCell;
+use std::cell::{OnceCell, RefCell};
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
 
 use crate::kernel::cgroups::Cgroups;
+use crate::kernel::netns;
 use crate::render::btf::Layout;
 use crate::render::names::Named;
+use crate::socket::{Family, NetnsId};
 
 use files::{Protocols, Services};
+pub(super) use reverse::interface;
+
+/// The addresses of hosts, each as it was asked for.
+pub(in crate::listing) type Hosts = FxHashMap<(String, Option<Family>), Vec<IpAddr>>;
+
+/// Where devices are looked for by their names.
+#[derive(Debug)]
+enum Devices {
+    /// In the calling thread's namespace, the only one that is asked.
+    OfOne,
+    /// There, which is one of several that are asked: what is not known there may be known in another.
+    OfSeveral {
+        /// Names that no namespace needs to know, since another does; all of them before that is known.
+        elsewhere: Option<BTreeSet<String>>,
+        /// Names that were looked for, and whether they were found.
+        seen: RefCell<BTreeMap<String, bool>>,
+    },
+}
+
+/// What looking for devices in one of several namespaces has come to: names, and whether they were found.
+pub(in crate::listing) type SeenDevices = BTreeMap<String, bool>;
 
 /// The names that this machine knows.
 #[derive(Debug)]
@@ -29,6 +54,9 @@ pub struct Directory {
     protocols: OnceCell<Protocols>,
     netlink: OnceCell<Vec<(u8, Box<[u8]>)>>,
     cgroups: OnceCell<Arc<Cgroups>>,
+    devices: Devices,
+    hosts: RefCell<Hosts>,
+    netns: OnceCell<Option<NetnsId>>,
     known: FxHashMap<Named, Option<Box<[u8]>>>,
     /// Names of processes are not shown.
     hides_processes: bool,
@@ -47,6 +75,9 @@ impl Directory {
             protocols: OnceCell::new(),
             netlink: OnceCell::new(),
             cgroups: OnceCell::new(),
+            devices: Devices::OfOne,
+            hosts: RefCell::default(),
+            netns: OnceCell::new(),
             known: FxHashMap::default(),
             hides_processes: false,
             layouts: FxHashMap::default(),
@@ -62,6 +93,49 @@ impl Directory {
     #[must_use]
     pub const fn port_range(&self) -> (u16, u16) {
         self.port_range
+    }
+
+    /// For the calling thread's namespace, as one of several that are asked.
+    #[must_use]
+    pub(in crate::listing) fn of_several(self) -> Self {
+        Self { devices: Devices::OfSeveral { elsewhere: None, seen: RefCell::default() }, ..self }
+    }
+
+    /// The same once it is known what devices there are in the others.
+    #[must_use]
+    pub(in crate::listing) fn but_these(self, elsewhere: BTreeSet<String>) -> Self {
+        let devices = Devices::OfSeveral { elsewhere: Some(elsewhere), seen: RefCell::default() };
+        Self { devices, ..self }
+    }
+
+    /// With the hosts that were asked for elsewhere: another namespace may have no way to a name server, or to another
+    /// one.
+    #[must_use]
+    pub(in crate::listing) fn with_hosts(self, hosts: Hosts) -> Self {
+        Self { hosts: RefCell::new(hosts), ..self }
+    }
+
+    /// The hosts that have been asked for.
+    pub(in crate::listing) fn hosts(&self) -> Hosts {
+        self.hosts.borrow().clone()
+    }
+
+    /// The devices that were looked for in this one of several namespaces.
+    pub(in crate::listing) fn seen_devices(&self) -> SeenDevices {
+        match &self.devices {
+            Devices::OfOne => SeenDevices::default(),
+            Devices::OfSeveral { seen, .. } => seen.borrow().clone(),
+        }
+    }
+
+    /// Takes names that were looked up where they belong.
+    pub(in crate::listing) fn learn(&mut self, names: impl IntoIterator<Item = (Named, Option<Box<[u8]>>)>) {
+        self.known.extend(names);
+    }
+
+    /// Whether that is the calling thread's namespace; what is read from files says of none.
+    fn is_own(&self, netns: NetnsId) -> bool {
+        netns == 0 || self.netns.get_or_init(|| netns::current().ok()).is_none_or(|own| own == netns)
     }
 
     fn services(&self) -> &Services {

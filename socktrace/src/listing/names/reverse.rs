@@ -50,7 +50,9 @@ impl Directory {
         match of {
             Named::Service { proto, port } => self.service_name(proto, port).map(Into::into),
             Named::Host(addr) => resolver::name_of(addr).map(|name| name.into_bytes().into()),
-            Named::Interface(index) => interface(index),
+            Named::Interface { netns, index } if self.is_own(netns) => interface(index),
+            // It was not looked up there: no name is better than another device's.
+            Named::Interface { .. } => None,
             Named::IpProtocol(number) => self.protocols().name(number).map(Into::into),
             Named::NetlinkProtocol(number) => {
                 let names = self.netlink.get_or_init(files::netlink_protocols);
@@ -84,8 +86,8 @@ impl Directory {
     }
 }
 
-/// The name of an interface of this thread's namespace.
-fn interface(index: u32) -> Option<Box<[u8]>> {
+/// The name of an interface of the calling thread's namespace.
+pub(in crate::listing) fn interface(index: u32) -> Option<Box<[u8]>> {
     let name = nix::net::if_::if_indextoname(index).ok()?;
     // What nix returns for an index that nobody has.
     (!name.is_empty()).then(|| name.to_bytes().into())

@@ -280,7 +280,8 @@ fn query(draft: &mut Draft, list: &str) -> Result<(), UsageError> {
 fn bpf_map_id(draft: &mut Draft, word: &str) -> Result<(), UsageError> {
     let id = number("--bpf-map-id", word)?;
     match &mut draft.bpf_maps {
-        BpfMaps::All => Err(UsageError::Clash("--bpf-maps and --bpf-map-id exclude each other")),
+        // Refused when all options are known.
+        BpfMaps::All => Ok(()),
         BpfMaps::Ids(ids) => {
             ids.push(id);
             at_most(MAX_MAPS, ids.len(), "--bpf-map-id: at most 64 maps can be shown")

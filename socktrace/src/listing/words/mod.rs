@@ -4,6 +4,7 @@
 //! the words of the filter may be mixed. Pure: no file is read and no environment.
 
 mod flags;
+mod pairs;
 mod scan;
 #[cfg(test)]
 mod tests;
@@ -16,6 +17,7 @@ use crate::render::ss::{Pick, Screen, Show, Takes};
 
 use super::options::{Action, BpfMaps, Format, Key, NetnsChoice, Options, Order};
 use super::selection::Choice;
+use pairs::Whole;
 
 /// What an ss command line asks for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -79,7 +81,17 @@ pub enum UsageError {
         /// What was given.
         word: String,
     },
-    /// Two things that do not go together, or something else about the whole.
+    /// Two options that do not go together.
+    #[error("--{one} and --{other} do not go together: {why}")]
+    Pair {
+        /// The long name of one.
+        one: &'static str,
+        /// That of the other.
+        other: &'static str,
+        /// What is the matter.
+        why: &'static str,
+    },
+    /// Something else about the whole.
     #[error("{0}")]
     Clash(&'static str),
     /// A state word is wrong.
@@ -137,6 +149,8 @@ pub fn names() -> impl Iterator<Item = Name> {
 struct Draft {
     /// Help or version was asked for; nothing after it counts.
     instead: Option<Asked>,
+    /// The long names of the options, as they came.
+    given: Vec<&'static str>,
     choice: Choice,
     show: Show,
     columns: Vec<Pick>,
@@ -166,17 +180,26 @@ impl Draft {
         if let Some(states) = states.states {
             self.choice.states(states);
         }
-        let filter = rest.get(states.taken..).unwrap_or_default().to_vec();
-        let only_summary = self.summary && !self.choice.any() && rest.is_empty();
-        let action = self.action(only_summary)?;
+        let filter = states.rest;
+        let only_summary =
+            self.summary && !self.choice.any() && rest.is_empty() && self.filter_file.is_none();
         let selection = self.choice.finish();
-        if self.json && !self.columns.is_empty() {
-            return Err(UsageError::Clash("--columns is for tables; --json tells every field"));
-        }
+        let whole = Whole {
+            draft: &self,
+            selection: &selection,
+            only_summary,
+            has_filter: !filter.is_empty(),
+            has_states: states.states.is_some(),
+        };
+        whole.check()?;
+        let action = self.action(only_summary)?;
         if self.columns.iter().any(|choice| matches!(choice.takes(), Takes::Processes | Takes::PeerProcesses))
         {
             self.show.users.get_or_insert_default();
         }
+        // Lines within a cell would tear the columns behind it.
+        let details = self.columns.iter().position(|pick| pick.takes() == Takes::Details);
+        self.show.oneline |= details.is_some_and(|place| place + 1 < self.columns.len());
         self.show.netid = selection.tables.len() != 1;
         self.show.state = selection.states.len() != 1;
         Ok(Question {
@@ -203,18 +226,12 @@ impl Draft {
     }
 
     fn action(&self, only_summary: bool) -> Result<Action, UsageError> {
-        if self.direct && self.agent.is_some() {
-            return Err(UsageError::Clash("--direct and --agent exclude each other"));
-        }
         if (self.dry_run || self.force) && !self.kill {
             return Err(UsageError::Clash("--dry-run and --force belong to --kill"));
         }
         Ok(match &self.dump {
             _ if only_summary => Action::Nothing,
             Some(path) => Action::Dump(path.clone()),
-            None if self.events && self.kill => {
-                return Err(UsageError::Clash("--events and --kill exclude each other"));
-            }
             None if self.events => Action::Events,
             None if self.kill => Action::Kill { dry_run: self.dry_run, force: self.force },
             None => Action::List,

@@ -36,10 +36,12 @@ fn long(word: &str, next: &mut dyn FnMut() -> Option<String>, draft: &mut Draft)
     match (flag.take, value) {
         (Take::Nothing(_), Some(_)) => Err(UsageError::NeedlessValue(format!("--{}", flag.long))),
         (Take::Nothing(apply), None) => {
+            draft.given.push(flag.long);
             apply(draft);
             Ok(())
         }
         (Take::Value(apply), value) => {
+            draft.given.push(flag.long);
             let value = value.or_else(next).ok_or_else(|| UsageError::NoValue(format!("--{}", flag.long)))?;
             apply(draft, &value)
         }
@@ -87,6 +89,7 @@ fn cluster(
             .iter()
             .find(|flag| flag.short.contains(letter))
             .ok_or_else(|| UsageError::Unknown(format!("-{letter}")))?;
+        draft.given.push(flag.long);
         match flag.take {
             Take::Nothing(apply) => apply(draft),
             Take::Value(apply) => {

@@ -30,7 +30,7 @@ fn columns_are_chosen_by_their_words() {
             "--columns: unknown column \"lcal\"; choose from netns, netid, state, recvq, ",
         ),
         ("--columns state,", "--columns: unknown column \"\"; choose from netns, "),
-        ("--columns state --json", "--columns is for tables; --json tells every field"),
+        ("--columns state --json", "--json and --columns do not go together: --columns is for tables"),
         (&format!("--columns state{}", ",state".repeat(64)), "--columns: at most 64 columns can be shown"),
         (&"--bpf-map-id 1 ".repeat(65), "--bpf-map-id: at most 64 maps can be shown"),
     ] {
@@ -107,13 +107,60 @@ fn what_cannot_be_understood_is_said() {
         "--query: \"\" is not a table of sockets: all, inet, tcp, udp, raw, unix, packet, netlink …",
     );
     check("-F a -F b", "more than one filter file");
-    check("--bpf-maps --bpf-map-id=3", "--bpf-maps and --bpf-map-id exclude each other");
+    let both =
+        "--bpf-maps and --bpf-map-id do not go together: one shows every map, the other those that are named";
+    check("--bpf-maps --bpf-map-id=3", both);
+    check("--bpf-map-id=3 --bpf-maps", both);
     check("--top ten", "--top: \"ten\" is not a number, 1 or more");
     check("--top 0", "--top: \"0\" is not a number, 1 or more");
     check("--colums state", "unknown option --colums; did you mean --columns?");
     check("--numreic", "unknown option --numreic; did you mean --numeric?");
     check("-c 0", "--continuous: \"0\" is not a positive number of seconds");
     check("--dry-run", "--dry-run and --force belong to --kill");
+}
+
+#[test]
+fn what_would_be_dropped_is_refused_with_both_names() {
+    fn check(line: &str, names: &str) {
+        let error = try_parse(line).unwrap_err().to_string();
+        assert!(error.starts_with(&format!("{names} do not go together: ")), "{line}: {error}");
+    }
+    check("-N blue --all-netns", "--all-netns and --net");
+    check("-tK --all-netns", "--all-netns and --kill");
+    check("-tK --top 3", "--kill and --top");
+    check("-sK", "--summary and --kill");
+    check("-tE --sort sport", "--events and --sort");
+    check("-xE", "--events and --unix");
+    check("-uD x", "--diag and --udp");
+    check("-D x -F y", "--diag and --filter");
+    check("-t -sD -", "--diag and --summary");
+    check("-xK", "--kill and --unix");
+    check("-ti --columns state", "--columns and --info");
+    check("-tp --columns local", "--columns and --processes");
+    check("-tr --columns state", "--columns and --resolve");
+    check("-s --agent /x", "--agent and --summary");
+    for line in ["-D x sport = 1", "-tE state listening"] {
+        assert!(matches!(try_parse(line), Err(UsageError::Clash(_))), "{line}");
+    }
+    for line in [
+        "-tsK",
+        "-ts --columns state",
+        "-ti --columns state,details",
+        "-tp --columns process",
+        "-xp --columns peerprocess",
+        "-tr --columns peer",
+        "-tn --columns state",
+        "-tsD x",
+        "-tuE",
+        "-txK",
+        "-4K",
+        "-ts --agent /x",
+        "-D x state established",
+        "-s -F x --sort age",
+    ] {
+        question(line);
+    }
+    assert_eq!(question("-s -F x").options.action, Action::List, "a filter asks for sockets");
 }
 
 proptest::proptest! {

@@ -62,6 +62,7 @@ fn of_check(check: &Check, want: bool, ground: &Ground) -> Cells {
         Check::Number(Number::Dev, set) if want && !set.contains(0) => {
             Cells::of(Sorts::IP.union(Sorts::of(&[Sort::Packet, Sort::Xdp])))
         }
+        Check::Device(_) => events(),
         Check::Number(Number::Netns, set) => match listing.and_then(|listing| listing.netns) {
             Some(netns) => only_if(set.contains(netns.into()) == want),
             None => Cells::ALL,
@@ -246,7 +247,7 @@ pub(super) fn why(test: &Test, want: bool, clashes: bool, ground: &Ground) -> Wh
             Source::History => "what has closed is in the state `closed`".to_owned(),
         }),
         Test::Ending(ending, _) => of_ending(*ending, ground),
-        Test::Autobound => Why::name("nothing that is asked for can match".to_owned()),
+        Test::Device { .. } | Test::Autobound => Why::name("nothing that is asked for can match".to_owned()),
     }
 }
 

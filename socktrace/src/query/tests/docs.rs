@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use super::super::words::WORDS;
-use super::super::{Context, Dialect, Names, parse, parse_states};
+use super::super::{Context, Device, Dialect, Names, parse, parse_states};
 use super::TableNames;
 use crate::socket::{Family, NetnsId};
 
@@ -19,7 +19,7 @@ impl Names for DocNames {
     fn service(&self, name: &str, proto: &str) -> Option<u16> {
         TableNames.service(name, proto)
     }
-    fn device(&self, name: &str) -> Option<u32> {
+    fn device(&self, name: &str) -> Option<Device> {
         TableNames.device(name)
     }
     fn cgroup(&self, path: &str) -> Option<u64> {

@@ -36,8 +36,8 @@ fn the_wrong_word_is_pointed_at() {
     check("src 10.0.0.1:nosuch", "             ^^^^^^", "no known service");
     check("src 10.0.0.0/33", "    ^^^^^^^^^^^", "a prefix of IPv4 is a number from 0 to 32");
     check("src [fe80::/129]", "     ^^^^^^^^^^", "a prefix of IPv6 is a number from 0 to 128");
-    check("src /run/x", "    ^^^^^^", "did you mean unix:/run/x?");
-    check("dst @x", "    ^^", "did you mean unix:@x?");
+    check("src inet:/run/x", "         ^^^^^^", "did you mean unix:/run/x?");
+    check("dst inet:@x", "         ^^", "did you mean unix:@x?");
     check("src inet6:10.0.0.1", "          ^^^^^^^^", "is an address of IPv4, which is not asked for");
     check("src 10/255", "    ^^^^^^", "no address");
     check("src inet:nosuch", "         ^^^^^^", "no known host");
@@ -46,6 +46,11 @@ fn the_wrong_word_is_pointed_at() {
     check("src [::1", "    ^^^^", "never closed");
     check("sport = torn", "        ^^^^", "1000 in TCP and 1001 in UDP");
     check("dev eth9", "    ^^^^", "no network device is called");
+    check("src [::1]%eth9", "          ^^^^", "no network device is called");
+    check("src [::1%eth9]:22", "         ^^^^", "no network device is called");
+    check("src 10.0.0.1%if:22", "             ^^", "no network device is called");
+    check("state closed exclude closed", "                     ^^^^^^", "leave no state");
+    check("exclude open", "        ^^^^", "the states are established");
     check("fwmark x", "       ^", "mark");
     check("fwmark 1/x", "         ^", "mark");
     check("cgroup /nosuch", "       ^^^^^^^", "no cgroup");

@@ -109,6 +109,64 @@ fn hosts_in_every_form() {
 }
 
 #[test]
+fn devices_by_name_by_index_and_as_zones() {
+    for text in ["dev eth0", "dev = if2", "dev 2", "dev == 0x2", "dev = {lo,eth0}", "dev 2-5", "dev lo,2"] {
+        check(text, "web");
+    }
+    // The animals are all that there is: none of them is bound to a device that is not in their namespace.
+    check("dev elsewhere", "");
+    check("dev = {elsewhere,eth0}", "web");
+    check("dev = {elsewhere,2-5}", "web");
+    check("dev != {elsewhere,eth0} and dst inet6:*", "mapped linklocal");
+    check("dev != elsewhere and src [::]", "web");
+    // What each device is called is not known here: neither that it is veth9 nor that it is not.
+    check("dev veth9", "");
+    check("dev != veth9 and src [::]", "");
+    check("dev != veth9 and src [::ffff:10.0.0.1]", "mapped");
+    for text in [
+        "src [::]%eth0",
+        "src [::%eth0]",
+        "src [::]%if2:443",
+        "src [::%2]:443",
+        "src *%eth0",
+        "src *%eth0:443",
+    ] {
+        check(text, "web");
+    }
+    check("src [::]%lo", "");
+    check("src [::]%elsewhere", "");
+    check("src != [::]%eth0 and dst inet6:*", "mapped linklocal");
+    check("dst {10.0.0.2,[::]%eth0}", "web client");
+    check("src 0.0.0.0%eth0:22", "");
+    check("src link:arp:if2", "packet");
+    check("src link:arp:elsewhere", "");
+}
+
+#[test]
+fn names_need_no_family_where_they_cannot_be_hosts() {
+    check("src /run/agent.sock", "path");
+    check("src @bus@x", "abstract");
+    check("src @* or src 10.0.0.1", "client mapped abstract auto");
+    check("dst /run/*", "abstract");
+    check("src link:[2054]", "packet");
+}
+
+#[test]
+fn state_words_at_the_beginning_are_one_state_word() {
+    check("state listening", "sshd web path");
+    check("state listening state established", "sshd web client mapped path auto vsock");
+    check("state listening state established and src inet:*", "sshd client");
+    check(
+        "state listening state established or sport = 546",
+        "sshd web client mapped linklocal path auto vsock",
+    );
+    check("exclude big", "waiting");
+    check("exclude big state closed", "waiting linklocal abstract packet netlink");
+    // Behind something else each is a predicate.
+    check("src inet:* state listening state established", "");
+}
+
+#[test]
 fn a_host_with_several_addresses_matches_by_each() {
     check("dst multi.test", "waiting");
     check("src multi.test", "waiting");

@@ -12,7 +12,7 @@ mod zoo;
 
 use std::net::IpAddr;
 
-use super::{Context, Dialect, Filter, Names, ParseError, parse};
+use super::{Context, Device, Dialect, Filter, Names, ParseError, parse};
 use crate::socket::{Family, NetnsId};
 
 /// A small world of names.
@@ -44,13 +44,18 @@ impl Names for TableNames {
             _ => None,
         }
     }
-    fn device(&self, name: &str) -> Option<u32> {
+    fn device(&self, name: &str) -> Option<Device> {
         match name {
-            "lo" => Some(1),
-            "eth0" => Some(2),
-            "br-7" => Some(7),
+            "lo" => Some(Device::Index(1)),
+            "eth0" => Some(Device::Index(2)),
+            "br-7" => Some(Device::Index(7)),
+            "elsewhere" => Some(Device::NotHere),
+            "veth9" => Some(Device::Each),
             _ => None,
         }
+    }
+    fn protocol(&self, name: &str) -> Option<u8> {
+        (name == "ipv6-icmp").then_some(58)
     }
     fn cgroup(&self, path: &str) -> Option<u64> {
         match path {

@@ -15,7 +15,7 @@ use crate::socket::{Cgroup, Detail, Endpoint, Holder, Opener, Socket, UnixName};
 use super::clock::Clock;
 use super::names::{Named, Names};
 use super::places::fields;
-use super::ss::{Delta, Row, Show};
+use super::ss::{Delta, Round, Row, Show, Users};
 use super::units::push_ip;
 
 /// Appends the object of a socket and a newline. What `show` asks for beyond the columns is added where the kernel
@@ -23,14 +23,23 @@ use super::units::push_ip;
 pub fn encode(out: &mut Vec<u8>, row: &Row<'_>, show: &Show, names: &mut dyn Names, clock: Option<&Clock>) {
     let socket = row.socket;
     let mut object = Object::open(out);
+    if let Some(Round { number, at }) = row.round {
+        object.text("ts", at.as_bytes());
+        object.number("round", number);
+    }
     object.word("netid", socket.proto.netid());
     object.word("family", socket.family.name());
     object.word("state", socket.state.word());
-    object.maybe_number("recv_q", counted(socket.recv_q));
-    object.maybe_number("send_q", counted(socket.send_q));
-    endpoints(&mut object, socket, row, names);
+    if show.queues {
+        object.maybe_number("recv_q", counted(socket.recv_q));
+        object.maybe_number("send_q", counted(socket.send_q));
+    }
+    endpoints(&mut object, socket, row, show, names);
+    if show.resolve {
+        hosts(&mut object, socket, names);
+    }
     if socket.ifindex != 0 {
-        interface(&mut object, names, socket.ifindex);
+        interface(&mut object, names, socket);
     }
     object.number("inode", socket.inode);
     object.number("cookie", socket.cookie);
@@ -61,8 +70,8 @@ pub fn encode(out: &mut Vec<u8>, row: &Row<'_>, show: &Show, names: &mut dyn Nam
             object.text("opened", &clock.rfc3339(opened));
         }
     }
-    if show.users.is_some() {
-        object.objects("processes", row.users.iter(), holder);
+    if let Some(users) = show.users {
+        object.objects("processes", row.users.iter(), |object, it| holder(object, it, users, names));
     }
     if let Some(detail) = &socket.detail {
         details(&mut object, socket, detail, show, names);
@@ -94,7 +103,19 @@ fn push_delta(object: &mut Object<'_>, delta: Delta) {
     }
 }
 
-fn endpoints(object: &mut Object<'_>, socket: &Socket, row: &Row<'_>, names: &mut dyn Names) {
+/// What hosts are called that have a name.
+fn hosts(object: &mut Object<'_>, socket: &Socket, names: &mut dyn Names) {
+    for (key, end) in [("local_host", &socket.local), ("peer_host", &socket.peer)] {
+        // `::` stands for any, as it does in the table.
+        if let Some((addr, _)) = end.inet().filter(|(addr, _)| addr.is_ipv4() || !addr.is_unspecified())
+            && let Some(name) = names.name(Named::Host(addr))
+        {
+            object.text(key, name);
+        }
+    }
+}
+
+fn endpoints(object: &mut Object<'_>, socket: &Socket, row: &Row<'_>, show: &Show, names: &mut dyn Names) {
     match (&socket.local, &socket.peer) {
         (Endpoint::Unix { name, .. }, Endpoint::Unix { inode, .. }) => {
             unix_name(object, "local_addr", name);
@@ -105,8 +126,11 @@ fn endpoints(object: &mut Object<'_>, socket: &Socket, row: &Row<'_>, names: &mu
             if *inode != 0 {
                 object.number("peer_inode", *inode);
             }
-            if let Some(peer) = row.peer {
-                object.objects("peer_processes", peer.users.iter(), holder);
+            // Who holds it was not looked for otherwise, and nobody is not the same as not known.
+            if let (Some(peer), Some(users)) = (row.peer, show.users) {
+                object.objects("peer_processes", peer.users.iter(), |object, it| {
+                    holder(object, it, users, names);
+                });
             }
         }
         (local, peer) => {
@@ -173,19 +197,29 @@ fn unix_name(object: &mut Object<'_>, key: &'static str, name: &UnixName) {
     object.text(key, name.as_bytes());
 }
 
-fn interface(object: &mut Object<'_>, names: &mut dyn Names, ifindex: u32) {
+fn interface(object: &mut Object<'_>, names: &mut dyn Names, socket: &Socket) {
     // A packet socket whose device has gone has -1.
-    object.maybe_number("ifindex", counted(ifindex));
-    if let Some(name) = names.name(Named::Interface(ifindex)) {
+    object.maybe_number("ifindex", counted(socket.ifindex));
+    if let Some(name) = names.name(Named::Interface { netns: socket.netns, index: socket.ifindex }) {
         object.text("interface", name);
     }
 }
 
-fn holder(object: &mut Object<'_>, holder: &Holder) {
-    object.number("pid", holder.process.pid);
+fn holder(object: &mut Object<'_>, holder: &Holder, show: Users, names: &mut dyn Names) {
+    let pid = holder.process.pid;
+    object.number("pid", pid);
     object.maybe_number("tid", holder.tid);
     object.text("comm", holder.process.comm.as_bytes());
     object.number("fd", holder.fd);
+    let contexts = [
+        ("context", show.process_context, Named::ProcessContext(holder.tid.unwrap_or(pid))),
+        ("socket_context", show.socket_context, Named::FileContext { pid, fd: holder.fd }),
+    ];
+    for (key, _, named) in contexts.into_iter().filter(|(_, wanted, _)| *wanted) {
+        if let Some(context) = names.name(named) {
+            object.text(key, context);
+        }
+    }
 }
 
 fn details(object: &mut Object<'_>, socket: &Socket, detail: &Detail, show: &Show, names: &mut dyn Names) {

@@ -99,7 +99,7 @@ impl<'a> Object<'a> {
         &mut self,
         key: &str,
         items: impl IntoIterator<Item = T>,
-        write: impl Fn(&mut Object<'_>, T),
+        mut write: impl FnMut(&mut Object<'_>, T),
     ) {
         self.array(key, items, |out, item| {
             let mut inner = Object::open(out);
@@ -118,7 +118,12 @@ impl<'a> Object<'a> {
         self.array(key, items, |out, item| push_json(out, item.as_bytes()));
     }
 
-    fn array<T>(&mut self, key: &str, items: impl IntoIterator<Item = T>, write: impl Fn(&mut Vec<u8>, T)) {
+    fn array<T>(
+        &mut self,
+        key: &str,
+        items: impl IntoIterator<Item = T>,
+        mut write: impl FnMut(&mut Vec<u8>, T),
+    ) {
         self.key(key);
         self.out.push(b'[');
         for (index, item) in items.into_iter().enumerate() {

@@ -74,7 +74,7 @@ fn check_documented(value: &Value) {
 #[test]
 fn the_example_of_the_document_is_ours() {
     let mut out = Vec::new();
-    encode(&mut out, &Row::of(&tcp()), &Show::default(), &mut NoNames, None);
+    encode(&mut out, &Row::of(&tcp()), &Show { queues: true, ..Show::default() }, &mut NoNames, None);
     let example = DOCUMENT.lines().find(|line| line.starts_with('{')).unwrap();
     assert_eq!(std::str::from_utf8(&out), Ok(format!("{example}\n").as_str()));
 }
@@ -133,7 +133,7 @@ fn what_options_add() {
     let socket = Socket { v6only: Some(true), ifindex: 3, detail: Some(Box::new(detail)), ..tcp() };
     let user = Holder { process: Process { pid: 5, comm: Comm::from_bytes(b"a\"b") }, tid: Some(6), fd: 7 };
     let row = Row { users: &[user], ..Row::of(&socket) };
-    let mut expected = object(&Row::of(&tcp()), &Show::default());
+    let mut expected = object(&Row::of(&tcp()), &Show { queues: true, ..Show::default() });
     let added = json!({
         "ifindex": 3,
         "processes": [{ "pid": 5, "tid": 6, "comm": "a\"b", "fd": 7 }],

@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use crate::render::escape::push_text;
-use crate::render::names::{Named, Names};
+use crate::render::names::Named;
 use crate::render::units::{push_i64, push_ip, push_u32};
 use crate::socket::{Endpoint, Proto, UnixName};
 
@@ -27,11 +27,11 @@ pub(super) fn host(out: &mut Vec<u8>, cell: &mut Cell<'_>, end: &Endpoint, ifind
         Endpoint::Vsock { cid: number, .. } | Endpoint::Tipc { node: number, .. } => push_u32(out, *number),
         // Not bound to a device.
         Endpoint::Xdp { ifindex: 0, .. } => return push(out, "*"),
-        Endpoint::Xdp { ifindex, .. } => interface(out, cell.names, *ifindex),
+        Endpoint::Xdp { ifindex, .. } => interface(out, cell, *ifindex),
     }
     if ifindex != 0 {
         push(out, "%");
-        interface(out, cell.names, ifindex);
+        interface(out, cell, ifindex);
     }
     push(out, ":");
 }
@@ -44,7 +44,7 @@ pub(super) fn port(out: &mut Vec<u8>, cell: &mut Cell<'_>, end: &Endpoint) {
         Endpoint::Inet { port, .. } => inet_port(out, cell, *port),
         Endpoint::Unix { inode, .. } => push_u32(out, *inode),
         Endpoint::Packet { ifindex: 0, .. } | Endpoint::Vsock { port: u32::MAX, .. } => push(out, "*"),
-        Endpoint::Packet { ifindex, .. } => interface(out, cell.names, *ifindex),
+        Endpoint::Packet { ifindex, .. } => interface(out, cell, *ifindex),
         Endpoint::Netlink { portid, .. } => netlink_port(out, cell, *portid),
         Endpoint::NetlinkPeer { portid, .. } => push_i64(out, i64::from(portid.cast_signed())),
         Endpoint::Vsock { port: number, .. } | Endpoint::Tipc { reference: number, .. } => {
@@ -119,13 +119,14 @@ fn unix_name(out: &mut Vec<u8>, name: &UnixName) {
     push_text(out, name.as_bytes());
 }
 
-/// Its name, or `if4` for one that has none.
-pub(super) fn interface(out: &mut Vec<u8>, names: &mut dyn Names, ifindex: u32) {
-    match names.name(Named::Interface(ifindex)) {
+/// An interface of the socket's own namespace: its name, or `if4` for one that has none.
+pub(super) fn interface(out: &mut Vec<u8>, cell: &mut Cell<'_>, index: u32) {
+    let netns = cell.socket().netns;
+    match cell.names.name(Named::Interface { netns, index }) {
         Some(name) => push_text(out, name),
         None => {
             push(out, "if");
-            push_u32(out, ifindex);
+            push_u32(out, index);
         }
     }
 }

@@ -6,7 +6,7 @@ use crate::render::units::{push_hex, push_i64, push_u32};
 use crate::socket::{Cgroup, Opener, Owner};
 
 use super::columns::{self, Align, Column};
-use super::{Cell, address, push, users};
+use super::{Cell, address, details, push, users};
 
 /// A column that can be chosen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,20 +25,26 @@ pub enum Takes {
     Cgroup,
     /// Who opened the socket, which only an agent knows.
     Opener,
+    /// Nothing beyond the row; shows addresses.
+    Address,
+    /// Nothing beyond the row; shows what `-o -e -m -i` and their like ask for.
+    Details,
+    /// Nothing beyond the row; shows what has changed since the round before.
+    Delta,
 }
 
 const fn column(header: &'static str, cell: fn(&mut Vec<u8>, &mut Cell<'_>)) -> Column {
     Column { header, separator: " ", align: Align::Left, shown: |_| false, cell }
 }
 
-static CHOICES: [(&str, Takes, Column); 19] = [
+static CHOICES: [(&str, Takes, Column); 21] = [
     ("netns", Takes::Nothing, column("Netns", netns)),
     ("netid", Takes::Nothing, column("Netid", columns::netid)),
     ("state", Takes::Nothing, column("State", columns::state)),
     ("recvq", Takes::Nothing, column("Recv-Q", |out, cell| queue(out, cell.socket().recv_q))),
     ("sendq", Takes::Nothing, column("Send-Q", |out, cell| queue(out, cell.socket().send_q))),
-    ("local", Takes::Nothing, column("Local Address:Port", local)),
-    ("peer", Takes::Nothing, column("Peer Address:Port", peer)),
+    ("local", Takes::Address, column("Local Address:Port", local)),
+    ("peer", Takes::Address, column("Peer Address:Port", peer)),
     ("process", Takes::Processes, column("Process", process)),
     ("peerprocess", Takes::PeerProcesses, column("Peer Process", peer_process)),
     ("opener", Takes::Opener, column("Opener", opener)),
@@ -55,12 +61,14 @@ static CHOICES: [(&str, Takes, Column); 19] = [
         Takes::Cgroup,
         column("Pod", |out, cell| of_cgroup(out, cell, |it| it.pod.as_ref().map(|uid| uid.as_bytes()))),
     ),
+    ("delta", Takes::Delta, column("Delta", |out, cell| trimmed(out, cell, details::delta))),
+    ("details", Takes::Details, column("Details", |out, cell| trimmed(out, cell, details::cell))),
 ];
 
 impl Pick {
     /// The words of all of them, as `--columns` takes them.
     pub const WORDS: &'static str = "netns, netid, state, recvq, sendq, local, peer, process, peerprocess, opener, uid, user, inode, \
-                                     cookie, interface, cgroup, unit, container or pod";
+                                     cookie, interface, cgroup, unit, container, pod, delta or details";
 
     /// The column of that word.
     #[must_use]
@@ -112,10 +120,14 @@ fn peer(out: &mut Vec<u8>, cell: &mut Cell<'_>) {
     columns::peer_port(out, cell);
 }
 
-/// The cell of ss brings a blank of its own.
 fn process(out: &mut Vec<u8>, cell: &mut Cell<'_>) {
+    trimmed(out, cell, users::cell);
+}
+
+/// The cells of ss bring a blank of their own.
+fn trimmed(out: &mut Vec<u8>, cell: &mut Cell<'_>, fill: fn(&mut Vec<u8>, &mut Cell<'_>)) {
     let start = out.len();
-    users::cell(out, cell);
+    fill(out, cell);
     if out.get(start) == Some(&b' ') {
         out.remove(start);
     }
@@ -161,7 +173,7 @@ fn user(out: &mut Vec<u8>, cell: &mut Cell<'_>) {
 
 fn interface(out: &mut Vec<u8>, cell: &mut Cell<'_>) {
     let index @ 1.. = cell.socket().ifindex else { return };
-    address::interface(out, cell.names, index);
+    address::interface(out, cell, index);
 }
 
 fn of_cgroup(out: &mut Vec<u8>, cell: &mut Cell<'_>, part: impl Fn(&Cgroup) -> Option<&[u8]>) {

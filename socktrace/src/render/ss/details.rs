@@ -9,9 +9,7 @@ use super::{Cell, Delta, inet, netlink, packet, push, tipc, unix, xdp};
 
 /// All details of the socket.
 pub(super) fn cell(out: &mut Vec<u8>, cell: &mut Cell<'_>) {
-    if let Some(delta) = cell.row.delta {
-        push_delta(out, delta);
-    }
+    delta(out, cell);
     match cell.socket().proto {
         Proto::UnixStream | Proto::UnixDgram | Proto::UnixSeqpacket => unix::details(out, cell),
         Proto::PacketRaw | Proto::PacketDgram => packet::details(out, cell),
@@ -32,6 +30,13 @@ pub(super) fn cell(out: &mut Vec<u8>, cell: &mut Cell<'_>) {
         | Proto::Sctp
         | Proto::Dccp
         | Proto::Other(_) => inet::details(out, cell),
+    }
+}
+
+/// What has changed since the round before.
+pub(super) fn delta(out: &mut Vec<u8>, cell: &mut Cell<'_>) {
+    if let Some(delta) = cell.row.delta {
+        push_delta(out, delta);
     }
 }
 

@@ -99,6 +99,17 @@ pub struct Row<'a> {
     pub netns: Option<NetnsLabel<'a>>,
     /// What has changed since the round before, in a listing that is repeated.
     pub delta: Option<Delta>,
+    /// Which round that is.
+    pub round: Option<Round<'a>>,
+}
+
+/// One of the rounds of a listing that is repeated.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Round<'a> {
+    /// Counted from 1.
+    pub number: u64,
+    /// When it began: RFC 3339, UTC.
+    pub at: &'a str,
 }
 
 /// What a network namespace is called.
@@ -138,7 +149,7 @@ impl<'a> Row<'a> {
     /// Of a socket of which nothing else is known.
     #[must_use]
     pub const fn of(socket: &'a Socket) -> Self {
-        Self { socket, users: &[], opener: None, peer: None, netns: None, delta: None }
+        Self { socket, users: &[], opener: None, peer: None, netns: None, delta: None, round: None }
     }
 }
 

@@ -58,7 +58,7 @@ impl Names for Known {
             Named::Service { port: 22, .. } => b"ssh",
             Named::Service { .. } => return None,
             Named::Host(_) => b"host.test",
-            Named::Interface(_) => b"eth0",
+            Named::Interface { .. } => b"eth0",
             Named::IpProtocol(_) => b"icmp",
             Named::NetlinkProtocol(_) => b"rtnl",
             Named::Process(_) => b"evil\x1b[2J",
