@@ -6,6 +6,7 @@ use super::ending::{Answers, Ending};
 use super::facts::{Facts, InCgroup, Processes};
 use super::glob::Glob;
 use super::names::Device;
+pub(super) use super::set::Set;
 use super::states::holds;
 use super::tree::{Address, Compare, Expr, Field, Op, Place, Side, Test};
 use crate::socket::{Endpoint, Family, StateSet, UnixName};
@@ -72,6 +73,7 @@ impl Check {
             | Self::NetlinkProtocol(..)
             | Self::Cid(..)
             | Self::Family(_)
+            | Self::Device(_)
             | Self::Mark { .. }
             | Self::Cgroup(_)
             | Self::State(_)
@@ -102,40 +104,6 @@ pub(super) enum Number {
     Rtt,
     Retrans,
     Age,
-}
-
-/// A set of numbers.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Set {
-    /// From, to; both included.
-    Range(i64, i64),
-    /// One of these.
-    Ranges(Box<[(i64, i64)]>),
-}
-
-impl Set {
-    pub(super) fn contains(&self, value: i64) -> bool {
-        match self {
-            Self::Range(low, high) => *low <= value && value <= *high,
-            Self::Ranges(ranges) => ranges.iter().any(|(low, high)| *low <= value && value <= *high),
-        }
-    }
-
-    pub(super) fn ranges(&self) -> impl Iterator<Item = (i64, i64)> {
-        let (one, many): (_, &[_]) = match self {
-            Self::Range(low, high) => (Some((*low, *high)), &[]),
-            Self::Ranges(ranges) => (None, ranges),
-        };
-        one.into_iter().chain(many.iter().copied())
-    }
-
-    /// The only number in it, if there is only one.
-    pub(super) fn only(&self) -> Option<i64> {
-        match self {
-            Self::Range(low, high) if low == high => Some(*low),
-            Self::Range(..) | Self::Ranges(_) => None,
-        }
-    }
 }
 
 /// Brings the tree into that form. `want` is the answer that passes: false under an odd number of negations.

@@ -21,6 +21,7 @@ mod parse;
 mod print;
 mod program;
 mod protocols;
+mod set;
 mod states;
 #[cfg(test)]
 mod tests;
