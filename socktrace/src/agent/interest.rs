@@ -1,13 +1,15 @@
 //! What the words of a selection mean.
 
 use super::selection::Selection;
+use super::stop::Stop;
 use crate::engine::Interest;
 use crate::listing::Places;
 use crate::listing::names::Directory;
 use crate::query::knowable::{self, Ground, Sort, Sorts};
-use crate::query::{Context, Dialect, ParseError, parse};
+use crate::query::{Context, Dialect, ParseError, Problem, parse};
 use crate::render::event_line::{Column, Columns};
 use crate::socket::{Comm, Family, KindSet, Viewer};
+use std::sync::Arc;
 
 /// A choice of events that makes no sense.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -38,11 +40,24 @@ const PROTOS: [&str; 6] = ["tcp", "udp", "udplite", "raw", "icmp", "unix"];
 /// Families of sockets that events tell of.
 const FAMILIES: [Family; 3] = [Family::Inet, Family::Inet6, Family::Unix];
 
-/// The meaning of a selection. Names in a filter are looked up, which may take time.
+/// The names that a filter may have. For an ordinary user no name service is asked.
+#[must_use]
+pub fn names(viewer: Viewer, stop: &Stop) -> Directory {
+    let (places, stop) = (Places::default(), stop.clone());
+    let names = Directory::new(places.proc.clone(), &places.port_range());
+    let names = names.until(Some(Arc::new(move || stop.is_asked())));
+    if viewer.is_limited() { names.only_files() } else { names }
+}
+
+/// The meaning of a selection, for that viewer. Names in its filter are looked up, which may take time.
 ///
 /// # Errors
 /// The first word that cannot be understood.
-pub fn interest(selection: &Selection) -> Result<Interest, SelectionError> {
+pub fn interest(
+    selection: &Selection,
+    viewer: Viewer,
+    names: &Directory,
+) -> Result<Interest, SelectionError> {
     let mut kinds = match selection.kinds.is_empty() {
         true => KindSet::USUAL,
         // What is lost is shown, whatever was asked for.
@@ -64,9 +79,7 @@ pub fn interest(selection: &Selection) -> Result<Interest, SelectionError> {
         }
     }
     let families = selection.families.iter().map(|word| family(word)).collect::<Result<_, _>>()?;
-    let places = Places::default();
-    let names = Directory::new(places.proc.clone(), &places.port_range());
-    let filter = parse(&selection.filter, &Context::new(Dialect::Strict), &names)
+    let filter = parse(&selection.filter, &Context::new(Dialect::Strict), names)
         .map_err(|error| SelectionError::Filter { words: selection.filter.clone(), error })?;
     Ok(Interest {
         kinds,
@@ -75,8 +88,27 @@ pub fn interest(selection: &Selection) -> Result<Interest, SelectionError> {
         pids: selection.pids.clone(),
         comms: selection.comms.iter().map(|name| Comm::from_bytes(name.as_bytes())).collect(),
         filter,
-        viewer: Viewer::Own,
+        viewer,
     })
+}
+
+/// Puts the filter of an interest in its place, numbers instead of names, if names of hosts or users were looked up for
+/// it: an agent looks up none for ordinary users.
+pub fn resolve(selection: &mut Selection, interest: &Interest, names: &Directory) {
+    if let Some(expr) = interest.filter.expr().filter(|_| names.has_asked()) {
+        selection.filter = vec![expr.to_string()];
+    }
+}
+
+/// What could be done about a filter in which names are not looked up.
+#[must_use]
+pub fn without_names(error: &ParseError) -> Option<&'static str> {
+    match error.problem {
+        Problem::BadHost { .. } | Problem::UnknownName { kind: "user", .. } => Some(
+            "an agent asks no name service for ordinary users: write the address or the number (`socktrace` does)",
+        ),
+        _ => None,
+    }
 }
 
 /// Where sockets are told of.

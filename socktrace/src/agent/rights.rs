@@ -110,6 +110,8 @@ pub fn refused(viewer: Viewer, options: &Options) -> Option<&'static str> {
         Some(
             "an agent shows what BPF programs have stored to root and its group only: ask without it (--direct)",
         )
+    } else if options.show.resolve {
+        Some("an agent asks no name service for ordinary users: ask without it (--direct), or without -r")
     } else if contexts {
         Some("an agent does not know which SELinux contexts you may see: ask without it (--direct)")
     } else {

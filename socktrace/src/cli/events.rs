@@ -6,11 +6,12 @@ use super::source::Source;
 use super::{output, ring_size, runtime, select};
 use crate::agent::budget::{Budget, Limits};
 use crate::agent::client::{self, Answer, ClientError};
-use crate::agent::interest::{Told, columns, interest, judge};
+use crate::agent::interest::{Told, columns, interest, judge, names, resolve};
 use crate::agent::local::Local;
 use crate::agent::selection::{Format, Selection};
 use crate::agent::shutdown::Shutdown;
 use crate::agent::sink::Subscription;
+use crate::agent::stop::Stop;
 use crate::agent::stream::EventStream;
 use crate::agent::time;
 use crate::listing::absent;
@@ -24,10 +25,12 @@ use std::time::Duration;
 const PAUSE: Duration = Duration::from_millis(50);
 
 pub(super) fn run(args: EventsArgs) -> Result<(), Error> {
-    let selection = selection(&args);
+    let mut selection = selection(&args);
     // Said here and not by an agent, so that the words of a bad filter are ours to point at.
-    let interest = interest(&selection).map_err(Error::Selection)?;
+    let names = names(Viewer::Own, &Stop::default());
+    let interest = interest(&selection, Viewer::Own, &names).map_err(Error::Selection)?;
     let mut warnings = judge(&selection, &interest, Told::Live).map_err(Error::Selection)?;
+    resolve(&mut selection, &interest, &names);
     let pids = selection.pids.iter().copied().chain(interest.filter.pids());
     warnings.extend(absent(pids));
     let columns = columns(&args.columns).map_err(Error::Selection)?;
@@ -131,7 +134,7 @@ impl Stream {
 impl Stream {
     async fn local(args: &EventsArgs, selection: &Selection, format: Format) -> Result<Self, Error> {
         let local = Local::start(ring_size(args.ring_size)).await?;
-        let interest = interest(selection)?;
+        let interest = interest(selection, Viewer::Own, &names(Viewer::Own, &Stop::default()))?;
         let room = Budget::new(Limits::for_descriptors(u64::MAX)).account(Viewer::Own).room();
         let subscription = Subscription { interest, format, count: selection.count, room };
         let events = local.asker().events(subscription).await?;

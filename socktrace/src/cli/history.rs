@@ -7,6 +7,7 @@ use crate::agent::client::{self, ClientError};
 use crate::agent::history::answer::{self, Survey};
 use crate::agent::history::log::Log;
 use crate::agent::history::question::{Asking, ahead, parse_time};
+use crate::agent::interest::{names, resolve};
 use crate::agent::selection::Format;
 use crate::agent::stop::Stop;
 use crate::agent::time;
@@ -19,14 +20,16 @@ use std::io::{self, BufWriter};
 use std::path::Path;
 
 pub(super) fn run(args: &HistoryArgs) -> Result<(), Error> {
-    let asking = asking(args)?;
+    let mut asking = asking(args)?;
     // Said here and not by an agent, so that the words of a bad filter are ours to point at.
-    let question = asking.clone().meaning(Viewer::Own).map_err(Error::Selection)?;
+    let (stop, viewer) = (Stop::default(), Viewer::Own);
+    let names = names(viewer, &stop);
+    let question = asking.clone().meaning(viewer, &names).map_err(Error::Selection)?;
+    resolve(&mut asking.selection, &question.interest, &names);
     output::warn(&question.warnings);
     if let Some(dir) = &args.dir {
         readable(dir)?;
         let log = Log { dir: Some(dir.clone()), snapshot: Snapshot::default() };
-        let stop = Stop::default();
         let survey =
             answer::survey(&log, &question, &stop).map_err(|error| Error::Io("read the history", error))?;
         say(&survey, &asking);

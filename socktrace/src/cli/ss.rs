@@ -15,6 +15,7 @@ use crate::listing::words::{self, Asked, Question};
 use crate::listing::{self, Hints, Outcome, Places, Report, Rounds};
 use crate::query;
 use crate::render::ss::Screen;
+use std::borrow::Cow;
 use std::ffi::OsString;
 use std::fs::{self, File};
 use std::io::{self, BufWriter, IsTerminal as _, Read as _, Write as _};
@@ -131,9 +132,25 @@ fn ask(agent: Connection, words: &[OsString], question: &Question) -> Result<(),
         Format::Json => selection::NDJSON,
     };
     let netns = netns::current().unwrap_or(0);
-    let mut reply = agent.ask(&question::Question { words, netns, screen: screen(), accept })?;
+    let (words, mixed) = numbered(words, question);
+    let mut reply = agent.ask(&question::Question { words: &words, netns, screen: screen(), accept })?;
     while reply.next(output::write)? {}
-    reply.into_report().map_or(Ok(()), |report| say(question, &report))
+    let Some(mut report) = reply.into_report() else { return Ok(()) };
+    report.mixed |= mixed;
+    say(question, &report)
+}
+
+/// The words with numbers for names of hosts and users in the filter: an agent asks no name service for ordinary users,
+/// and whoever asks is to wait for the name service, not the agent. Also whether the filter mixed `and` and `or`.
+fn numbered<'a>(words: &'a [OsString], question: &Question) -> (Cow<'a, [OsString]>, bool) {
+    let Some((filter, mixed)) = listing::resolved(&question.options, &Places::default()) else {
+        return (words.into(), false);
+    };
+    let text: Vec<String> = words.iter().map(|word| word.to_string_lossy().into_owned()).collect();
+    let rest = words::without_filter(&text);
+    let others = rest.others.iter().filter_map(|&place| words.get(place).cloned());
+    let states = rest.states.into_iter().map(OsString::from);
+    (others.chain(states).chain([filter.into()]).collect(), mixed)
 }
 
 /// What is to be said beside the answer, on standard error.

@@ -11,10 +11,10 @@ use super::parallel::on_threads;
 /// takes seconds.
 const AT_ONCE: usize = 32;
 
-/// The names of hosts, in their order, as [`name_of`] gives them.
+/// The names of hosts, in their order, as [`name_of`] gives them; none for those that `stopped` comes before.
 #[must_use]
-pub fn names_of(addrs: Vec<IpAddr>) -> Vec<Option<String>> {
-    on_threads(AT_ONCE, addrs, name_of)
+pub fn names_of(addrs: Vec<IpAddr>, stopped: impl Fn() -> bool + Sync) -> Vec<Option<String>> {
+    on_threads(AT_ONCE, addrs, |addr| if stopped() { None } else { name_of(addr) })
 }
 
 /// The name of a host, if it has one. A v4-mapped address is looked up as IPv4.
@@ -74,7 +74,7 @@ mod tests {
         let name = name_of(Ipv4Addr::LOCALHOST.into());
         assert!(!in_file || name.is_some_and(|name| hosts.contains(&name)));
         let mapped = Ipv4Addr::LOCALHOST.to_ipv6_mapped();
-        let both = names_of(vec![mapped.into(), Ipv4Addr::LOCALHOST.into()]);
+        let both = names_of(vec![mapped.into(), Ipv4Addr::LOCALHOST.into()], || false);
         assert_eq!(both, [name_of(Ipv4Addr::LOCALHOST.into()), name_of(Ipv4Addr::LOCALHOST.into())]);
     }
 }

@@ -2,7 +2,9 @@
 
 use std::fmt;
 
+use super::Places;
 use super::error::Error;
+use super::names::{Directory, Stopped};
 use crate::kernel::owners::Sight;
 use crate::kernel::sock_diag::InetId;
 use crate::query;
@@ -47,7 +49,7 @@ pub struct Hints<'a> {
     /// Makes dates of that.
     pub clock: Option<&'a Clock>,
     /// Whether the work on the answer is to stop: nobody waits for it any more.
-    pub stopped: Option<&'a (dyn Fn() -> bool + Sync)>,
+    pub stopped: Option<&'a Stopped>,
     /// Takes so many more bytes of memory, until the answer is complete; false if there is no more.
     pub memory: Option<&'a (dyn Fn(usize) -> bool + Sync)>,
     /// What processes are shown, to whoever is to see the answer; all by default. What the kernel tells is as it tells it
@@ -56,6 +58,13 @@ pub struct Hints<'a> {
 }
 
 impl Hints<'_> {
+    /// The names that may be used for the answer: of a process with more rights, an ordinary user has no name service
+    /// asked.
+    pub(super) fn directory(&self, places: &Places) -> Directory {
+        let names = Directory::new(places.proc.clone(), &places.port_range()).until(self.stopped.cloned());
+        if self.sight.is_some() { names.only_files() } else { names }
+    }
+
     /// Goes on with the work.
     ///
     /// # Errors

@@ -17,7 +17,7 @@ use super::dump::{self, Request};
 use super::error::Error;
 use super::held::Held;
 use super::hints::Hints;
-use super::names::{Directory, Hosts, SeenDevices};
+use super::names::{Hosts, SeenDevices};
 use super::options::{Format, NetnsChoice, Options, Order};
 use super::plan::Plan;
 use super::run::Report;
@@ -31,7 +31,7 @@ pub(super) fn list(
     mut rounds: Option<&mut Rounds>,
     out: &mut impl Write,
 ) -> Result<Report, Error> {
-    let mut names = directory(places);
+    let mut names = hints.directory(places);
     if options.netns == NetnsChoice::All {
         names = names.of_several();
     }
@@ -79,7 +79,7 @@ pub(super) fn list(
                 every.hold(&netns, hints, &mut plans, &mut held, &mut report)?;
                 held.labels.insert(netns.id, namespaces::label(&netns, own, Path::new("/proc")));
             }
-            every.knows_the_devices()?;
+            every.knows_the_devices(hints)?;
             if let Some(rounds) = &mut rounds {
                 // What has gone is shown with the names that it had.
                 names.learn(std::mem::replace(&mut rounds.interfaces, held.interfaces.clone()));
@@ -249,11 +249,6 @@ fn hold(
     })
 }
 
-/// The names of the calling thread's namespace.
-fn directory(places: &Places) -> Directory {
-    Directory::new(places.proc.clone(), &places.port_range())
-}
-
 /// A question to every namespace, one after the other.
 struct Every<'a> {
     options: &'a Options,
@@ -276,7 +271,7 @@ impl Every<'_> {
     ) -> Result<(), Error> {
         let &mut Self { options, places, ref hosts, ref mut devices } = self;
         let inside = netns.run(|| {
-            let names = directory(places).of_several().with_hosts(hosts.clone());
+            let names = hints.directory(places).of_several().with_hosts(hosts.clone());
             // What the asker knows is of one namespace.
             let plan = Plan::new(options, places, &names, Hints { candidates: None, ..hints })?;
             for (name, found) in names.seen_devices() {
@@ -296,12 +291,12 @@ impl Every<'_> {
     }
 
     /// A device that no namespace knows is a wrong word, as it is where one namespace is asked.
-    fn knows_the_devices(self) -> Result<(), Error> {
+    fn knows_the_devices(self, hints: Hints<'_>) -> Result<(), Error> {
         if self.devices.values().all(|found| *found) {
             return Ok(());
         }
         let known = self.devices.into_iter().filter(|(_, found)| *found).map(|(name, _)| name).collect();
-        let names = directory(self.places).but_these(known).with_hosts(self.hosts);
+        let names = hints.directory(self.places).but_these(known).with_hosts(self.hosts);
         Plan::new(self.options, self.places, &names, Hints::default()).map(drop)
     }
 }

@@ -30,5 +30,6 @@ pub use hints::{Candidates, Hints, Named, OpenerOf, Wanted};
 pub use judge::absent;
 pub use kill::Outcome;
 pub use places::Places;
+pub use plan::resolved;
 pub use rounds::Rounds;
 pub use run::{Report, run, run_round, run_with};

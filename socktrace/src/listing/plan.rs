@@ -125,6 +125,19 @@ impl<'a> Plan<'a> {
     }
 }
 
+/// The filter without names of hosts and users, if it has some, and whether it mixed `and` and `or` without parentheses:
+/// for whoever asks one that looks up no names. A filter that cannot be understood is left to that one.
+#[must_use]
+pub fn resolved(options: &Options, places: &Places) -> Option<(String, bool)> {
+    if options.filter.is_empty() {
+        return None;
+    }
+    let names = Hints::default().directory(places);
+    let filter = read_filter(options, &names).ok()?;
+    let text = filter.expr()?.to_string();
+    names.has_asked().then(|| (text, filter.mixes_and_or()))
+}
+
 /// The filter's meaning.
 fn read_filter(options: &Options, names: &Directory) -> Result<Filter, Error> {
     let context = Context {

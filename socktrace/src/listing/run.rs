@@ -13,7 +13,6 @@ use super::answer::Answer;
 use super::error::Error;
 use super::hints::Hints;
 use super::list::{hold_here, list};
-use super::names::Directory;
 use super::options::{Action, Format, NetnsChoice, Options};
 use super::plan::Plan;
 use super::rounds::Rounds;
@@ -125,13 +124,13 @@ fn run_here(
         Action::Nothing => out.flush().map(|()| Report::default()).map_err(Error::Output),
         Action::List => list(options, places, hints, rounds, out),
         Action::Dump(path) => {
-            let names = Directory::new(places.proc.clone(), &places.port_range());
+            let names = hints.directory(places);
             record::record(&Plan::new(options, places, &names, hints)?.request(places), path, out)?;
             Ok(Report::default())
         }
         Action::Kill { dry_run, force } => kill(options, places, hints, (*dry_run, *force), out),
         Action::Events => {
-            let mut names = Directory::new(places.proc.clone(), &places.port_range());
+            let mut names = hints.directory(places);
             let plan = Plan::new(options, places, &names, hints)?;
             // There may be no end at which to say it.
             plan.idle.iter().for_each(|idle| log::warn!("{idle}"));
@@ -149,7 +148,7 @@ fn kill(
     (dry_run, force): (bool, bool),
     out: &mut impl Write,
 ) -> Result<Report, Error> {
-    let mut names = Directory::new(places.proc.clone(), &places.port_range());
+    let mut names = hints.directory(places);
     let plan = Plan::new(options, places, &names, hints)?;
     let mixed = plan.filter.mixes_and_or();
     let mut report = Report { mixed, warnings: plan.idle.clone(), ..Report::default() };

@@ -1,11 +1,12 @@
 //! The task against changes that are given, and dumps of this machine.
 
 use super::super::budget::{Budget, Limits};
-use super::super::interest::interest;
+use super::super::interest::{interest, names};
 use super::super::request::{self, Asker};
 use super::super::selection::{Format, Selection};
 use super::super::sink::Subscription;
 use super::super::source::given::Given;
+use super::super::stop::Stop;
 use super::*;
 use crate::socket::{
     Change, ChangeKind, Comm, Endpoint, Family, KindSet, Owner, Process, Proto, State, Subject, Viewer,
@@ -30,7 +31,7 @@ async fn start() -> Running {
 
 impl Running {
     async fn subscribe(&self, selection: Selection) -> super::super::stream::EventStream {
-        let interest = interest(&selection).unwrap();
+        let interest = interest(&selection, Viewer::Own, &names(Viewer::Own, &Stop::default())).unwrap();
         let room = Budget::new(Limits::for_descriptors(64)).account(Viewer::Own).room();
         let subscription = Subscription { interest, format: Format::Json, count: selection.count, room };
         self.asker.events(subscription).await.unwrap()

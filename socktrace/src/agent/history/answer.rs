@@ -156,7 +156,8 @@ impl Lines {
             clock: Clock { unix_minus_boot_ns: 0, local_offset_s },
             names: match question.numeric {
                 true => Box::new(NoNames),
-                false => Box::new(Directory::new(places.proc.clone(), &places.port_range())),
+                // Services, which are in a file.
+                false => Box::new(Directory::new(places.proc.clone(), &places.port_range()).only_files()),
             },
             line: Vec::new(),
         }

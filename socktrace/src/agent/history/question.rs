@@ -6,6 +6,7 @@ use crate::agent::selection::{Format, SELECTION, Selection};
 use crate::engine::Interest;
 use crate::history::UnixNs;
 use crate::history::when::{self, WhenError};
+use crate::listing::names::Directory;
 use crate::socket::Viewer;
 
 /// A question as it is asked, in words.
@@ -90,9 +91,9 @@ impl Asking {
     ///
     /// # Errors
     /// The first word that cannot be understood.
-    pub fn meaning(self, viewer: Viewer) -> Result<Question, SelectionError> {
+    pub fn meaning(self, viewer: Viewer, names: &Directory) -> Result<Question, SelectionError> {
         let Self { selection, since, until, format, numeric } = self;
-        let interest = Interest { viewer, ..interest(&selection)? };
+        let interest = interest(&selection, viewer, names)?;
         let warnings = judge(&selection, &interest, Told::Ended)?;
         Ok(Question { interest, since, until, format, numeric, warnings })
     }

@@ -8,6 +8,7 @@ use super::log::Log;
 use super::question::{Asking, Question};
 use super::writer::Dropped;
 use super::{FileOptions, Options, Recorder, files};
+use crate::agent::interest::names;
 use crate::agent::selection::{Format, Selection};
 use crate::agent::stop::Stop;
 use crate::history::{Bounds, Cut, Loser, Record, Ring, UnixNs, segment};
@@ -56,7 +57,7 @@ fn ended(at: u64, port: u16, uid: u32) -> Ended {
 fn question(filter: &str, viewer: Viewer) -> Question {
     let selection = Selection { filter: vec![filter.to_owned()], ..Selection::default() };
     let asking = Asking { selection, since: None, until: None, format: Format::Json, numeric: true };
-    asking.meaning(viewer).unwrap()
+    asking.meaning(viewer, &names(viewer, &Stop::default())).unwrap()
 }
 
 fn all() -> Question {

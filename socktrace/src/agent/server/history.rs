@@ -10,6 +10,7 @@ use crate::agent::client::SURVEY;
 use crate::agent::history::answer::{self, Survey};
 use crate::agent::history::log::Log;
 use crate::agent::history::question::{Asking, Question, ahead};
+use crate::agent::interest::names;
 use crate::agent::request::Asker;
 use crate::agent::rights;
 use crate::agent::selection::{Format, NDJSON, TEXT};
@@ -68,7 +69,8 @@ struct Found {
 
 fn find(asker: &Asker, asking: Asking, viewer: Viewer, stop: &Stop) -> Result<Found, Refusal> {
     // A filter may hold names whose look-up takes time.
-    let question = asking.meaning(viewer).map_err(Refusal::bad)?;
+    let names = names(viewer, stop);
+    let question = asking.meaning(viewer, &names).map_err(|error| Refusal::selection(&error, viewer))?;
     if let Some(why) = rights::refused_events(viewer, &question.interest) {
         return Err(Refusal::forbidden(why));
     }

@@ -1,8 +1,11 @@
 //! Why a request is refused: a status, and a line of text.
 
 use crate::agent::budget::Over;
+use crate::agent::interest::{SelectionError, without_names};
 use crate::agent::request::{Ending, NoStream};
+use crate::query::ParseError;
 use crate::render::errno::reason;
+use crate::socket::Viewer;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use std::io;
@@ -39,6 +42,22 @@ impl Refusal {
         let said =
             "this takes longer than an answer to an ordinary user may take: ask for less, with a filter";
         Self(StatusCode::SERVICE_UNAVAILABLE, said.to_owned())
+    }
+
+    /// The choice of sockets or events is wrong, as that viewer may ask.
+    pub(super) fn selection(error: &SelectionError, viewer: Viewer) -> Self {
+        match error {
+            SelectionError::Filter { error: of_filter, .. } => Self::filter(error, of_filter, viewer),
+            SelectionError::Word { .. } | SelectionError::Never(_) => Self::bad(error),
+        }
+    }
+
+    /// A filter is wrong, as that viewer may ask.
+    pub(super) fn filter(error: &impl std::fmt::Display, of_filter: &ParseError, viewer: Viewer) -> Self {
+        match without_names(of_filter).filter(|_| viewer.is_limited()) {
+            Some(advice) => Self::bad(format_args!("{error}\n{advice}")),
+            None => Self::bad(error),
+        }
     }
 
     /// The agent could not do it.

@@ -7,13 +7,12 @@ use super::table::table;
 use super::{Client, work};
 use crate::agent::budget::Resource;
 use crate::agent::client;
-use crate::agent::interest::{SelectionError, Told, interest, judge};
+use crate::agent::interest::{SelectionError, Told, interest, judge, names};
 use crate::agent::request::Asker;
 use crate::agent::rights;
 use crate::agent::selection::{Format, NDJSON, Selection, TEXT};
 use crate::agent::sink::Subscription;
 use crate::agent::stop::Stop;
-use crate::engine::Interest;
 use crate::socket::Viewer;
 use axum::Router;
 use axum::body::Body;
@@ -68,12 +67,13 @@ async fn events(
     let format = Format::from_request(accept(&headers), &query).map_err(Refusal::bad)?;
     let count = selection.count;
     // A filter may hold names whose look-up takes time.
-    let meaning = move |_: &Stop| {
-        let interest = interest(&selection)?;
+    let meaning = move |stop: &Stop| {
+        let interest = interest(&selection, viewer, &names(viewer, stop))?;
         let warnings = judge(&selection, &interest, Told::Live)?;
         Ok::<_, SelectionError>((interest, warnings))
     };
-    let (interest, warnings) = work::begin(&client, meaning).await?.result().await?.map_err(Refusal::bad)?;
+    let meaning = work::begin(&client, meaning).await?.result().await?;
+    let (interest, warnings) = meaning.map_err(|error| Refusal::selection(&error, viewer))?;
     if let Some(why) = rights::refused_events(viewer, &interest) {
         return Err(Refusal::forbidden(why));
     }
@@ -84,7 +84,6 @@ async fn events(
         return Err(Refusal::bad(said));
     }
     let share = client.account.take(Resource::FilterCost, cost)?;
-    let interest = Interest { viewer, ..interest };
     let room = client.account.room();
     let stream = asker.events(Subscription { interest, format, count, room }).await?;
     let pieces = futures_util::stream::unfold((stream, share), |(mut stream, share)| async {

@@ -17,11 +17,12 @@ use crate::agent::time;
 use crate::kernel::capabilities::{self, CapabilityError};
 use crate::kernel::netns::{self, NetnsError};
 use crate::kernel::owners::Sight;
+use crate::listing::names::Stopped;
 use crate::listing::options::{Action, Format, NetnsChoice, Options};
 use crate::listing::words::{self, Asked, Question};
 use crate::listing::{self, Hints, Places, Report};
 use crate::render::ss::Screen;
-use crate::socket::NetnsId;
+use crate::socket::{NetnsId, Viewer};
 use axum::body::Body;
 use axum::extract::{Extension, RawQuery, State};
 use axum::http::header::{CONTENT_TYPE, TRAILER};
@@ -34,8 +35,8 @@ use hyper::body::Frame;
 use std::convert::Infallible;
 use std::io::{self, Write as _};
 use std::path::Path;
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::{Arc, OnceLock};
 use tokio::sync::mpsc;
 
 /// So many rows ask one by one who opened them.
@@ -91,7 +92,7 @@ pub(super) async fn sockets(
     let body = match pieces.recv().await {
         Some(first) => Body::new(StreamBody::new(frames(first, pieces, listing))),
         None => {
-            let report = listing.result().await?.map_err(refusal)?;
+            let report = listing.result().await?.map_err(|error| refusal(error, client.viewer))?;
             let last = Ok::<_, Infallible>(trailers(&report));
             Body::new(StreamBody::new(futures_util::stream::iter([last])))
         }
@@ -99,8 +100,11 @@ pub(super) async fn sockets(
     Ok(([(CONTENT_TYPE, kind), (TRAILER, REPORT)], body).into_response())
 }
 
-fn refusal(error: ListingError) -> Refusal {
+fn refusal(error: ListingError, viewer: Viewer) -> Refusal {
     match error {
+        ListingError::Listing(ref wrong @ listing::Error::Filter { ref error, .. }) => {
+            Refusal::filter(wrong, error, viewer)
+        }
         ListingError::Listing(error) if error.is_usage() => Refusal::bad(error),
         ListingError::Listing(listing::Error::Stopped) => Refusal::too_long(),
         ListingError::Listing(listing::Error::Output(error)) if error.kind() == io::ErrorKind::TimedOut => {
@@ -192,7 +196,7 @@ impl Listing {
         let Self { asker, client: Client { viewer, account }, place } = self;
         let own = netns::current()?;
         let netns = place.unwrap_or(own);
-        let (room, lacks_room) = (account.room(), AtomicBool::new(false));
+        let (room, lacks_room) = (account.room(), Arc::new(AtomicBool::new(false)));
         let memory = |bytes| {
             let granted = !viewer.is_limited() || room.take(bytes);
             lacks_room.fetch_or(!granted, Ordering::Relaxed);
@@ -208,7 +212,8 @@ impl Listing {
             openers.get_or_init(all).get(cookie)
         };
         let candidates = |wanted| asker.candidates(wanted, netns);
-        let stopped = || stop.is_asked() || lacks_room.load(Ordering::Relaxed);
+        let (stop, is_full) = (stop.clone(), lacks_room.clone());
+        let stopped: Stopped = Arc::new(move || stop.is_asked() || is_full.load(Ordering::Relaxed));
         let clock = time::clock(0);
         let places = Places::default();
         let sight = viewer.is_limited().then(|| Sight::new(*viewer, places.proc.clone()));
@@ -230,7 +235,7 @@ impl Listing {
         };
         let answered = if viewer.is_net_admin() { run() } else { capabilities::without_net_admin(run)? };
         match answered {
-            Err(ListingError::Listing(listing::Error::Stopped)) if lacks_room.into_inner() => {
+            Err(ListingError::Listing(listing::Error::Stopped)) if lacks_room.load(Ordering::Relaxed) => {
                 Err(listing::Error::TooMuch.into())
             }
             answered => answered,

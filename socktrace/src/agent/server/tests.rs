@@ -77,6 +77,10 @@ fn start() -> Running {
 }
 
 fn start_with(limits: Limits) -> Running {
+    start_as(Rights::of_this_process(0), limits)
+}
+
+fn start_as(rights: Rights, limits: Limits) -> Running {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("agent.sock");
     let listener = UnixListener::bind(&path).unwrap();
@@ -107,7 +111,7 @@ fn start_with(limits: Limits) -> Running {
     });
     let (ending, ended) = watch::channel(false);
     let budget = Budget::new(limits);
-    let server = Server { asker, rights: Rights::of_this_process(0), budget };
+    let server = Server { asker, rights, budget };
     let served = tokio::spawn(server.serve(listener, ended));
     Running { path, ending, served, feeds, _directory: directory }
 }
@@ -255,6 +259,49 @@ async fn a_half_sent_request_is_given_up_and_others_are_served_meanwhile() {
     let mut answer = Vec::new();
     half.read_to_end(&mut answer).await.unwrap();
     assert!(answer.is_empty() || answer.starts_with(b"HTTP/1.1 408"), "{answer:?}");
+    server.end().await;
+}
+
+/// A server to whom everybody is an ordinary user.
+fn start_among_strangers() -> Running {
+    start_as(Rights { uid: u32::MAX, group: None, capabilities: u64::MAX }, Limits::for_descriptors(1 << 20))
+}
+
+#[tokio::test]
+async fn no_name_service_is_asked_for_an_ordinary_user() {
+    let server = start_among_strangers();
+    let advice = "an agent asks no name service for ordinary users";
+    for path in ["events?filter=dst+localhost", "history?filter=dst+localhost", "sockets?arg=dst+localhost"] {
+        let request = format!("GET /v1/{path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+        let answer = server.raw(request.as_bytes()).await;
+        assert!(answer.starts_with("HTTP/1.1 400 ") && answer.contains(advice), "{answer}");
+        assert!(answer.contains("\n      ^^^^^^^^^\n"), "the name is pointed at: {answer}");
+    }
+    let answer = server.raw(b"GET /v1/sockets?arg=-tr HTTP/1.0\r\n\r\n").await;
+    assert!(answer.starts_with("HTTP/1.0 403 ") && answer.contains(advice), "{answer}");
+    server.end().await;
+}
+
+#[tokio::test]
+async fn an_ordinary_user_has_filters_of_limited_cost() {
+    let server = start_among_strangers();
+    let globs = |count: usize| vec!["comm+%3D+*a*b*c*d*"; count].join("+or+");
+    let events = |filter: String| format!("GET /v1/events?filter={filter} HTTP/1.0\r\n\r\n");
+    let answer = server.raw(events(globs(500)).as_bytes()).await;
+    assert!(answer.starts_with("HTTP/1.0 400 ") && answer.contains("may have 512 predicates"), "{answer}");
+    // Several at once are too much, one after the other is not.
+    let subscribe = async || {
+        let mut stream = UnixStream::connect(&server.path).await.unwrap();
+        stream.write_all(events(globs(150)).as_bytes()).await.unwrap();
+        let mut head = [0; 12];
+        stream.read_exact(&mut head).await.unwrap();
+        (stream, String::from_utf8_lossy(&head).into_owned())
+    };
+    let mut held = [subscribe().await, subscribe().await, subscribe().await];
+    assert_eq!(held.each_ref().map(|(_, head)| &head[9..]), ["200", "200", "429"]);
+    held[0].0.shutdown().await.unwrap();
+    while subscribe().await.1 != "HTTP/1.0 200" {}
+    drop(held);
     server.end().await;
 }
 

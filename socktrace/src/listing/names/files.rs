@@ -123,6 +123,19 @@ fn parse_numbered(text: &[u8]) -> Vec<(u8, Box<[u8]>)> {
     names
 }
 
+/// The users of /etc/passwd: number and name.
+pub(super) fn users() -> Vec<(u32, String)> {
+    let text = fs::read("/etc/passwd").unwrap_or_default();
+    String::from_utf8_lossy(&text).lines().filter_map(parse_user).collect()
+}
+
+/// A line `name:password:uid:…`.
+fn parse_user(line: &str) -> Option<(u32, String)> {
+    let mut fields = line.split(':');
+    let name = fields.next().filter(|name| !name.is_empty() && !name.starts_with('#'))?;
+    Some((fields.nth(1)?.parse().ok()?, name.to_owned()))
+}
+
 /// `ip_local_port_range`; where it cannot be read, the range that ss then takes.
 pub(super) fn local_port_range(path: &Path) -> (u16, u16) {
     fs::read_to_string(path).ok().and_then(|text| parse_range(&text)).unwrap_or((1024, 4999))
@@ -159,6 +172,22 @@ mod tests {
         assert_eq!(services.port("www", "tcp"), Some(80));
         assert_eq!(services.port("webcache", "tcp"), Some(8080));
         assert_eq!(services.port("www", "udp"), None);
+    }
+
+    #[test]
+    fn users_of_the_file() {
+        for (line, expected) in [
+            ("root:x:0:0:root:/root:/bin/bash", Some((0, "root"))),
+            ("daemon:*:1:1::/:", Some((1, "daemon"))),
+            ("#root:x:0:0::/:", None),
+            ("+::::::", None),
+            (":x:0:0::/:", None),
+            ("root:x", None),
+            ("", None),
+        ] {
+            assert_eq!(parse_user(line), expected.map(|(uid, name)| (uid, name.to_owned())), "{line}");
+        }
+        assert!(users().contains(&(0, "root".to_owned())));
     }
 
     #[test]

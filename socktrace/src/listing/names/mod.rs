@@ -8,8 +8,9 @@ mod files;
 mod forward;
 mod reverse;
 
-use std::cell::{OnceCell, RefCell};
+use std::cell::{Cell, OnceCell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -62,6 +63,34 @@ pub struct Directory {
     hides_processes: bool,
     /// Of BPF maps by their ids.
     layouts: FxHashMap<u32, Option<Layout>>,
+    service: Service,
+    /// Whether a host or a user was looked up by name.
+    has_asked: Cell<bool>,
+}
+
+/// Says whether work is to stop, for it may take long.
+pub type Stopped = Arc<dyn Fn() -> bool + Send + Sync>;
+
+/// The name service of the system: files, name servers, or whatever is set up.
+#[derive(Default)]
+struct Service {
+    /// It is not asked: names of hosts and users come from files of this machine alone.
+    only_files: bool,
+    /// Nobody waits for the names any more.
+    stopped: Option<Stopped>,
+}
+
+impl Service {
+    /// Whether it may be asked now.
+    fn may_ask(&self) -> bool {
+        !self.only_files && !self.stopped.as_ref().is_some_and(|stopped| stopped())
+    }
+}
+
+impl fmt::Debug for Service {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Service").field("only_files", &self.only_files).finish_non_exhaustive()
+    }
 }
 
 impl Directory {
@@ -81,7 +110,29 @@ impl Directory {
             known: FxHashMap::default(),
             hides_processes: false,
             layouts: FxHashMap::default(),
+            service: Service::default(),
+            has_asked: Cell::new(false),
         }
+    }
+
+    /// Asks no name service for names of hosts and users: hosts have none then, and users those of /etc/passwd.
+    #[must_use]
+    pub fn only_files(mut self) -> Self {
+        self.service.only_files = true;
+        self
+    }
+
+    /// Begins no look-up when that says so.
+    #[must_use]
+    pub fn until(mut self, stopped: Option<Stopped>) -> Self {
+        self.service.stopped = stopped;
+        self
+    }
+
+    /// Whether a host or a user was looked up by name.
+    #[must_use]
+    pub fn has_asked(&self) -> bool {
+        self.has_asked.get()
     }
 
     /// From now on no process has a name.

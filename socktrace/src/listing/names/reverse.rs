@@ -37,7 +37,8 @@ impl Directory {
         let unknown: FxHashSet<IpAddr> =
             addrs.filter(|addr| !self.known.contains_key(&Named::Host(*addr))).collect();
         let addrs: Vec<IpAddr> = unknown.into_iter().collect();
-        let names = resolver::names_of(addrs.clone());
+        let service = &self.service;
+        let names = resolver::names_of(addrs.clone(), || !service.may_ask());
         self.known.extend(
             addrs
                 .into_iter()
@@ -49,6 +50,7 @@ impl Directory {
     fn look_up(&self, of: Named) -> Option<Box<[u8]>> {
         match of {
             Named::Service { proto, port } => self.service_name(proto, port).map(Into::into),
+            Named::Host(_) if !self.service.may_ask() => None,
             Named::Host(addr) => resolver::name_of(addr).map(|name| name.into_bytes().into()),
             Named::Interface { netns, index } if self.is_own(netns) => interface(index),
             // It was not looked up there: no name is better than another device's.
@@ -60,6 +62,10 @@ impl Directory {
             }
             Named::Process(_) if self.hides_processes => None,
             Named::Process(pid) => comm(&self.proc.join(pid.to_string())),
+            Named::User(uid) if !self.service.may_ask() => {
+                let named = files::users().into_iter().find(|(known, _)| *known == uid);
+                named.map(|(_, name)| name.into_bytes().into())
+            }
             Named::User(uid) => {
                 let user = nix::unistd::User::from_uid(uid.into()).ok().flatten()?;
                 Some(user.name.into_bytes().into())

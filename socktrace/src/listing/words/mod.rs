@@ -114,7 +114,8 @@ pub enum UsageError {
 pub fn parse(words: &[String], screen: Option<Screen>) -> Result<Asked, UsageError> {
     let mut draft = Draft { header: true, ..Draft::default() };
     draft.show.queues = true;
-    let rest = scan::scan(words, &mut draft)?;
+    let rest: Vec<String> =
+        scan::scan(words, &mut draft)?.into_iter().filter_map(|place| words.get(place).cloned()).collect();
     match draft.instead {
         Some(instead) => Ok(instead),
         None => draft.finish(&rest, screen).map(|question| Asked::Question(Box::new(question))),
@@ -142,6 +143,31 @@ pub fn names() -> impl Iterator<Item = Name> {
         takes_value: matches!(flag.take, flags::Take::Value(_)),
         of_ss: flag.of_ss,
     })
+}
+
+/// The words that follow `ss`, without the filter.
+#[derive(Debug, PartialEq, Eq)]
+pub struct WithoutFilter {
+    /// Where those stand that are neither filter nor states.
+    pub others: Vec<usize>,
+    /// The state words that stood before the filter.
+    pub states: Vec<String>,
+}
+
+/// Takes the filter out; everything stays if the words cannot be understood.
+#[must_use]
+pub fn without_filter(words: &[String]) -> WithoutFilter {
+    let places = scan::scan(words, &mut Draft::default()).unwrap_or_default();
+    let others = (0..words.len()).filter(|place| !places.contains(place)).collect();
+    let mut states: Vec<String> = places.iter().filter_map(|&place| words.get(place).cloned()).collect();
+    let filter = query::parse_states(&states).map(|states| states.rest).unwrap_or_default();
+    // The filter is their end, and may begin within a word.
+    let last = states.len().checked_sub(filter.len()).and_then(|place| states.get(place));
+    let last = last.zip(filter.first()).and_then(|(word, first)| word.strip_suffix(first.as_str()));
+    let last = last.map(str::trim).filter(|before| !before.is_empty()).map(str::to_owned);
+    states.truncate(states.len().saturating_sub(filter.len()));
+    states.extend(last);
+    WithoutFilter { others, states }
 }
 
 /// A question while its options are being read, one after the other.

@@ -5,23 +5,23 @@ use crate::query::nearest_of;
 use super::flags::{FLAGS, Flag, Take};
 use super::{Draft, UsageError};
 
-/// Applies the options to the draft. `--` ends them.
-pub(super) fn scan(words: &[String], draft: &mut Draft) -> Result<Vec<String>, UsageError> {
+/// Applies the options to the draft. `--` ends them. Where the other words stand.
+pub(super) fn scan(words: &[String], draft: &mut Draft) -> Result<Vec<usize>, UsageError> {
     let mut rest = Vec::new();
-    let mut words = words.iter();
-    while let Some(word) = words.next() {
+    let mut words = words.iter().enumerate();
+    while let Some((place, word)) = words.next() {
         if draft.instead.is_some() {
             break;
         }
         if word == "--" {
-            rest.extend(words.cloned());
+            rest.extend(words.map(|(place, _)| place));
             break;
         }
-        let mut next = || words.next().cloned();
+        let mut next = || words.next().map(|(_, word)| word.clone());
         match (word.strip_prefix("--"), word.strip_prefix('-')) {
             (Some(long), _) => self::long(long, &mut next, draft)?,
             (None, Some(cluster)) if !cluster.is_empty() => self::cluster(cluster, &mut next, draft)?,
-            _ => rest.push(word.clone()),
+            _ => rest.push(place),
         }
     }
     Ok(rest)

@@ -61,6 +61,31 @@ fn clusters_long_names_and_abbreviations_mean_the_same() {
 }
 
 #[test]
+fn a_question_without_its_filter() {
+    for (line, others, states) in [
+        ("-t|sport|=|-l|:1", "-t -l", ""),
+        ("state|all|-N|blue|sport|=|:1|--|-x", "-N blue --", "state all"),
+        ("-t|state|all|exclude|listening", "-t", "state all exclude listening"),
+        ("--columns|local|dst|a", "--columns local", ""),
+        ("-t|state established|dst a", "-t", "state established"),
+        ("-t|state established and dst a", "-t", "state established and"),
+        ("-t|state|established|and|dst|a", "-t", "state established and"),
+        ("-t|state all exclude listening dst|a", "-t", "state all exclude listening"),
+        ("-t|state established or dst a", "-t", ""),
+        ("--no-such-option|dst|a", "--no-such-option dst a", ""),
+    ] {
+        let words: Vec<String> = line.split('|').map(str::to_owned).collect();
+        let found = without_filter(&words);
+        let kept: Vec<&str> = found.others.iter().map(|&place| words[place].as_str()).collect();
+        assert_eq!(
+            (kept.join(" "), found.states.join(" ")),
+            (others.to_owned(), states.to_owned()),
+            "{line}"
+        );
+    }
+}
+
+#[test]
 fn options_mean_what_they_mean_in_ss() {
     let listening = question("-ltn").options;
     assert_eq!(listening.selection.states, LISTENING);
