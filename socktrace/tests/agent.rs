@@ -13,6 +13,7 @@ mod order;
 mod privileges;
 mod rights;
 mod robust;
+mod strangers;
 mod vanished;
 mod wishes;
 

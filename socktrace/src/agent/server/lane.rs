@@ -12,7 +12,9 @@ use axum::{Extension, Router};
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
+use nix::sys::socket::{MsgFlags, send};
 use std::io;
+use std::os::fd::AsRawFd as _;
 use std::os::unix::net::UnixStream as StdStream;
 use std::thread::Builder;
 use std::time::Duration;
@@ -121,7 +123,8 @@ pub(super) fn turn_away(stream: &UnixStream, Refusal(status, said): &Refusal) {
     let length = said.len() + 1;
     let answer =
         format!("HTTP/1.1 {status}\r\nconnection: close\r\ncontent-length: {length}\r\n\r\n{said}\n");
-    let _ = stream.try_write(answer.as_bytes());
+    // Not by the event loop, which has not heard yet that it can be written to.
+    let _ = send(stream.as_raw_fd(), answer.as_bytes(), MsgFlags::MSG_DONTWAIT | MsgFlags::MSG_NOSIGNAL);
 }
 
 /// Waits for the end.

@@ -16,7 +16,7 @@ use tokio::time::{Sleep, sleep};
 pub(super) const READ_TIMEOUT: Duration = Duration::from_secs(30);
 /// How often it is looked whether a client is still there that has been sent nothing: one that sent more than its
 /// request is not heard when it leaves, because what it sent is not read before its answer has ended.
-const LOOK: Duration = Duration::from_secs(10);
+const LOOK: Duration = Duration::from_secs(2);
 
 /// The server's end.
 #[derive(Debug)]
