@@ -19,6 +19,7 @@ use std::os::unix::net::UnixStream as StdStream;
 use std::thread::Builder;
 use std::time::Duration;
 use tokio::net::UnixStream;
+use tokio::runtime::Runtime;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinSet;
 
@@ -31,7 +32,7 @@ const HEADER_TIMEOUT: Duration = Duration::from_secs(30);
 /// How long one that is refused may take to ask.
 const REFUSAL_TIMEOUT: Duration = Duration::from_secs(2);
 /// How many are waited for at a time until they have asked; more than these are told at once.
-const REFUSALS: usize = 64;
+pub(super) const REFUSALS: usize = 64;
 /// How far the thread of ordinary users' connections stands behind the agent's own, steps of nice(2).
 const BEHIND: i32 = 5;
 
@@ -147,7 +148,6 @@ impl Apart {
     /// # Errors
     /// There is no thread, or no descriptor for its event loop.
     pub(super) fn start(router: Router, mut ending: watch::Receiver<bool>) -> io::Result<Self> {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         // No more than have a place, or are refused in words.
         let (guests, mut arriving) = mpsc::unbounded_channel::<(StdStream, Guest)>();
         let run = async move {
@@ -168,11 +168,17 @@ impl Apart {
             lane.end().await;
         };
         let (ends, ended) = oneshot::channel();
+        // The thread first: where there is none, a runtime could not be dropped here, within another one.
+        let (hand, runtimes) = std::sync::mpsc::sync_channel::<Runtime>(1);
         Builder::new().name("users".to_owned()).spawn(move || {
+            let Ok(runtime) = runtimes.recv() else { return };
             priority::yield_to_others(BEHIND);
             runtime.block_on(run);
             drop(ends);
         })?;
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        // The thread waits for it.
+        let _ = hand.send(runtime);
         Ok(Self { guests, ended })
     }
 

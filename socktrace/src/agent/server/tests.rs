@@ -326,6 +326,30 @@ async fn who_is_one_too_many_is_told_so_and_is_served_when_others_have_gone() {
 }
 
 #[tokio::test]
+async fn refusals_beyond_those_that_are_waited_for_are_no_connection_resets() {
+    let server = start_with(Limits::for_descriptors(16));
+    let mut held = Vec::new();
+    for _ in 0..8 + lane::REFUSALS {
+        held.push(UnixStream::connect(&server.path).await.unwrap());
+    }
+    // Whether they have asked, or ask at all.
+    for asks in [false, true, false, true] {
+        let mut stream = UnixStream::connect(&server.path).await.unwrap();
+        if asks {
+            // It may be refused, and closed, before.
+            let _ = stream.write_all(b"GET /v1/status HTTP/1.1\r\nHost: x\r\n\r\n").await;
+        }
+        let mut answer = vec![0; 4096];
+        let length = stream.read(&mut answer).await.expect("an answer");
+        let answer = String::from_utf8_lossy(&answer[..length]);
+        assert!(answer.starts_with("HTTP/1.1 503 Service Unavailable\r\n"), "{answer}");
+        assert!(answer.ends_with("as there can be (8): close some\n"), "{answer}");
+    }
+    drop(held);
+    server.end().await;
+}
+
+#[tokio::test]
 async fn fifty_readers_get_the_same() {
     let mut server = start();
     let mut answers = Vec::new();
