@@ -386,9 +386,12 @@ fn names_in_filters_are_resolved_by_whoever_asks() {
         let mut mine = Actor::here_as("named", FIRST);
         let port = mine.does("listen 127.0.0.1");
         let as_them = |words: &[&str]| super::rights::run(words, FIRST, FIRST);
-        for filter in
-            ["src localhost and sport = :", "uid = root or sport = :", "( user != daemon ) and sport = :"]
-        {
+        for filter in [
+            "src localhost and sport = :",
+            "state listening and src localhost sport = :",
+            "uid = root or sport = :",
+            "( user != daemon ) and sport = :",
+        ] {
             let filter = format!("{filter}{port}");
             let through = as_them(&["ss", "--agent", agent.path(), "-Htln", &filter, "-o"]);
             let direct = as_them(&["ss", "--direct", "-Htln", &filter, "-o"]);
