@@ -4,6 +4,7 @@ mod arranged;
 mod devices;
 mod early;
 mod elsewhere;
+mod matrix;
 mod recorded;
 mod states;
 
