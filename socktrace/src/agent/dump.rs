@@ -92,10 +92,10 @@ pub(super) fn dump(
 /// # Errors
 /// When `hand` says that nobody wants to know.
 pub(super) fn seek(inodes: &FxHashSet<u32>, hand: Hand<'_>) -> Result<(), Unwanted> {
-    // In this order: what is received in between is held.
+    // Before and after: what is received in between is held, and what is sent in between lies in a queue afterwards.
     let under_way = any_in_flight();
     hand(Part::Sought(match Search::held(inodes) {
-        Some(held) if under_way => Sought::AtLeast(held),
+        Some(held) if under_way || (held.len() < inodes.len() && any_in_flight()) => Sought::AtLeast(held),
         Some(held) => Sought::Open(held),
         None => Sought::Unknown,
     }))

@@ -322,14 +322,17 @@ impl Engine {
     }
 
     /// What became of the hidden sockets. Where that cannot be told they are believed to live until something is lost;
-    /// those that may be under way, until the next full dump.
+    /// those that may be under way, until they have been so for long.
     fn settle(&mut self, sought: Sought, events: &mut Vec<Event>) {
         let Some(cause) = self.dumps.sought() else { return };
-        let held = match (sought, cause.reach()) {
-            (Sought::AtLeast(held), Reach::Unix) => return self.table.leave_hidden(&held),
-            (Sought::Open(held), _) | (Sought::AtLeast(held), Reach::All) => held,
-            (Sought::Unknown, _) if cause.is_after_loss() => FxHashSet::default(),
-            (Sought::Unknown, _) => self.table.hidden(),
+        let held = match sought {
+            Sought::AtLeast(held) => {
+                self.table.leave_hidden(&held);
+                held
+            }
+            Sought::Open(held) => held,
+            Sought::Unknown if cause.is_after_loss() => FxHashSet::default(),
+            Sought::Unknown => self.table.hidden(),
         };
         if self.table.settle_hidden(&held, self.table.latest(), self.demands.kinds(), events) > 0 {
             self.dumps.unix_seen();

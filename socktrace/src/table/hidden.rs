@@ -3,11 +3,16 @@
 //! Mostly they have gone with it. But a socket keeps its namespace alive, and one that was handed to a process elsewhere
 //! lives on where nobody can list it. So who holds them decides, and somebody has to look.
 
-use rustc_hash::FxHashSet;
+use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::Table;
 use super::tell::Teller;
 use crate::socket::{BootNs, Cookie, Event, EventKind, KindSet, State};
+
+/// How long a socket that nobody has open is believed to lie in the queue of another, while descriptors lie in any queue,
+/// nanoseconds. A process that is busy or stopped receives late; but a queue that nobody ever reads must not keep the sockets
+/// of every container that has ended.
+const UNDER_WAY: BootNs = 60_000_000_000;
 
 /// What the last dump could not show for that reason.
 #[derive(Debug, Default)]
@@ -18,12 +23,18 @@ pub(super) struct Hidden {
     since: BootNs,
     /// Sockets that live elsewhere: not looked for each time.
     elsewhere: FxHashSet<Cookie>,
+    /// Sockets that nobody has open and that may be under way to a process, and since which dump.
+    under_way: FxHashMap<Cookie, BootNs>,
 }
 
 impl Hidden {
     /// A dump that began at `since` does not show them.
     pub(super) fn miss(&mut self, cookies: Vec<Cookie>, since: BootNs) {
         self.since = since;
+        if !self.under_way.is_empty() {
+            let missing: FxHashSet<Cookie> = cookies.iter().copied().collect();
+            self.under_way.retain(|cookie, _| missing.contains(cookie));
+        }
         self.missing = cookies;
         self.missing.retain(|cookie| !self.elsewhere.contains(cookie));
     }
@@ -44,14 +55,22 @@ impl Table {
         self.hidden.elsewhere.clear();
     }
 
-    /// Of the [`hidden`](Self::hidden) sockets those with the inode numbers `held` live elsewhere. The next dump asks again
-    /// for the others.
+    /// Of the [`hidden`](Self::hidden) sockets those with the inode numbers `held` live elsewhere. The others may be under
+    /// way to a process, and the next dump asks again; except those that have been so for long, which stay to be
+    /// [settled](Self::settle_hidden).
     pub fn leave_hidden(&mut self, held: &FxHashSet<u32>) {
         let slots = &self.slots;
-        let inode = |cookie: &Cookie| slots.find(*cookie).map(|slot| slots.get(slot).inode);
-        let missing = std::mem::take(&mut self.hidden.missing);
-        let live = |cookie: &Cookie| inode(cookie).is_some_and(|inode| held.contains(&inode));
-        self.hidden.elsewhere.extend(missing.into_iter().filter(live));
+        let inode = |cookie: Cookie| slots.find(cookie).map(|slot| slots.get(slot).inode);
+        let Hidden { missing, since, elsewhere, under_way } = &mut self.hidden;
+        missing.retain(|&cookie| {
+            if inode(cookie).is_some_and(|inode| held.contains(&inode)) {
+                under_way.remove(&cookie);
+                elsewhere.insert(cookie);
+                return false;
+            }
+            let first = *under_way.entry(cookie).or_insert(*since);
+            since.saturating_sub(first) >= UNDER_WAY
+        });
     }
 
     /// Of the [`hidden`](Self::hidden) sockets exactly those with the inode numbers `held` are still there. The others
@@ -67,6 +86,7 @@ impl Table {
         let told = &mut Teller::new(wanted, out, ends.as_mut());
         let mut gone = 0;
         for cookie in std::mem::take(&mut self.hidden.missing) {
+            self.hidden.under_way.remove(&cookie);
             let Some(slot) = self.slots.find(cookie) else { continue };
             let entry = self.slots.get(slot);
             if held.contains(&entry.inode) {

@@ -100,6 +100,9 @@ fn a_unix_socket_that_is_under_way_to_a_process_is_not_told_as_closed() {
         wait_for("the socket in the table", || agent.unix_socket(inode));
     }
     drop(giver);
+    // Audits look, too: the first one comes two seconds after the agent has begun.
+    let audits = agent.status()["audits"].as_u64().unwrap();
+    wait_for("an audit", || (agent.status()["audits"].as_u64() > Some(audits)).then_some(()));
     // One look has begun since then when the first of these is told, and what followed it is over with the second.
     for name in ["first", "second"] {
         let mut passer_by = taker.beside("passer-by");

@@ -132,7 +132,7 @@ fn where_holders_cannot_be_seen_a_vanished_namespace_is_believed_until_a_loss() 
 }
 
 #[test]
-fn what_may_be_under_way_to_a_process_is_sought_again_until_an_audit() {
+fn what_may_be_under_way_to_a_process_is_closed_by_no_audit_within_a_minute() {
     let mut bench = Bench::with_a_namespace_that_vanishes();
     assert_eq!(bench.look("dump unix"), ["seek {501, 502, 503}"]);
     let under_way = || Sought::AtLeast([501].into_iter().collect());
@@ -140,6 +140,12 @@ fn what_may_be_under_way_to_a_process_is_sought_again_until_an_audit() {
     assert_eq!(bench.look("dump unix"), ["seek {502, 503}"], "501 lives elsewhere");
     // Received meanwhile.
     assert_eq!(bench.sought(open(&[502])), ["close to [1]"]);
+    for _ in 0..3 {
+        bench.now += 20_000 * MS;
+        assert_eq!(bench.look("dump"), ["seek {501, 502}"]);
+        assert_eq!(bench.sought(under_way()), [""; 0], "502 may have been sent on");
+    }
+    // Nobody has received it for a minute.
     bench.now += 20_000 * MS;
     assert_eq!(bench.look("dump"), ["seek {501, 502}"]);
     assert_eq!(bench.sought(under_way()), ["close to [1]"]);
