@@ -8,13 +8,14 @@ use std::collections::{BTreeMap, BTreeSet};
 pub(super) type Identity = String;
 
 /// The rows of an answer in JSON.
-#[derive(Default)]
+#[derive(Default, PartialEq)]
 pub(super) struct Rows(BTreeMap<Identity, Map<String, Value>>);
 
 /// What the agent knows and the kernel does not tell: when a socket opened, and how it is known who opened it.
 const OF_THE_AGENT: [&str; 2] = ["opened", "attribution"];
-/// Values that run, and counters: only whether they are there can be compared.
-const RUNNING: [&str; 8] = ["timer", "tcp_info", "mptcp_info", "skmem", "recv_q", "send_q", "ato", "sockets"];
+/// Values that run, counters, and what the kernel counts for the whole machine: only whether they are there can be compared.
+const RUNNING: [&str; 9] =
+    ["timer", "tcp_info", "mptcp_info", "skmem", "recv_q", "send_q", "ato", "sockets", "tcp_states"];
 
 impl Rows {
     pub(super) fn of(body: &str) -> Self {
@@ -106,11 +107,12 @@ pub(super) fn steady_text(text: &str) -> BTreeSet<String> {
                 || word.starts_with("4:")
         })
     };
-    // Packets come all the time; and how many sockets there are in all counts those of the asking.
+    // Packets come all the time; how many sockets there are in all counts those of the asking, and of TCP those of the whole
+    // machine.
     let running = |mut line: Vec<String>| {
         match line.first().map(String::as_str) {
             Some("p_raw" | "p_dgr") => drop(line.remove(2)),
-            Some("Total:") => line.truncate(1),
+            Some("Total:" | "TCP:") => line.truncate(1),
             Some(_) | None => {}
         }
         line
