@@ -46,7 +46,7 @@ fn traced_for(
         for status in tracer.hooks() {
             if let Some(reason) = &status.missing {
                 assert!(status.hook.is_on_function(), "{} did not attach: {reason}", status.hook.name);
-                may_be_missing(status.hook.name, reason);
+                may_be_missing(status.hook.name, &reason.to_string());
             }
         }
         if let Some(kinds) = wanted {

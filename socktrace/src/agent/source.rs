@@ -89,7 +89,7 @@ fn hook(status: &HookStatus) -> Hook {
         name: status.hook.name.to_owned(),
         required: status.hook.required,
         state: if status.missing.is_none() { HookState::Attached } else { HookState::Missing },
-        reason: status.missing.clone(),
+        reason: status.missing.as_ref().map(ToString::to_string),
         lost_without: status.missing.as_ref().map(|_| status.hook.lost_without.to_owned()),
     }
 }

@@ -25,7 +25,7 @@ fn hooks_are_attached_where_tracefs_and_cgroup2_are_not_mounted() {
             for status in tracer.hooks() {
                 if let Some(reason) = &status.missing {
                     assert!(status.hook.is_on_function(), "{}: {reason}", status.hook.name);
-                    may_be_missing(status.hook.name, reason);
+                    may_be_missing(status.hook.name, &reason.to_string());
                 }
             }
         });

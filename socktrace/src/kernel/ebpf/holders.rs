@@ -6,16 +6,15 @@ use std::io::Read;
 use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use aya::programs::Iter;
+use aya::programs::{Iter, ProgramError};
 use aya::{Btf, Ebpf, EbpfLoader};
 use nix::errno::Errno;
 use socktrace_common::HolderRecord;
 
 use super::EbpfError;
-use super::attach::reason;
+use super::failure::AttachError;
 use super::object;
 use super::offsets::Offsets;
-use super::tracer::{load_error, verifier_log};
 use crate::kernel::memory;
 use crate::socket::{Comm, Holder, Process};
 
@@ -39,16 +38,15 @@ impl HolderIter {
     /// If the kernel has no such iterator (before 5.11), or this process not the rights.
     pub fn load() -> Result<Self, EbpfError> {
         let offsets = Offsets::of_running_kernel()?;
-        let btf = Btf::from_sys_fs()
-            .map_err(|error| EbpfError::Load { reason: error.to_string(), denied: false })?;
+        let btf = Btf::from_sys_fs().map_err(|error| EbpfError::Load(AttachError::of(&error)))?;
         let mut ebpf = EbpfLoader::new()
             .btf(Some(&btf))
-            .verifier_log_level(verifier_log())
+            .verifier_log_level(object::verifier_log())
             .map_max_entries("LANES", 1)
             .map_max_entries("READ", 1)
             .map_max_entries("COUNTERS", 1)
             .load(&object::with(&offsets)?)
-            .map_err(load_error)?;
+            .map_err(|error| EbpfError::Load(AttachError::of(&error)))?;
         Self::of(&mut ebpf, &btf)
     }
 
@@ -80,12 +78,13 @@ impl HolderIter {
     }
 
     fn of(ebpf: &mut Ebpf, btf: &Btf) -> Result<Self, EbpfError> {
-        let program =
-            ebpf.program_mut(PROGRAM).ok_or_else(|| attach_error("the kernel object has no such program"))?;
-        let program: &mut Iter = program.try_into().map_err(attach_error)?;
-        program.load("task_file", btf).map_err(|error| attach_error(reason(error)))?;
-        let fd = program.fd().map_err(attach_error)?.as_fd().try_clone_to_owned();
-        Ok(Self { program: fd.map_err(attach_error)? })
+        let program = ebpf
+            .program_mut(PROGRAM)
+            .ok_or_else(|| refused(AttachError::Object("no such program".into())))?;
+        let program: &mut Iter = program.try_into().map_err(|error: ProgramError| refused(error.into()))?;
+        program.load("task_file", btf).map_err(|error| refused(error.into()))?;
+        let fd = program.fd().map_err(|error| refused(error.into()))?.as_fd().try_clone_to_owned();
+        Ok(Self { program: fd.map_err(|error| refused(AttachError::of(&error)))? })
     }
 
     /// Hand over every (socket inode, holder), process by process, in ascending order of descriptors.
@@ -93,12 +92,12 @@ impl HolderIter {
     /// # Errors
     /// If the iterator cannot be started or breaks off.
     pub fn each(&self, mut each: impl FnMut(u32, Holder)) -> Result<(), EbpfError> {
-        let mut file = self.start().map_err(attach_error)?;
+        let mut file = self.start().map_err(|errno| refused(errno.into()))?;
         let mut buffer = vec![0; CHUNK];
         let mut filled = 0;
         loop {
             let room = buffer.get_mut(filled..).unwrap_or_default();
-            let read = file.read(room).map_err(attach_error)?;
+            let read = file.read(room).map_err(|error| refused(AttachError::of(&error)))?;
             if read == 0 {
                 return Ok(());
             }
@@ -133,10 +132,8 @@ fn descriptor(command: libc::c_int, told: &[libc::c_int]) -> nix::Result<OwnedFd
     Ok(unsafe { OwnedFd::from_raw_fd(fd as libc::c_int) })
 }
 
-fn attach_error(error: impl ToString) -> EbpfError {
-    let reason = error.to_string();
-    let denied = reason.contains("permitted") || reason.contains("denied");
-    EbpfError::Attach { hook: "iter/task_file", reason, denied }
+fn refused(why: AttachError) -> EbpfError {
+    EbpfError::Attach { hook: "iter/task_file", why }
 }
 
 /// One record of `chunks_exact`.

@@ -1,6 +1,6 @@
 //! The hook table: what is attached where, whether it is required, what is lost without it.
 
-use super::attach::Target;
+use super::failure::AttachError;
 
 /// One hook.
 #[derive(Debug, Clone, Copy)]
@@ -15,6 +15,23 @@ pub struct Hook {
     pub lost_without: &'static str,
     pub(super) target: Target,
     registers: Registers,
+}
+
+/// Where a program is attached.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Target {
+    /// The BTF tracepoint of that name.
+    BtfTracepoint(&'static str),
+    /// The tracepoint `syscalls:NAME`.
+    Syscall,
+    /// The root of the cgroup2 hierarchy.
+    CgroupSock,
+    /// The root of the cgroup2 hierarchy.
+    CgroupSockAddr,
+    /// Where the kernel function of that name begins.
+    Entry(&'static str),
+    /// Where it ends.
+    Exit(&'static str),
 }
 
 /// Where a hook is wanted: by whether we know the registers that a task saves when it enters a system call.
@@ -128,5 +145,5 @@ pub struct HookStatus {
     /// The hook.
     pub hook: &'static Hook,
     /// `None` if it is attached; otherwise why it is not.
-    pub missing: Option<String>,
+    pub missing: Option<AttachError>,
 }

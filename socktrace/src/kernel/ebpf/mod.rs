@@ -5,6 +5,7 @@ mod attach;
 mod btf;
 mod counters;
 mod decode;
+mod failure;
 mod holders;
 mod hooks;
 mod lanes;
@@ -21,6 +22,7 @@ use std::path::PathBuf;
 
 pub use btf::BtfError;
 pub use decode::{DecodeError, decode};
+pub use failure::AttachError;
 pub use holders::HolderIter;
 pub use hooks::{Hook, HookStatus, UNIX_END};
 pub use lanes::Drained;
@@ -49,22 +51,15 @@ pub enum EbpfError {
         path: &'static str,
     },
     /// The kernel object could not be loaded as a whole.
-    #[error("cannot load the kernel programs: {reason}")]
-    Load {
-        /// Why.
-        reason: String,
-        /// Whether more rights would help.
-        denied: bool,
-    },
+    #[error("cannot load the kernel programs: {0}")]
+    Load(AttachError),
     /// A required hook was refused.
-    #[error("cannot attach {hook}: {reason}")]
+    #[error("cannot attach {hook}: {why}")]
     Attach {
         /// The hook.
         hook: &'static str,
         /// Why.
-        reason: String,
-        /// Whether more rights would help.
-        denied: bool,
+        why: AttachError,
     },
     /// A map of the object could not be used.
     #[error("cannot use the map {map}: {reason}")]
@@ -81,15 +76,17 @@ impl EbpfError {
     #[must_use]
     pub fn remedy(&self) -> &'static str {
         match self {
-            Self::Load { denied: true, .. } | Self::Attach { denied: true, .. } => {
+            Self::Load(why) | Self::Attach { why, .. } if why.is_denied() => {
                 "sudo socktrace …, or grant CAP_BPF, CAP_PERFMON and CAP_NET_ADMIN"
             }
+            Self::Load(AttachError::NoDescriptors(_))
+            | Self::Attach { why: AttachError::NoDescriptors(_), .. } => {
+                "a higher limit of open files: ulimit -n, or LimitNOFILE= of the service"
+            }
             Self::NoBtf { .. } => "a kernel with CONFIG_DEBUG_INFO_BTF=y",
-            Self::Btf(_)
-            | Self::NoField { .. }
-            | Self::Load { .. }
-            | Self::Attach { .. }
-            | Self::Map { .. } => "a kernel of 5.12 or later; RUST_LOG=debug shows what the verifier said",
+            Self::Btf(_) | Self::NoField { .. } | Self::Load(_) | Self::Attach { .. } | Self::Map { .. } => {
+                "a kernel of 5.12 or later; RUST_LOG=debug shows what the verifier said"
+            }
         }
     }
 }

@@ -9,6 +9,7 @@ use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 
 use nix::errno::Errno;
 
+use super::failure::AttachError;
 use crate::kernel::mounts;
 
 /// `PERF_TYPE_TRACEPOINT` (include/uapi/linux/perf_event.h).
@@ -55,17 +56,19 @@ impl Syscalls {
     }
 
     /// Run a loaded program of that type whenever the event of that name happens, on any processor, until what is
-    /// returned is dropped; what goes wrong, in words.
-    pub(super) fn attach(&self, name: &str, program: BorrowedFd<'_>) -> Result<OwnedFd, String> {
+    /// returned is dropped.
+    pub(super) fn attach(&self, name: &str, program: BorrowedFd<'_>) -> Result<OwnedFd, AttachError> {
         let id = self.read(name, "id")?;
-        let id = id.trim().parse().map_err(|_| format!("the event {name} has no number"))?;
-        open(id, program).map_err(|errno| errno.desc().to_lowercase())
+        let id = id.trim().parse();
+        let id =
+            id.map_err(|_| AttachError::Missing { what: "number of the event", errno: Errno::EINVAL })?;
+        open(id, program).map_err(AttachError::from)
     }
 
-    fn read(&self, name: &str, file: &str) -> Result<String, String> {
-        let tracefs = self.tracefs.as_ref().map_err(|error| format!("no tracefs: {error}"))?;
+    fn read(&self, name: &str, file: &str) -> Result<String, AttachError> {
+        let tracefs = self.tracefs.as_ref().map_err(|error| AttachError::missing("tracefs", error))?;
         mounts::read(tracefs, format!("events/syscalls/{name}/{file}"))
-            .map_err(|error| format!("no event of that name: {error}"))
+            .map_err(|error| AttachError::missing("event of that name", &error))
     }
 }
 

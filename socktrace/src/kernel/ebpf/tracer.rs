@@ -8,13 +8,14 @@ use std::thread::Builder;
 
 use aya::maps::RingBuf;
 use aya::programs::Program;
-use aya::{Btf, Ebpf, EbpfLoader, VerifierLogLevel};
+use aya::{Btf, Ebpf, EbpfLoader};
 use aya_log::EbpfLogger;
 use rustc_hash::FxHashMap;
 use socktrace_common::{Slot, UNWANTED_INDEX, UNWANTED_NEWBORN};
 
 use super::attach::{Link, Places, attach, load};
 use super::counters::{CounterPage, recursion_misses};
+use super::failure::AttachError;
 use super::holders::HolderIter;
 use super::hooks::{HOOKS, Hook, HookStatus, NESTED};
 use super::lanes::{Drained, Lanes};
@@ -81,12 +82,11 @@ impl Tracer {
         let level = if config.log { LOG_DEBUG } else { 0 };
         let cpus = nr_cpus();
         let slots = lane_slots(config.ring_size, cpus);
-        let btf = Btf::from_sys_fs()
-            .map_err(|error| EbpfError::Load { reason: error.to_string(), denied: false })?;
+        let btf = Btf::from_sys_fs().map_err(|error| EbpfError::Load(AttachError::of(&error)))?;
         let programs = object::with(&offsets)?;
         let mut ebpf = EbpfLoader::new()
             .btf(Some(&btf))
-            .verifier_log_level(verifier_log())
+            .verifier_log_level(object::verifier_log())
             .map_max_entries("LANES", slots * cpus as u32)
             .map_max_entries("READ", cpus as u32)
             .map_max_entries("COUNTERS", cpus as u32)
@@ -96,7 +96,7 @@ impl Tracer {
             .override_global("SYS_EXIT_RET", &layout.ret, true)
             .override_global(aya_log::LEVEL, &level, false)
             .load(&programs)
-            .map_err(load_error)?;
+            .map_err(|error| EbpfError::Load(AttachError::of(&error)))?;
         let logger =
             EbpfLogger::init(&mut ebpf).map_err(|error| log::debug!("no log of the programs: {error}")).ok();
         let attached = attach_all(&mut ebpf, &btf, &places, offsets.knows_registers())?;
@@ -200,13 +200,6 @@ impl Drop for Tracer {
     }
 }
 
-/// What the verifier writes down when it is asked again about a program that it has refused. All its steps are costly:
-/// only for those who debug. Why it refused comes with any level (kernel/bpf/verifier.c, `verbose`); with none, the
-/// kernel takes a buffer for a mistake and says EINVAL instead (kernel/bpf/log.c, `bpf_verifier_log_attr_valid`).
-pub(super) fn verifier_log() -> VerifierLogLevel {
-    if log::log_enabled!(log::Level::Debug) { VerifierLogLevel::default() } else { VerifierLogLevel::STATS }
-}
-
 /// What came of one hook.
 struct Attached {
     status: HookStatus,
@@ -235,18 +228,17 @@ fn attach_all(
     for hook in hooks().filter(|hook| !hook.is_on_function()) {
         let attached = match loaded.get_mut(hook.program) {
             Some(Ok(program)) => attach(program, hook, places),
-            Some(Err(reason)) => Err(reason.clone()),
-            None => Err("its program was not loaded".into()),
+            Some(Err(why)) => Err(why.clone()),
+            None => Err(no_program()),
         };
         let (link, missing) = match attached {
             Ok(link) => (Some(link), None),
-            Err(reason) => (None, Some(reason)),
+            Err(why) => (None, Some(why)),
         };
-        if let Some(reason) = &missing
+        if let Some(why) = &missing
             && hook.required
         {
-            let denied = is_denial(reason);
-            return Err(EbpfError::Attach { hook: hook.name, reason: reason.clone(), denied });
+            return Err(EbpfError::Attach { hook: hook.name, why: why.clone() });
         }
         all.push(Attached { status: HookStatus { hook, missing }, link });
     }
@@ -254,28 +246,32 @@ fn attach_all(
     let mut denied = None;
     for (hook, program) in on_functions {
         let attached = match &denied {
-            Some(reason) => Err(String::clone(reason)),
+            Some(why) => Err(AttachError::clone(why)),
             None => ready(hook, program, btf).and_then(|program| attach(program, hook, places)),
         };
         let (link, missing) = match attached {
             Ok(link) => (Some(link), None),
-            Err(reason) => (None, Some(reason)),
+            Err(why) => (None, Some(why)),
         };
-        denied = missing.clone().filter(|reason| is_denial(reason));
+        denied = missing.clone().filter(AttachError::is_denied);
         all.push(Attached { status: HookStatus { hook, missing }, link });
     }
     Ok(all)
 }
 
-/// The hook's program, loaded; what goes wrong, in words.
-fn ready<'a>(hook: &Hook, program: Option<&'a mut Program>, btf: &Btf) -> Result<&'a mut Program, String> {
-    let program = program.ok_or("the kernel object has no such program")?;
+/// The hook's program, loaded.
+fn ready<'a>(
+    hook: &Hook,
+    program: Option<&'a mut Program>,
+    btf: &Btf,
+) -> Result<&'a mut Program, AttachError> {
+    let program = program.ok_or_else(no_program)?;
     load(program, hook.target, btf)?;
     Ok(program)
 }
 
-fn is_denial(reason: &str) -> bool {
-    reason.contains("permitted") || reason.contains("denied")
+fn no_program() -> AttachError {
+    AttachError::Object("the kernel object has no such program".into())
 }
 
 /// All at once: each waits for a grace period of its own, tens of milliseconds long.
@@ -309,18 +305,4 @@ fn lane_slots(bytes: u32, cpus: usize) -> u32 {
 /// How many CPUs there can be: `bpf_get_smp_processor_id` stays below it.
 fn nr_cpus() -> usize {
     aya::util::nr_cpus().unwrap_or(1024)
-}
-
-pub(super) fn load_error(error: aya::EbpfError) -> EbpfError {
-    let mut denied = false;
-    let mut reason = error.to_string();
-    let mut cause: Option<&dyn std::error::Error> = Some(&error);
-    while let Some(inner) = cause {
-        if let Some(io) = inner.downcast_ref::<io::Error>() {
-            denied |= io.kind() == io::ErrorKind::PermissionDenied;
-        }
-        reason = inner.to_string();
-        cause = inner.source();
-    }
-    EbpfError::Load { reason, denied }
 }
