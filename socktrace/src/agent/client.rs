@@ -3,69 +3,26 @@
 //! I/O: one connection for each question. Small on purpose: a query through the agent is a few milliseconds in
 //! all, program start included.
 
+mod error;
+
+pub use error::ClientError;
+
 use super::address::Address;
 use super::history::answer::Survey;
 use super::history::question::Asking;
 use super::selection::{Format, Selection};
 use super::status::Status;
-use crate::render::errno::reason;
 use bytes::Bytes;
 use http_body_util::{BodyExt as _, Empty};
 use hyper::body::Incoming;
 use hyper::header::{ACCEPT, HOST};
 use hyper::{Request, StatusCode};
 use hyper_util::rt::TokioIo;
-use std::io;
 use std::path::{Path, PathBuf};
 use tokio::net::UnixStream;
 
 /// The header that says how far back the history goes, and what is missing in it.
 pub(super) const SURVEY: &str = "socktrace-history";
-
-/// Why there was no answer.
-#[derive(Debug, thiserror::Error)]
-pub enum ClientError {
-    /// Nobody listens there.
-    #[error("no agent answers on {}: {}", path.display(), reason(error))]
-    Absent {
-        /// Where.
-        path: PathBuf,
-        /// Why.
-        error: io::Error,
-    },
-    /// Somebody listens there who could answer what they like.
-    #[error("the agent on {} is neither root's nor yours but of user {uid}, who could make its answers up", path.display())]
-    Stranger {
-        /// Where.
-        path: PathBuf,
-        /// Whose it is.
-        uid: u32,
-    },
-    /// The agent understood and refused; its words.
-    #[error("{message}")]
-    Refused {
-        /// The status code; 4xx is about the question, 5xx about the agent.
-        status: u16,
-        /// What it said.
-        message: String,
-    },
-    /// The conversation broke off.
-    #[error("lost the agent on {}: {error}", path.display())]
-    Broken {
-        /// Where.
-        path: PathBuf,
-        /// Why.
-        error: Box<dyn std::error::Error + Send + Sync>,
-    },
-}
-
-impl ClientError {
-    /// Whether it is the question that was wrong.
-    #[must_use]
-    pub const fn is_usage(&self) -> bool {
-        matches!(self, Self::Refused { status: 400, .. })
-    }
-}
 
 /// The header that says what an answer does not show to who asked.
 pub const LIMITED: &str = "socktrace-limited";

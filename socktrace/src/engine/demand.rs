@@ -1,9 +1,14 @@
 //! What events the subscribers want in all: what nobody wants is not made.
 
 use rustc_hash::FxHashMap;
+use smallvec::SmallVec;
 
-use super::SubscriberId;
 use crate::socket::KindSet;
+
+/// A subscriber: a number that the caller chooses.
+pub type SubscriberId = u64;
+/// Some of them: mostly one or two, which takes no allocation.
+pub type SubscriberIds = SmallVec<[SubscriberId; 4]>;
 
 /// What one subscriber wants, as far as the engine must know.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

@@ -3,16 +3,10 @@
 use std::sync::Arc;
 
 use rustc_hash::{FxHashMap, FxHashSet};
-use smallvec::SmallVec;
 
-use super::Demand;
+use super::demand::{Demand, SubscriberId};
 use crate::socket::{Cgroup, Change, Counters, Event, Held, Socket};
 use crate::table::{Outcome, Scope};
-
-/// A subscriber: a number that the caller chooses.
-pub type SubscriberId = u64;
-/// Some of them: mostly one or two, which takes no allocation.
-pub type SubscriberIds = SmallVec<[SubscriberId; 4]>;
 
 /// What the engine takes.
 #[derive(Debug)]

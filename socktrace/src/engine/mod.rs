@@ -23,9 +23,9 @@ fn opener(view: &View<'_>) -> Opener {
 #[cfg(test)]
 mod tests;
 
-pub use demand::Demand;
+pub use demand::{Demand, SubscriberId, SubscriberIds};
 pub use interest::Interest;
-pub use messages::{Input, Output, Reach, Sought, Stats, SubscriberId, SubscriberIds};
+pub use messages::{Input, Output, Reach, Sought, Stats};
 pub use subscribers::Subscribers;
 
 use std::sync::Arc;

@@ -9,9 +9,9 @@
 
 use rustc_hash::FxHashMap;
 
+use super::demand::{SubscriberId, SubscriberIds};
 use super::interest::{FactsOf, Interest};
 use super::keys::Key;
-use super::messages::{SubscriberId, SubscriberIds};
 use crate::socket::{Event, KindSet};
 
 /// Those who subscribe to events.

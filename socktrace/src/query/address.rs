@@ -3,8 +3,8 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::str::FromStr as _;
 
-use super::device::Named;
 use super::lex::Token;
+use super::names::Named;
 use super::number::c_number;
 use super::protocols::{ethertype, netlink_protocol};
 use super::tree::{Address, Expr, Op, Side, Test};

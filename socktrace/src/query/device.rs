@@ -1,21 +1,10 @@
 //! Network devices: by name, by index as ss writes it (`if4`) or as a number, and as the zone of an address.
 
-use super::names::Device;
+use super::names::{DEVICE, Device, Named};
 use super::number::c_number;
 use super::tree::{Expr, Field, Op, Test};
 use super::value::{Item, Reader, compare, equal};
 use super::{Compare, ParseError};
-
-/// What is looked for.
-pub(super) const DEVICE: &str = "network device";
-
-/// What a word for a device stands for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Named {
-    Index(u32),
-    /// A name that has no index in the namespace that is asked about.
-    Elsewhere(Device),
-}
 
 impl Reader<'_> {
     /// The values of `dev`.

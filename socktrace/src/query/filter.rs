@@ -1,11 +1,11 @@
 //! A filter that was understood: asked about sockets, and about itself.
 
 use std::fmt;
+use std::ops::Range;
 
 use super::Facts;
 use super::check::{Check, End, Literal, Number, Tree, lower};
 use super::names::Device;
-use super::parse::Mark;
 use super::program::{PASS, Step, Target, run, steps};
 use super::states::holds;
 use super::tree::{Expr, Field, Test};
@@ -20,7 +20,14 @@ pub struct Filter {
     narrow: Option<Family>,
     pub(super) mixed: bool,
     /// Where each test stood, in their order, if it was read from words.
-    pub(super) marks: Vec<Mark>,
+    pub(super) spans: Vec<Span>,
+}
+
+/// Where the predicate and the value of a test stood: each the number of a word, and bytes within it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Span {
+    pub(super) name: (usize, Range<usize>),
+    pub(super) value: (usize, Range<usize>),
 }
 
 /// Filters that mean the same are equal, wherever their words stood.
@@ -32,7 +39,7 @@ impl PartialEq for Filter {
 
 impl Default for Filter {
     fn default() -> Self {
-        Self { expr: None, start: PASS, program: Vec::new(), narrow: None, mixed: false, marks: Vec::new() }
+        Self { expr: None, start: PASS, program: Vec::new(), narrow: None, mixed: false, spans: Vec::new() }
     }
 }
 
@@ -82,7 +89,7 @@ impl Filter {
     pub fn from_expr(expr: Expr) -> Self {
         let narrow = expr.narrows_to();
         let (start, program) = steps(&lower(&expr, true));
-        Self { expr: Some(expr), start, program, narrow, mixed: false, marks: Vec::new() }
+        Self { expr: Some(expr), start, program, narrow, mixed: false, spans: Vec::new() }
     }
 
     /// What passes both.

@@ -7,6 +7,7 @@
 mod address;
 pub mod bytecode;
 mod check;
+mod context;
 mod device;
 mod ending;
 mod error;
@@ -29,6 +30,7 @@ mod tree;
 mod value;
 mod words;
 
+pub use context::{Context, Dialect};
 pub use ending::{Answers, Ending, Ends};
 pub use error::{ParseError, Problem};
 pub use facts::{Facts, InCgroup, Processes};
@@ -36,7 +38,7 @@ pub use filter::{Filter, Hints, Needs};
 pub use glob::Glob;
 pub use names::{Device, Names, NoNames};
 pub use number::size;
-pub use parse::{Context, Dialect, file_words, parse};
+pub use parse::{file_words, parse};
 pub use states::{StateWords, parse_states};
 pub use tree::{Address, Compare, Expr, Field, Op, Place, Side, Test};
 pub use words::nearest_of;

@@ -60,3 +60,14 @@ impl Names for NoNames {
         None
     }
 }
+
+/// What a word for a device is looked up as.
+pub(super) const DEVICE: &str = "network device";
+
+/// What a word for a device stands for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Named {
+    Index(u32),
+    /// A name that has no index in the namespace that is asked about.
+    Elsewhere(Device),
+}

@@ -1,47 +1,16 @@
 //! Words → tree: the grammar.
 
 use super::address::split_family;
+use super::context::{Context, Dialect};
 use super::error::MAX_DEPTH;
+use super::filter::{Filter, Span};
 use super::lex::{Token, lex};
 use super::states::{leading, public};
 use super::tree::{Expr, Op, Test};
 use super::value::Reader;
 use super::words::{Logic, Predicate, Word, logic, no_predicate, operator, predicate, reserved};
-use super::{Filter, Names, ParseError, Problem};
+use super::{Names, ParseError, Problem};
 use crate::socket::Family;
-use std::ops::Range;
-
-/// How `and` and `or` bind where there are no parentheses.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Dialect {
-    /// As in ss: equally strong, left to right. Two predicates side by side are joined by `and`.
-    Ss,
-    /// The same, but an `and` after an `or` is an error, since people read it in two ways; and so is a port
-    /// that cannot exist.
-    Strict,
-}
-
-/// What the words mean depends on a few options.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Context {
-    /// The dialect.
-    pub dialect: Dialect,
-    /// The family that was chosen by an option (`-4`, `-6`, `-x`, `-f` …; the last one, as in ss): addresses and
-    /// host names are read as of that family.
-    pub family: Option<Family>,
-    /// Whether TCP sockets are asked for: service names are looked up for TCP.
-    pub tcp: bool,
-    /// Whether UDP sockets are asked for: service names are looked up for UDP.
-    pub udp: bool,
-}
-
-impl Context {
-    /// No family chosen, TCP and UDP asked for.
-    #[must_use]
-    pub const fn new(dialect: Dialect) -> Self {
-        Self { dialect, family: None, tcp: true, udp: true }
-    }
-}
 
 /// Reads an expression. No words at all give the empty filter, which passes everything.
 ///
@@ -56,7 +25,7 @@ pub fn parse(words: &[String], context: &Context, names: &dyn Names) -> Result<F
         strict: context.dialect == Dialect::Strict,
         reader: Reader { context: *context, names },
         mixed: false,
-        marks: Vec::new(),
+        spans: Vec::new(),
     };
     if tokens.is_empty() {
         return Ok(Filter::default());
@@ -67,7 +36,7 @@ pub fn parse(words: &[String], context: &Context, names: &dyn Names) -> Result<F
         return Err(error(token, Problem::Unopened));
     }
     let mut filter = Filter::from_expr(expr);
-    (filter.mixed, filter.marks) = (parser.mixed, parser.marks);
+    (filter.mixed, filter.spans) = (parser.mixed, parser.spans);
     Ok(filter)
 }
 
@@ -88,14 +57,7 @@ struct Parser<'a> {
     /// Whether `and` and `or` stood beside each other.
     mixed: bool,
     /// Where each test so far stood.
-    marks: Vec<Mark>,
-}
-
-/// Where a test stood: its predicate, and its value.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Mark {
-    pub(super) name: (usize, Range<usize>),
-    pub(super) value: (usize, Range<usize>),
+    spans: Vec<Span>,
 }
 
 /// A part of an expression.
@@ -181,7 +143,7 @@ impl<'a> Parser<'a> {
         }
         if let [name, value, ..] = self.tokens {
             let at = |token: &Token| (token.word, token.span.clone());
-            self.marks.push(Mark { name: at(name), value: at(value) });
+            self.spans.push(Span { name: at(name), value: at(value) });
         }
         self.at = run.taken;
         Ok(Part { expr: Expr::Test(Test::State(public(states))), deep: 1, family: None })
@@ -223,7 +185,7 @@ impl<'a> Parser<'a> {
     fn predicate(&mut self, word: &Word, token: &Token) -> Result<Expr, ParseError> {
         let name = (token.word, token.span.clone());
         if word.predicate == Predicate::Autobound {
-            self.marks.push(Mark { value: name.clone(), name });
+            self.spans.push(Span { value: name.clone(), name });
             return Ok(Expr::Test(Test::Autobound));
         }
         let operator_token = self.peek().filter(|token| operator(&token.text).is_some() && !token.quoted);
@@ -239,8 +201,8 @@ impl<'a> Parser<'a> {
         let expr = self.reader.read(word, op, &value)?;
         // There is at least one token.
         let first = value.first().map_or_else(|| name.clone(), |token| (token.word, token.span.clone()));
-        let mark = Mark { name, value: first };
-        expr.each_test(&mut |_| self.marks.push(mark.clone()));
+        let span = Span { name, value: first };
+        expr.each_test(&mut |_| self.spans.push(span.clone()));
         Ok(expr)
     }
 

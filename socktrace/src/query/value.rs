@@ -1,8 +1,8 @@
 //! The values of predicates: numbers, lists, ranges, names.
 
-use super::device::{DEVICE, Named};
 use super::ending::{Answers, Ending};
 use super::lex::Token;
+use super::names::{DEVICE, Named};
 use super::number::{c_number, cookie, duration, plain_number, size};
 use super::states::{named, public};
 use super::tree::{Compare, Expr, Field, Op, Place, Test};

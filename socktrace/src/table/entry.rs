@@ -2,7 +2,6 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use super::tell::is_unnamed;
 use crate::socket::{
     BootNs, Change, Cookie, Endpoint, Family, NetnsId, Owner, Proto, Socket, State, Subject,
 };
@@ -370,5 +369,20 @@ const fn inet(end: &Endpoint) -> Option<(IpAddr, u16)> {
     match end {
         Endpoint::None => Some((IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0)),
         _ => end.inet(),
+    }
+}
+
+/// Whether a UNIX socket has no name there.
+fn is_unnamed(end: &Endpoint) -> bool {
+    match end {
+        Endpoint::Unix { name, .. } => name.is_unnamed(),
+        Endpoint::None => true,
+        Endpoint::Inet { .. }
+        | Endpoint::Packet { .. }
+        | Endpoint::Netlink { .. }
+        | Endpoint::NetlinkPeer { .. }
+        | Endpoint::Vsock { .. }
+        | Endpoint::Tipc { .. }
+        | Endpoint::Xdp { .. } => false,
     }
 }

@@ -125,18 +125,3 @@ fn is_silent(end: &Endpoint) -> bool {
         | Endpoint::Xdp { .. } => false,
     }
 }
-
-/// Whether a UNIX socket has no name there.
-pub(super) fn is_unnamed(end: &Endpoint) -> bool {
-    match end {
-        Endpoint::Unix { name, .. } => name.is_unnamed(),
-        Endpoint::None => true,
-        Endpoint::Inet { .. }
-        | Endpoint::Packet { .. }
-        | Endpoint::Netlink { .. }
-        | Endpoint::NetlinkPeer { .. }
-        | Endpoint::Vsock { .. }
-        | Endpoint::Tipc { .. }
-        | Endpoint::Xdp { .. } => false,
-    }
-}

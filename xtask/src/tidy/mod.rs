@@ -2,11 +2,12 @@
 //!
 //! I/O: reads the tree; writes nothing.
 
+mod circles;
 mod floors;
 mod paths;
 mod text;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail};
@@ -41,6 +42,7 @@ pub(crate) fn run() -> Result<()> {
 
     let mut problems = Vec::new();
     let mut lengths = Vec::new();
+    let mut sources = BTreeMap::new();
     for file in &files {
         let Ok(content) = std::fs::read_to_string(root.join(file)) else {
             continue; // Not text: the kernel object, a recorded message.
@@ -55,7 +57,11 @@ pub(crate) fn run() -> Result<()> {
         if file.ends_with(".md") {
             problems.extend(text::links(file, &content, &|target| root.join(target).exists()));
         }
+        if file.ends_with(".rs") {
+            sources.insert(file.clone(), content);
+        }
     }
+    problems.extend(circles::check(&sources)?);
     problems.extend(text::stale_exceptions(&files));
     if files.len() < 10 {
         bail!("only {} files found under {}: not the project's root", files.len(), root.display());

@@ -3,8 +3,8 @@
 //! I/O: files. Blocks: it has a thread of its own.
 
 use super::FileOptions;
+use super::dropped::Dropped;
 use super::files;
-use super::writer::Dropped;
 use crate::agent::folder::{Folder, Owners};
 use crate::history::{Cut, Loser, UnixNs, segment};
 use crate::render::errno::reason;

@@ -4,6 +4,7 @@
 
 pub mod answer;
 mod disk;
+mod dropped;
 mod files;
 pub mod log;
 pub mod question;

@@ -4,9 +4,9 @@ mod on_disk;
 
 use super::answer::{self, Survey};
 use super::disk::Disk;
+use super::dropped::Dropped;
 use super::log::Log;
 use super::question::{Asking, Question};
-use super::writer::Dropped;
 use super::{FileOptions, Options, Recorder, files};
 use crate::agent::interest::names;
 use crate::agent::selection::{Format, Selection};

@@ -5,6 +5,7 @@
 
 use super::FileOptions;
 use super::disk::Disk;
+use super::dropped::Dropped;
 use crate::history::Cut;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -29,28 +30,6 @@ pub(super) struct Writer {
     dropped: Dropped,
     /// Whether it has been said that the disk is too slow.
     said: bool,
-}
-
-/// Records that are not in the files: the number of the first, and how many.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(super) struct Dropped {
-    first: u64,
-    pub(super) records: u64,
-}
-
-impl Dropped {
-    /// These are dropped, too.
-    pub(super) const fn add(&mut self, first: u64, records: u64) {
-        if self.records == 0 {
-            self.first = first;
-        }
-        self.records += records;
-    }
-
-    /// The number of the first.
-    pub(super) const fn first(&self) -> u64 {
-        self.first
-    }
 }
 
 /// What is to be written, and what is missing before it.

@@ -12,7 +12,7 @@ use nix::errno::Errno;
 use nix::sys::socket::MsgFlags;
 
 use super::message::{Meaning, align};
-use super::socket::{Hand, ROOM, read};
+use super::receive::{Hand, ROOM, read};
 use super::{Message, Messages, NetlinkError};
 
 /// How many rooms may lie ready.

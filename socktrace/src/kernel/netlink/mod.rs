@@ -6,6 +6,7 @@ mod ahead;
 mod attribute;
 mod bytes;
 mod message;
+mod receive;
 mod request;
 mod socket;
 #[cfg(test)]
@@ -18,8 +19,9 @@ use super::reason::reason;
 pub use attribute::{Attribute, Attributes};
 pub(crate) use bytes::{byte, cookie, half, half_be, part, word};
 pub use message::{Message, Messages};
+pub use receive::Answer;
 pub use request::Request;
-pub use socket::{Answer, Netlink, Protocol};
+pub use socket::{Netlink, Protocol};
 
 /// Bytes that are no netlink message, or one whose parts do not fit each other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]

@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use std::ops::ControlFlow;
 
 use super::message::Meaning;
-use super::socket::Hand;
+use super::receive::Hand;
 use super::*;
 
 /// One message as the kernel would send it, padded.

@@ -1,16 +1,13 @@
 //! The attributes of an IP row (include/uapi/linux/inet_diag.h, `enum INET_DIAG_*`).
 
-use super::super::netlink::{Attribute, Malformed};
-use super::{InetRow, Want};
+use super::super::netlink::{Attribute, Attributes, Malformed};
+use super::Want;
 use crate::socket::{Cookie, Detail, Family, Shutdown};
 
 /// Decodes what is wanted. Attributes without a name here are kept as they are, in `raw`.
-pub(super) fn inet(row: &InetRow<'_>, want: Want) -> Result<Detail, Malformed> {
+pub(super) fn inet(attributes: Attributes<'_>, want: Want) -> Result<Detail, Malformed> {
     let mut detail = Detail::default();
-    if want.extended {
-        detail.timer = row.timer();
-    }
-    for attribute in row.attributes() {
+    for attribute in attributes {
         keep(&mut detail, &attribute?, want);
     }
     Ok(detail)

@@ -4,7 +4,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use super::super::netlink::{Attributes, Malformed, byte, cookie, half_be, part, word};
 use super::{InetTable, Want, details};
-use crate::socket::{Cookie, Endpoint, Family, NetnsId, Proto, Socket, State, Timer, TimerKind};
+use crate::socket::{Cookie, Detail, Endpoint, Family, NetnsId, Proto, Socket, State, Timer, TimerKind};
 
 /// Length of `struct inet_diag_msg`.
 const HEAD: usize = 72;
@@ -182,7 +182,7 @@ impl<'a> InetRow<'a> {
 
     /// The row as a value. Fails if the attributes are malformed, as far as it looks at them.
     pub fn to_socket(&self, want: Want) -> Result<Socket, Malformed> {
-        let detail = if want.is_none() { None } else { Some(Box::new(details::inet(self, want)?)) };
+        let detail = if want.is_none() { None } else { Some(Box::new(self.detail(want)?)) };
         Ok(Socket {
             proto: self.proto(),
             family: self.family(),
@@ -199,6 +199,11 @@ impl<'a> InetRow<'a> {
             v6only: self.v6only()?,
             detail,
         })
+    }
+
+    fn detail(&self, want: Want) -> Result<Detail, Malformed> {
+        let timer = if want.extended { self.timer() } else { None };
+        Ok(Detail { timer, ..details::inet(self.attributes(), want)? })
     }
 
     /// IPv4 lies in the first four bytes; anything else is shown as the sixteen bytes it has.

@@ -161,9 +161,9 @@ impl Filter {
 
     /// What is wrong, and where that stood.
     fn explain(&self, blame: &Blame<'_>, ground: &Ground) -> ParseError {
-        let mark = self.marks.get(blame.number);
+        let spans = self.spans.get(blame.number);
         let why = table::why(blame.test, blame.want, blame.clashes, ground);
-        let place = mark.map(|mark| if why.of_value { &mark.value } else { &mark.name });
+        let place = spans.map(|spans| if why.of_value { &spans.value } else { &spans.name });
         let (word, span) = place.cloned().unwrap_or_default();
         ParseError { word, span, problem: Problem::Never(why.text) }
     }

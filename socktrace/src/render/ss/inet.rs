@@ -4,7 +4,7 @@ use crate::render::units::{push_hex, push_timer, push_u32, push_u64};
 use crate::socket::info::mptcp;
 use crate::socket::{Detail, Family, Proto, Timer, TimerKind};
 
-use super::{Cell, details, push, push_line, sctp, storage, tcp};
+use super::{Cell, push, push_line, sctp, shared, storage, tcp};
 use crate::render::nested::u32_at;
 
 /// `INET_DIAG_MEMINFO`: what kernels before 3.6 sent instead of skmem.
@@ -25,7 +25,7 @@ pub(super) fn details(out: &mut Vec<u8>, cell: &mut Cell<'_>) {
     {
         push_timer_of(out, timer, socket.proto);
     }
-    details::identity(out, cell);
+    shared::identity(out, cell);
     if cell.show.extended {
         if socket.family == Family::Inet6
             && let Some(v6only) = socket.v6only
@@ -33,7 +33,7 @@ pub(super) fn details(out: &mut Vec<u8>, cell: &mut Cell<'_>) {
             push(out, if v6only { " v6only:1" } else { " v6only:0" });
         }
         if let Some(shutdown) = detail.and_then(|detail| detail.shutdown) {
-            details::push_shutdown(out, shutdown);
+            shared::push_shutdown(out, shutdown);
         }
     }
     if let Some(detail) = detail {
@@ -43,7 +43,7 @@ pub(super) fn details(out: &mut Vec<u8>, cell: &mut Cell<'_>) {
         if cell.show.cgroup
             && let Some(id) = detail.cgroup_id
         {
-            details::push_cgroup(out, cell.names, id);
+            shared::push_cgroup(out, cell.names, id);
         }
         if cell.show.sockopt
             && let Some(options) = detail.sockopt
@@ -160,7 +160,7 @@ fn second_line(out: &mut Vec<u8>, cell: &Cell<'_>, detail: Option<&Detail>) {
 
 fn push_memory(out: &mut Vec<u8>, detail: &Detail) {
     if let Some(skmem) = &detail.skmem {
-        return details::push_skmem(out, skmem);
+        return shared::push_skmem(out, skmem);
     }
     let Some(memory) = detail.raw(MEMINFO) else { return };
     for (name, index) in [" mem:(r", ",w", ",f", ",t"].iter().zip(0..) {

@@ -15,6 +15,7 @@ mod netlink;
 mod packet;
 mod screen;
 mod sctp;
+mod shared;
 pub(in crate::render) mod storage;
 mod table;
 mod tcp;

@@ -3,7 +3,7 @@
 use crate::render::names::Named;
 use crate::render::units::push_hex_padded;
 
-use super::{Cell, Users, details, push, users};
+use super::{Cell, Users, push, shared};
 use crate::render::nested::u64_at;
 
 /// `NETLINK_DIAG_GROUPS`: a bit map of the multicast groups it listens to.
@@ -13,7 +13,7 @@ const GROUPS: u16 = 1;
 pub(super) fn context(out: &mut Vec<u8>, cell: &mut Cell<'_>, style: Users, portid: u32) {
     if style.process_context {
         push(out, " proc_ctx=");
-        users::push_context(out, cell.names.name(Named::ProcessContext(portid)));
+        shared::push_context(out, cell.names.name(Named::ProcessContext(portid)));
     }
 }
 
@@ -28,7 +28,7 @@ pub(super) fn details(out: &mut Vec<u8>, cell: &mut Cell<'_>) {
     if cell.show.memory {
         push(out, "\t");
         if let Some(skmem) = detail.and_then(|detail| detail.skmem.as_ref()) {
-            details::push_skmem(out, skmem);
+            shared::push_skmem(out, skmem);
         }
     }
 }

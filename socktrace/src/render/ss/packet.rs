@@ -3,7 +3,7 @@
 use crate::render::units::{push_hex, push_hex_padded, push_i64, push_u32};
 use crate::socket::Detail;
 
-use super::{Cell, Show, details, push, push_line};
+use super::{Cell, Show, push, push_line, shared};
 use crate::render::nested::u32_at;
 
 const INFO: u16 = 0;
@@ -14,7 +14,7 @@ const FILTER: u16 = 7;
 
 /// Identity, version and flags, rings, fanout, filter, memory.
 pub(super) fn details(out: &mut Vec<u8>, cell: &mut Cell<'_>) {
-    details::identity(out, cell);
+    shared::identity(out, cell);
     let Some(detail) = &cell.socket().detail else { return };
     if cell.show.extended {
         extended(out, cell.show, detail);
@@ -28,7 +28,7 @@ pub(super) fn details(out: &mut Vec<u8>, cell: &mut Cell<'_>) {
     if cell.show.memory
         && let Some(skmem) = &detail.skmem
     {
-        details::push_skmem(out, skmem);
+        shared::push_skmem(out, skmem);
     }
 }
 

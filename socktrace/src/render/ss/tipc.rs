@@ -3,7 +3,7 @@
 use crate::render::units::{push_i64, push_u32};
 use crate::socket::{Detail, Proto};
 
-use super::{Cell, details, push};
+use super::{Cell, push, shared};
 use crate::render::nested::{attribute, u32_at};
 
 /// `TIPC_NLA_SOCK_CON`, `_HAS_PUBL`, `_STAT`.
@@ -14,7 +14,7 @@ const STATISTICS: u16 = 5;
 /// Identity (unless the Process column has it) and `--tipcinfo`.
 pub(super) fn details(out: &mut Vec<u8>, cell: &mut Cell<'_>) {
     if cell.show.users.is_none() {
-        details::identity(out, cell);
+        shared::identity(out, cell);
     }
     if !cell.show.tipcinfo {
         return;

@@ -2,7 +2,7 @@
 
 use crate::render::units::push_u32;
 
-use super::{Cell, details, push};
+use super::{Cell, push, shared};
 
 /// ` skmem:(…) <-> ino:N dev:maj/min peers: ino ino`.
 pub(super) fn details(out: &mut Vec<u8>, cell: &mut Cell<'_>) {
@@ -10,13 +10,13 @@ pub(super) fn details(out: &mut Vec<u8>, cell: &mut Cell<'_>) {
     if cell.show.memory
         && let Some(skmem) = &detail.skmem
     {
-        details::push_skmem(out, skmem);
+        shared::push_skmem(out, skmem);
     }
     if !cell.show.extended {
         return;
     }
     if let Some(shutdown) = detail.shutdown {
-        details::push_shutdown(out, shutdown);
+        shared::push_shutdown(out, shutdown);
     }
     if let Some((device, inode)) = detail.unix_vfs {
         push(out, " ino:");

@@ -1,11 +1,11 @@
 //! The Process cell: ` users:(("sshd",pid=812,fd=3),…)`.
 
-use crate::render::escape::{push_quoted, push_text};
+use crate::render::escape::push_quoted;
 use crate::render::names::{Named, Names};
 use crate::render::units::push_u32;
 use crate::socket::{Endpoint, Holder, Proto};
 
-use super::{Cell, Users, details, netlink, push};
+use super::{Cell, Users, netlink, push, shared};
 
 /// Who holds the socket. Netlink and TIPC put their details here too, as in ss.
 pub(super) fn cell(out: &mut Vec<u8>, cell: &mut Cell<'_>) {
@@ -19,7 +19,7 @@ pub(super) fn cell(out: &mut Vec<u8>, cell: &mut Cell<'_>) {
             return netlink::details(out, cell);
         }
         Proto::TipcStream | Proto::TipcDgram | Proto::TipcRdm | Proto::TipcSeqpacket => {
-            details::identity(out, cell);
+            shared::identity(out, cell);
         }
         _ => {}
     }
@@ -55,17 +55,13 @@ fn push_user(out: &mut Vec<u8>, names: &mut dyn Names, style: Users, user: &Hold
     }
     if style.process_context {
         push(out, ",proc_ctx=");
-        push_context(out, names.name(Named::ProcessContext(user.tid.unwrap_or(pid))));
+        shared::push_context(out, names.name(Named::ProcessContext(user.tid.unwrap_or(pid))));
     }
     push(out, ",fd=");
     push_u32(out, user.fd);
     if style.socket_context {
         push(out, ",sock_ctx=");
-        push_context(out, names.name(Named::FileContext { pid, fd: user.fd }));
+        shared::push_context(out, names.name(Named::FileContext { pid, fd: user.fd }));
     }
     push(out, ")");
-}
-
-pub(super) fn push_context(out: &mut Vec<u8>, context: Option<&[u8]>) {
-    push_text(out, context.unwrap_or(b"unavailable"));
 }

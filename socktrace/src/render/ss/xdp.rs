@@ -3,7 +3,7 @@
 use crate::render::units::{push_u32, push_u64};
 use crate::socket::Detail;
 
-use super::{Cell, Show, details, push, push_line};
+use super::{Cell, Show, push, push_line, shared};
 use crate::render::nested::{u32_at, u64_at};
 
 const RX_RING: u16 = 3;
@@ -15,7 +15,7 @@ const STATS: u16 = 9;
 
 /// Identity, rings, memory area, counters.
 pub(super) fn details(out: &mut Vec<u8>, cell: &mut Cell<'_>) {
-    details::identity(out, cell);
+    shared::identity(out, cell);
     let Some(detail) = &cell.socket().detail else { return };
     if cell.show.extended {
         ring(out, cell.show, detail, RX_RING, "rx(");
@@ -34,7 +34,7 @@ pub(super) fn details(out: &mut Vec<u8>, cell: &mut Cell<'_>) {
     if cell.show.memory
         && let Some(skmem) = &detail.skmem
     {
-        details::push_skmem(out, skmem);
+        shared::push_skmem(out, skmem);
     }
 }
 
