@@ -191,7 +191,15 @@ fn columns_are_those_that_were_asked_for() {
     let events = ["--direct", "--agent"].map(|source| {
         let mut args = vec![source];
         args.extend(Some(agent.path()).filter(|_| source == "--agent"));
-        args.extend(["--columns", "event,container,pid,unit,local", "--count", "1", "--comm", "columns"]);
+        args.extend([
+            "-n",
+            "--columns",
+            "event,container,pid,unit,local",
+            "--count",
+            "1",
+            "--comm",
+            "columns",
+        ]);
         Running::events(&args)
     });
     let port = actor.does("listen 127.0.0.1");
@@ -200,8 +208,9 @@ fn columns_are_those_that_were_asked_for() {
     for events in events {
         let lines: Vec<_> = std::iter::from_fn(|| events.line()).collect();
         let words = lines.iter().map(|line| line.split_whitespace().collect::<Vec<_>>()).collect::<Vec<_>>();
+        let unit = format!("docker-{id}*.scope");
         let expected =
-            [vec!["Event", "Container", "PID", "Unit", "Local"], vec!["bind", id, &pid, &leaf, &end]];
+            [vec!["Event", "Container", "PID", "Unit", "Local"], vec!["bind", id, &pid, &unit, &end]];
         assert_eq!(words, expected);
     }
     for source in [&["--direct"][..], &["--agent", agent.path()]] {
@@ -214,7 +223,7 @@ fn columns_are_those_that_were_asked_for() {
         assert!(process.starts_with(&format!("users:((\"columns\",pid={pid},")), "{process}");
     }
     for (command, expected) in [
-        (&["events", "--columns", "time,lcal"][..], "socktrace: lcal: expected time, event, proto"),
+        (&["events", "--columns", "time,lcal"][..], "socktrace: lcal: expected time, event, lifetime, proto"),
         (
             &["ss", "--columns", "state,lcal"],
             "socktrace: --columns: unknown column \"lcal\"; choose from netns, netid, state",

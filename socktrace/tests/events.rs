@@ -2,10 +2,11 @@
 
 use crate::support::actor::Actor;
 use crate::support::run::{Running, socktrace};
-use crate::support::{may_trace, wait_for};
+use crate::support::{in_own_netns, may_trace, wait_for};
 use nix::sys::signal::Signal;
 use serde_json::{Value, json};
 use std::io::Read as _;
+use std::os::unix::fs::MetadataExt as _;
 use std::process::Stdio;
 
 /// Whether the event is of that kind, in the actors' namespace.
@@ -239,4 +240,31 @@ fn times_are_of_the_zone_that_tz_names() {
         let late = (now - shown).rem_euclid(day);
         assert!(late < 600, "{zone}: {line} is {late} s ago");
     }
+}
+
+#[test]
+fn numeric_means_in_events_what_it_means_in_ss() {
+    if !may_trace("numeric_means_in_events_what_it_means_in_ss") {
+        return;
+    }
+    in_own_netns(|| {
+        let netns = std::fs::metadata("/proc/thread-self/ns/net").unwrap().ino().to_string();
+        let filter = format!("netns = {netns} and sport = 443");
+        for (options, expected) in [("-t", "127.0.0.1:https"), ("-tn", "127.0.0.1:443")] {
+            let events = Running::events(&[
+                "--direct",
+                options,
+                "--columns",
+                "local",
+                "--kinds",
+                "listen",
+                "--count",
+                "1",
+                &filter,
+            ]);
+            let _listener = std::net::TcpListener::bind("127.0.0.1:443").unwrap();
+            assert_eq!(events.line().as_deref(), Some("Local"));
+            assert_eq!(events.line().as_deref(), Some(expected), "{options}");
+        }
+    });
 }

@@ -5,7 +5,11 @@ use super::budget::Room;
 use super::selection::Format;
 use super::stream::{BACKLOG, EventStream, Fed, Feed, LINE, PIECE, stream};
 use crate::engine::SubscriberId;
+use crate::listing::Places;
+use crate::listing::names::Directory;
 use crate::render::clock::Clock;
+use crate::render::event_line::Stamp;
+use crate::render::names::NoNames;
 use crate::render::{event_json, event_line};
 use crate::socket::{BootNs, Event, EventKind};
 use bytes::{Bytes, BytesMut};
@@ -20,6 +24,8 @@ pub(super) struct Feeds {
     /// Never shrinks: readers name theirs by its place.
     looks: Vec<Look>,
     marked: Marked,
+    /// Of services, which are in a file. There once somebody wants them.
+    names: Option<Directory>,
 }
 
 /// Readers for whom there is something to do.
@@ -67,8 +73,11 @@ impl Feeds {
         let (mut feed, stream) = stream(BACKLOG, room);
         if let Format::Lines { style, .. } = format {
             let mut names = Vec::new();
-            event_line::header(style, &mut names);
+            event_line::header(style, Stamp::Time, &mut names);
             feed.tell(names.into());
+            if !style.numeric {
+                self.names.get_or_insert_with(services);
+            }
             feed.flush(&Bytes::new());
         }
         let look = self.look(format);
@@ -106,7 +115,7 @@ impl Feeds {
             let Some(look) = self.looks.get_mut(reader.look) else { continue };
             let was_pending = reader.feed.is_pending();
             let fed = if reader.feed.has_room(LINE) {
-                let place = look.write(event, clock);
+                let place = look.write(event, clock, self.names.as_mut());
                 reader.feed.offer(place, |lost| gap(lost, event.at, look.format, clock))
             } else {
                 reader.feed.lose(1)
@@ -187,12 +196,12 @@ impl Marked {
 
 impl Look {
     /// Writes the event, if that has not been done, and says where.
-    fn write(&mut self, event: &Event, clock: &Clock) -> Range<usize> {
+    fn write(&mut self, event: &Event, clock: &Clock, names: Option<&mut Directory>) -> Range<usize> {
         if let Some(place) = &self.place {
             return place.clone();
         }
         self.line.clear();
-        write(event, self.format, clock, &mut self.line);
+        write(event, self.format, clock, names, &mut self.line);
         let start = self.text.len();
         // As much at once as will be handed over at once, where there is much.
         if start > 0 && self.text.capacity() - start < self.line.len() {
@@ -216,13 +225,23 @@ fn gap(lost: u64, at: BootNs, format: Format, clock: &Clock) -> Bytes {
     line.into()
 }
 
-fn write(event: &Event, format: Format, clock: &Clock, line: &mut Vec<u8>) {
+fn write(event: &Event, format: Format, clock: &Clock, names: Option<&mut Directory>, line: &mut Vec<u8>) {
     match format {
         Format::Json => event_json::encode(event, clock, line),
         Format::Lines { style, utc_offset_s } => {
-            event_line::line(event, &local(clock, utc_offset_s), style, line);
+            let clock = local(clock, utc_offset_s);
+            match names {
+                Some(names) => event_line::line(event, &clock, style, names, line),
+                None => event_line::line(event, &clock, style, &mut NoNames, line),
+            }
         }
     }
+}
+
+/// Asks nobody: the file of services is all that is read.
+fn services() -> Directory {
+    let places = Places::default();
+    Directory::new(places.proc.clone(), &places.port_range()).only_files()
 }
 
 const fn local(clock: &Clock, local_offset_s: i32) -> Clock {
@@ -233,7 +252,7 @@ const fn local(clock: &Clock, local_offset_s: i32) -> Clock {
 mod tests {
     use super::*;
     use crate::agent::budget::{Budget, Limits};
-    use crate::render::event_line::{Columns, Layout, Style};
+    use crate::render::event_line::{Columns, Style};
     use crate::socket::Viewer;
 
     fn event(at: BootNs) -> Event {
@@ -269,7 +288,7 @@ mod tests {
         let mut feeds = Feeds::default();
         let _json = feeds.add(0, Format::Json, None, room());
         for id in 1..10 {
-            let style = Style { layout: Layout::Narrow, colour: false, columns: Columns::default() };
+            let style = Style { width: Some(80), colour: false, numeric: true, columns: Columns::default() };
             let format = Format::Lines { style, utc_offset_s: id as i32 };
             drop(feeds.add(id, format, None, room()));
             feeds.tell(&event(1), &[0, id], &Clock::default());

@@ -1,7 +1,7 @@
 //! What a client of the event stream asks for, and how it is written in a URL.
 
 use super::parameters::{BadParameter, MAX_UTC_OFFSET, Parameter, parameters};
-use crate::render::event_line::{Column, Columns, Layout, Style};
+use crate::render::event_line::{Column, Columns, Style};
 use crate::render::ss::Screen;
 use std::num::NonZeroU64;
 
@@ -115,39 +115,42 @@ impl Format {
         match self {
             Self::Json => (String::new(), NDJSON),
             Self::Lines { style, utc_offset_s } => {
-                let columns = match style.layout {
-                    Layout::Narrow => 80,
-                    Layout::Wide => 160,
-                };
-                let colour = u8::from(style.colour);
                 let shown: Vec<_> = style.columns.iter().map(Column::word).collect();
-                let shown = shown.join(",");
-                (format!("columns={columns}&colour={colour}&utc_offset={utc_offset_s}&show={shown}"), TEXT)
+                let mut query = form_urlencoded::Serializer::new(String::new());
+                query.extend_pairs(style.width.map(|columns| ("columns", columns.to_string())));
+                for (key, flag) in [("colour", style.colour), ("numeric", style.numeric)] {
+                    query.extend_pairs(flag.then_some((key, "1")));
+                }
+                query.append_pair("utc_offset", &utc_offset_s.to_string());
+                query.append_pair("show", &shown.join(","));
+                (query.finish(), TEXT)
             }
         }
     }
 
     /// The parameters that are read here.
-    pub const PARAMETERS: [&str; 4] = ["columns", "colour", "utc_offset", "show"];
+    pub const PARAMETERS: [&str; 5] = ["columns", "colour", "numeric", "utc_offset", "show"];
 
-    /// From the `Accept` header and the query part of a URL: JSON unless text is asked for.
+    /// From the `Accept` header and the query part of a URL: JSON unless text is asked for, and of text these columns
+    /// unless others are.
     ///
     /// # Errors
     /// A parameter that is no number or out of bounds, or no column.
-    pub fn from_request(accept: &str, query: &str) -> Result<Self, BadParameter> {
-        let (mut screen, mut colour, mut utc_offset_s) = (None, false, 0);
-        let mut columns = Columns::default();
+    pub fn from_request(accept: &str, query: &str, columns: Columns) -> Result<Self, BadParameter> {
+        let mut style = Style { width: None, colour: false, numeric: false, columns };
+        let mut utc_offset_s = 0;
         for parameter in parameters(query)? {
             match &*parameter.key {
-                "columns" => screen = Some(parameter.number(1..=Screen::MAX)?),
-                "colour" => colour = parameter.flag()?,
+                "columns" => style.width = Some(parameter.number(1..=Screen::MAX)?),
+                "colour" => style.colour = parameter.flag()?,
+                "numeric" => style.numeric = parameter.flag()?,
                 "utc_offset" => utc_offset_s = parameter.number(-MAX_UTC_OFFSET..=MAX_UTC_OFFSET)?,
                 "show" => {
                     let column = |word| {
                         let expected = "expected columns: time, event, proto, local …";
                         Column::from_word(word).ok_or_else(|| parameter.bad_value(word, expected))
                     };
-                    columns = parameter.value.split(',').map(column).collect::<Result<_, _>>()?;
+                    style.columns = parameter.value.split(',').map(column).collect::<Result<_, _>>()?;
                 }
                 _ => {}
             }
@@ -155,7 +158,6 @@ impl Format {
         if !prefers_text(accept) {
             return Ok(Self::Json);
         }
-        let style = Style { layout: Layout::for_width(screen), colour, columns };
         Ok(Self::Lines { style, utc_offset_s })
     }
 }
@@ -223,7 +225,10 @@ mod tests {
         ] {
             // Whatever the answer will be.
             for accept in [TEXT, NDJSON, ""] {
-                assert_eq!(Format::from_request(accept, query).unwrap_err().to_string(), expected);
+                assert_eq!(
+                    Format::from_request(accept, query, Columns::default()).unwrap_err().to_string(),
+                    expected
+                );
             }
         }
     }
@@ -259,14 +264,14 @@ mod tests {
 
         #[test]
         fn a_format_survives_its_request(
-            wide: bool, colour: bool, utc_offset_s in -MAX_UTC_OFFSET..=MAX_UTC_OFFSET,
+            width in proptest::option::of(1..=Screen::MAX), colour: bool, numeric: bool,
+            utc_offset_s in -MAX_UTC_OFFSET..=MAX_UTC_OFFSET,
         ) {
-            let layout = if wide { Layout::Wide } else { Layout::Narrow };
-            let columns = if wide { Columns::default() } else { [Column::Unit, Column::Time].into_iter().collect() };
-            let style = Style { layout, colour, columns };
+            let columns = if colour { Columns::default() } else { [Column::Unit, Column::Time].into_iter().collect() };
+            let style = Style { width, colour, numeric, columns };
             for format in [Format::Json, Format::Lines { style, utc_offset_s }] {
                 let (query, accept) = format.to_query();
-                prop_assert_eq!(Format::from_request(accept, &query), Ok(format));
+                prop_assert_eq!(Format::from_request(accept, &query, Columns::of_ended()), Ok(format));
             }
         }
     }

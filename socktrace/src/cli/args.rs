@@ -142,9 +142,12 @@ pub(super) struct EventsArgs {
     /// One JSON object per line instead of a table [default: off]
     #[arg(long)]
     pub(super) json: bool,
-    /// Show these columns, separated by commas: time, event, proto, local, peer, state, pid, command, attribution,
-    /// uid, netns, cookie, cgroup, unit, container, pod, details [default: time, event, proto, local, peer, pid,
-    /// command, details]
+    /// Numbers of ports instead of the names of services [default: off]
+    #[arg(short, long)]
+    pub(super) numeric: bool,
+    /// Show these columns, separated by commas: time, event, lifetime, proto, local, peer, state, process, pid, command,
+    /// attribution, uid, netns, cookie, cgroup, unit, container, pod, details [default: time, event, proto, local, peer,
+    /// pid, command, details]
     #[arg(long, value_name = "LIST", value_delimiter = ',', conflicts_with = "json")]
     pub(super) columns: Vec<String>,
     /// Size of the buffer between the kernel and socktrace, bytes, for all CPUs together, without an agent [default: 16 MiB,

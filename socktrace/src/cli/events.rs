@@ -37,7 +37,7 @@ pub(super) fn run(args: EventsArgs) -> Result<(), Error> {
     let format = if args.json {
         Format::Json
     } else {
-        Format::Lines { style: output::style(columns), utc_offset_s: time::local_offset_s() }
+        Format::Lines { style: output::style(columns, args.numeric), utc_offset_s: time::local_offset_s() }
     };
     runtime()?.block_on(async {
         let mut shutdown = Shutdown::listen().map_err(|error| Error::Io("catch signals", error))?;

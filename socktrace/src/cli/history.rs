@@ -72,9 +72,12 @@ fn asking(args: &HistoryArgs) -> Result<Asking, Error> {
     let format = if args.json {
         Format::Json
     } else {
-        Format::Lines { style: output::style(Columns::default()), utc_offset_s: time::local_offset_s() }
+        Format::Lines {
+            style: output::style(Columns::of_ended(), args.numeric),
+            utc_offset_s: time::local_offset_s(),
+        }
     };
-    Ok(Asking { selection: select::selection(&args.which), since, until, format, numeric: args.numeric })
+    Ok(Asking { selection: select::selection(&args.which), since, until, format })
 }
 
 /// The time that an option was given; what is none is pointed at.

@@ -4,7 +4,7 @@
 
 use super::error::Error;
 use crate::agent::client::Answer;
-use crate::render::event_line::{Columns, Layout, Style};
+use crate::render::event_line::{Columns, Style};
 use std::fmt;
 use std::fs::File;
 use std::io::{self, IsTerminal as _, Write as _};
@@ -23,11 +23,11 @@ pub(super) fn width() -> Option<u16> {
 }
 
 /// How event lines are to look there: colour only on a terminal that has it, unless `NO_COLOR` is set.
-pub(super) fn style(columns: Columns) -> Style {
+pub(super) fn style(columns: Columns, numeric: bool) -> Style {
     let set = |name| std::env::var_os(name).filter(|value| !value.is_empty());
     let colour =
         io::stdout().is_terminal() && set("NO_COLOR").is_none() && set("TERM").is_none_or(|t| t != "dumb");
-    Style { layout: Layout::for_width(width()), colour, columns }
+    Style { width: width(), colour, numeric, columns }
 }
 
 /// Writes a piece and sends it off.

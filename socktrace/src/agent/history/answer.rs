@@ -13,8 +13,8 @@ use crate::history::{Dated, Loser, Record, Records, UnixNs};
 use crate::listing::Places;
 use crate::listing::names::Directory;
 use crate::render::clock::Clock;
-use crate::render::names::{Names, NoNames};
-use crate::render::{event_json, history_line};
+use crate::render::event_line::Stamp;
+use crate::render::{event_json, event_line};
 use crate::socket::{Cookie, Event, Owner, Process};
 use rustc_hash::FxHashMap;
 use serde::{Deserialize, Serialize};
@@ -139,7 +139,7 @@ impl Survey {
 struct Lines {
     format: Format,
     clock: Clock,
-    names: Box<dyn Names>,
+    names: Directory,
     line: Vec<u8>,
 }
 
@@ -154,11 +154,8 @@ impl Lines {
             format: question.format,
             // What is in history has its wall-clock time already.
             clock: Clock { unix_minus_boot_ns: 0, local_offset_s },
-            names: match question.numeric {
-                true => Box::new(NoNames),
-                // Services, which are in a file.
-                false => Box::new(Directory::new(places.proc.clone(), &places.port_range()).only_files()),
-            },
+            // Services, which are in a file.
+            names: Directory::new(places.proc.clone(), &places.port_range()).only_files(),
             line: Vec::new(),
         }
     }
@@ -167,7 +164,7 @@ impl Lines {
         self.line.clear();
         match self.format {
             Format::Json => {}
-            Format::Lines { style, .. } => history_line::header(style, &mut self.line),
+            Format::Lines { style, .. } => event_line::header(style, Stamp::Date, &mut self.line),
         }
         out.write_all(&self.line)
     }
@@ -177,8 +174,7 @@ impl Lines {
         match self.format {
             Format::Json => event_json::encode_ended(event, missed, &self.clock, &mut self.line),
             Format::Lines { style, .. } => {
-                let names = &mut *self.names;
-                history_line::line(event, missed, &self.clock, style, names, &mut self.line);
+                event_line::ended(event, missed, &self.clock, style, &mut self.names, &mut self.line);
             }
         }
         out.write_all(&self.line)

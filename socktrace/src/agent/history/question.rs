@@ -7,6 +7,7 @@ use crate::engine::Interest;
 use crate::history::UnixNs;
 use crate::history::when::{self, WhenError};
 use crate::listing::names::Directory;
+use crate::render::event_line::Columns;
 use crate::socket::Viewer;
 
 /// A question as it is asked, in words.
@@ -20,8 +21,6 @@ pub struct Asking {
     pub until: Option<UnixNs>,
     /// How they are written.
     pub format: Format,
-    /// Numbers are not to be given names.
-    pub numeric: bool,
 }
 
 /// A question whose words have been given their meaning.
@@ -35,8 +34,6 @@ pub struct Question {
     pub until: Option<UnixNs>,
     /// How they are written.
     pub format: Format,
-    /// Numbers are not to be given names.
-    pub numeric: bool,
     /// What of it matches nothing although the rest can.
     pub warnings: Vec<String>,
 }
@@ -51,7 +48,6 @@ impl Asking {
         for (key, time) in [("since", self.since), ("until", self.until)] {
             query.extend_pairs(time.map(|time| (key, rfc3339(time))));
         }
-        query.extend_pairs(self.numeric.then_some(("numeric", "1")));
         let mut query = query.finish();
         if !look.is_empty() {
             query.push('&');
@@ -66,7 +62,7 @@ impl Asking {
     /// A parameter that is unknown or has no such value.
     pub fn from_request(accept: &str, query: &str) -> Result<Self, BadParameter> {
         let mut selection = Selection::default();
-        let (mut since, mut until, mut numeric) = (None, None, false);
+        let (mut since, mut until) = (None, None);
         for parameter in parameters(query)? {
             let time = |error| match error {
                 WhenError::NoTime => parameter.bad("expected a time like 10m, 14:05 or 2026-11-22T14:05:00Z"),
@@ -75,16 +71,15 @@ impl Asking {
             match &*parameter.key {
                 "since" => since = Some(parse_time(&parameter.value).map_err(time)?),
                 "until" => until = Some(parse_time(&parameter.value).map_err(time)?),
-                "numeric" => numeric = parameter.flag()?,
                 key => {
                     if !selection.takes(&parameter)? && !Format::PARAMETERS.contains(&key) {
-                        return Err(parameter.bad(format!("expected since, until, numeric, {SELECTION}")));
+                        return Err(parameter.bad(format!("expected since, until, {SELECTION}")));
                     }
                 }
             }
         }
-        let format = Format::from_request(accept, query)?;
-        Ok(Self { selection, since, until, format, numeric })
+        let format = Format::from_request(accept, query, Columns::of_ended())?;
+        Ok(Self { selection, since, until, format })
     }
 
     /// Its meaning. Names in a filter are looked up, which may take time.
@@ -92,10 +87,10 @@ impl Asking {
     /// # Errors
     /// The first word that cannot be understood.
     pub fn meaning(self, viewer: Viewer, names: &Directory) -> Result<Question, SelectionError> {
-        let Self { selection, since, until, format, numeric } = self;
+        let Self { selection, since, until, format } = self;
         let interest = interest(&selection, viewer, names)?;
         let warnings = judge(&selection, &interest, Told::Ended)?;
-        Ok(Question { interest, since, until, format, numeric, warnings })
+        Ok(Question { interest, since, until, format, warnings })
     }
 }
 

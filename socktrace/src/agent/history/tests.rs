@@ -13,7 +13,7 @@ use crate::agent::selection::{Format, Selection};
 use crate::agent::stop::Stop;
 use crate::history::{Bounds, Cut, Loser, Record, Ring, UnixNs, segment};
 use crate::render::clock::Clock;
-use crate::render::event_line::{Columns, Layout, Style};
+use crate::render::event_line::{Columns, Style};
 use crate::socket::{
     Comm, Ended, Endpoint, EventKind, Family, Owner, Process, Proto, State, Subject, Viewer,
 };
@@ -56,7 +56,7 @@ fn ended(at: u64, port: u16, uid: u32) -> Ended {
 
 fn question(filter: &str, viewer: Viewer) -> Question {
     let selection = Selection { filter: vec![filter.to_owned()], ..Selection::default() };
-    let asking = Asking { selection, since: None, until: None, format: Format::Json, numeric: true };
+    let asking = Asking { selection, since: None, until: None, format: Format::Json };
     asking.meaning(viewer, &names(viewer, &Stop::default())).unwrap()
 }
 
@@ -260,7 +260,7 @@ fn what_cannot_be_asked() {
         ("since=10x", "since=10x: expected a time like 10m, 14:05 or 2026-11-22T14:05:00Z"),
         ("until=25:00", "until=25:00: there is no such time"),
         ("pid=me", "pid=me: expected a process id"),
-        ("port=5", "port=5: expected since, until, numeric, kinds, proto, family, pid, comm, filter"),
+        ("port=5", "port=5: expected since, until, kinds, proto, family, pid, comm, filter"),
     ] {
         assert_eq!(Asking::from_request("", query).unwrap_err().to_string(), expected);
     }
@@ -272,10 +272,10 @@ proptest! {
         since: Option<u32>, until: Option<u32>, numeric: bool, lines: bool, filter in "\\PC{0,20}", pid: u32,
     ) {
         let time = |seconds: Option<u32>| seconds.map(|seconds| u64::from(seconds) * SECOND + 7);
-        let style = Style { layout: Layout::Wide, colour: false, columns: Columns::default() };
+        let style = Style { width: None, colour: false, numeric, columns: Columns::of_ended() };
         let format = if lines { Format::Lines { style, utc_offset_s: 3600 } } else { Format::Json };
         let selection = Selection { filter: vec![filter], pids: vec![pid], ..Selection::default() };
-        let asking = Asking { selection, since: time(since), until: time(until), format, numeric };
+        let asking = Asking { selection, since: time(since), until: time(until), format };
         let (query, accept) = asking.to_query();
         prop_assert_eq!(Asking::from_request(accept, &query), Ok(asking));
     }

@@ -13,6 +13,7 @@ use crate::agent::rights;
 use crate::agent::selection::{Format, NDJSON, Selection, TEXT};
 use crate::agent::sink::Subscription;
 use crate::agent::stop::Stop;
+use crate::render::event_line::Columns;
 use crate::socket::Viewer;
 use axum::Router;
 use axum::body::Body;
@@ -64,7 +65,7 @@ async fn events(
     let viewer = client.viewer;
     let query = query.unwrap_or_default();
     let selection = Selection::from_query(&query).map_err(Refusal::bad)?;
-    let format = Format::from_request(accept(&headers), &query).map_err(Refusal::bad)?;
+    let format = Format::from_request(accept(&headers), &query, Columns::default()).map_err(Refusal::bad)?;
     let count = selection.count;
     // A filter may hold names whose look-up takes time.
     let meaning = move |stop: &Stop| {

@@ -8,10 +8,12 @@ use super::Layout;
 pub enum Column {
     Time,
     Event,
+    Lifetime,
     Proto,
     Local,
     Peer,
     State,
+    Process,
     Pid,
     Command,
     Attribution,
@@ -23,6 +25,15 @@ pub enum Column {
     Container,
     Pod,
     Details,
+}
+
+/// How times are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stamp {
+    /// The time of day: of what happens now.
+    Time,
+    /// With the date: of what has ended.
+    Date,
 }
 
 /// What is known of a column: its word, its header, and its width in narrow and wide lines.
@@ -39,15 +50,17 @@ const fn facts(column: Column, word: &'static str, header: &'static str, widths:
 
 /// How many columns there are. The length of the array below, written down: a type whose length asks for the array
 /// sends the optimising compiler round in a circle (E0391).
-const COUNT: usize = 17;
+const COUNT: usize = 19;
 
 const ALL: [Facts; COUNT] = [
     facts(Column::Time, "time", "Time", [8, 15]),
     facts(Column::Event, "event", "Event", [7, 14]),
+    facts(Column::Lifetime, "lifetime", "Lifetime", [7, 8]),
     facts(Column::Proto, "proto", "Prot", [4, 4]),
     facts(Column::Local, "local", "Local", [15, 21]),
     facts(Column::Peer, "peer", "Peer", [16, 21]),
     facts(Column::State, "state", "State", [11, 11]),
+    facts(Column::Process, "process", "Process", [16, 30]),
     facts(Column::Pid, "pid", "PID", [6, 7]),
     facts(Column::Command, "command", "Command", [15, 15]),
     facts(Column::Attribution, "attribution", "Attribution", [11, 11]),
@@ -80,8 +93,19 @@ impl Column {
         self.facts().word
     }
 
-    pub(super) fn header(self) -> &'static str {
-        self.facts().header
+    pub(super) fn header(self, stamp: Stamp) -> &'static str {
+        match (self, stamp) {
+            (Self::Time, Stamp::Date) => "Closed",
+            _ => self.facts().header,
+        }
+    }
+
+    fn width(self, layout: Layout, stamp: Stamp) -> usize {
+        match (self, stamp, layout) {
+            (Self::Time, Stamp::Date, Layout::Narrow) => 14,
+            (Self::Time, Stamp::Date, Layout::Wide) => 23,
+            _ => self.facts().widths[layout as usize],
+        }
     }
 
     fn facts(self) -> &'static Facts {
@@ -123,12 +147,19 @@ impl Columns {
         self.0.iter().flatten().copied()
     }
 
+    /// Those of history, unless others are chosen.
+    #[must_use]
+    pub fn of_ended() -> Self {
+        use Column::{Details, Lifetime, Local, Peer, Process, Proto, Time};
+        [Time, Lifetime, Proto, Local, Peer, Process, Details].into_iter().collect()
+    }
+
     /// The columns, each with where it starts. Narrow details follow at once.
-    pub(super) fn places(&self, layout: Layout) -> impl Iterator<Item = (Column, usize)> {
+    pub(super) fn places(&self, layout: Layout, stamp: Stamp) -> impl Iterator<Item = (Column, usize)> {
         let mut next = 0;
         self.iter().map(move |column| {
             let start = next;
-            next += 1 + column.facts().widths[layout as usize];
+            next += 1 + column.width(layout, stamp);
             match (column, layout) {
                 (Column::Details, Layout::Narrow) => (column, 0),
                 _ => (column, start),
@@ -155,6 +186,9 @@ mod tests {
         use Column::{Peer, Time, Unit};
         let columns: Columns = [Unit, Time, Unit, Peer].into_iter().collect();
         assert_eq!(columns.iter().collect::<Vec<_>>(), [Unit, Time, Peer]);
-        assert_eq!(columns.places(Layout::Wide).collect::<Vec<_>>(), [(Unit, 0), (Time, 25), (Peer, 41)]);
+        assert_eq!(
+            columns.places(Layout::Wide, Stamp::Time).collect::<Vec<_>>(),
+            [(Unit, 0), (Time, 25), (Peer, 41)]
+        );
     }
 }

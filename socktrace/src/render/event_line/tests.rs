@@ -1,22 +1,27 @@
 //! One of each kind of event as a line for people.
 
+mod ended;
+
+use super::units::{Bytes, Micros};
 use super::*;
 use crate::render::event_fixtures::{closed, closing, event, inet, one_of_each, subject, unix};
-use crate::socket::{Comm, Owner, Process, State};
+use crate::render::names::NoNames;
+use crate::render::width::width;
+use crate::socket::{Closing, Comm, FailedBy, Owner, Process, State};
 
 fn wide() -> Style {
-    Style { layout: Layout::Wide, colour: false, columns: Columns::default() }
+    Style { width: None, colour: false, numeric: false, columns: Columns::default() }
 }
 
 fn narrow() -> Style {
-    Style { layout: Layout::Narrow, ..wide() }
+    Style { width: Some(80), ..wide() }
 }
 
 fn lines(events: &[Event], style: Style) -> String {
     let mut out = Vec::new();
-    header(style, &mut out);
+    header(style, Stamp::Time, &mut out);
     for event in events {
-        line(event, &Clock::default(), style, &mut out);
+        line(event, &Clock::default(), style, &mut NoNames, &mut out);
     }
     String::from_utf8(out).unwrap()
 }
@@ -185,11 +190,11 @@ fn what_a_reader_lost_itself() {
 fn layouts() {
     for (columns, expected) in [
         (Some(80), Layout::Narrow),
-        (Some(119), Layout::Narrow),
-        (Some(120), Layout::Wide),
+        (Some(139), Layout::Narrow),
+        (Some(140), Layout::Wide),
         (None, Layout::Wide),
     ] {
-        assert_eq!(Layout::for_width(columns), expected);
+        assert_eq!(Style { width: columns, ..wide() }.layout(), expected);
     }
     let typical = event(
         EventKind::Close {
@@ -201,6 +206,64 @@ fn layouts() {
     );
     assert!(shown(&typical, narrow()).len() <= 80);
     assert!(shown(&typical, wide()).len() <= 160);
+}
+
+#[test]
+fn a_close_says_as_much_as_fits_the_terminal() {
+    let close =
+        EventKind::Close { found: false, duration_us: Some(1_200_000), closing: Some(Box::new(closing())) };
+    let close = event(close, closed());
+    let versions = [
+        "1.2s sent 512B/5 received 12.3kB/6 rtt 87us min 12us retrans 2 local first reset by either ECONNRESET",
+        "1.2s sent 512B/5 received 12.3kB/6 rtt 87us retrans 2 local first reset by either ECONNRESET",
+        "1.2s 512B/12.3kB rtt 87us retrans 2 local first reset by either ECONNRESET",
+        "1.2s 512B/12.3kB retrans 2 local first reset by either ECONNRESET",
+        "1.2s 512B/12.3kB local first reset by either ECONNRESET",
+        "1.2s 512B/12.3kB reset by either ECONNRESET",
+        "1.2s 512B/12.3kB ECONNRESET",
+    ];
+    let shown = |width| shown(&close, Style { width, ..wide() });
+    assert_eq!(shown(None).get(104..), Some(versions[0]));
+    for (index, version) in versions.iter().enumerate() {
+        let fits = u16::try_from(104 + version.len()).unwrap();
+        let beyond = versions.get(index + 1).unwrap_or(version);
+        // Narrower columns leave more room.
+        for (width, expected) in
+            [(fits, version), (fits - 1, beyond)].into_iter().filter(|(width, _)| *width >= 140)
+        {
+            assert_eq!(shown(Some(width)).get(104..), Some(*expected), "{width}");
+        }
+    }
+    for terminal in 95..300_u16 {
+        assert!(width(shown(Some(terminal)).as_bytes()) <= terminal.into(), "{terminal}");
+    }
+}
+
+#[test]
+fn wide_characters_take_two_columns() {
+    let comm = Comm::from_bytes("日本語".as_bytes());
+    let owner = Owner::Exact(Process { pid: 7, comm });
+    let columns = ["command", "pid"].iter().map(|word| Column::from_word(word).unwrap()).collect();
+    let style = Style { columns, ..wide() };
+    assert_eq!(shown(&event(EventKind::Accept, Subject { owner, ..subject() }), style), "日本語          7");
+}
+
+#[test]
+fn a_connect_that_was_given_up_without_an_answer_says_so() {
+    let failed_by = Some(FailedBy::Local);
+    let given_up = EventKind::ConnectFailed { errno: 0, latency_us: Some(1_000_000), failed_by };
+    let shown = shown(&event(given_up, closed()), wide());
+    assert!(shown.ends_with("curl            no answer, given up after 1.0s"), "{shown}");
+}
+
+#[test]
+fn ports_have_the_names_of_services_unless_numbers_are_wanted() {
+    let accept = event(EventKind::Accept, subject());
+    for (numeric, expected) in [(false, "127.0.0.1:https"), (true, "127.0.0.1:443")] {
+        let mut out = Vec::new();
+        line(&accept, &Clock::default(), Style { numeric, ..wide() }, &mut ended::Https, &mut out);
+        assert_eq!(String::from_utf8(out).unwrap().split_whitespace().nth(4), Some(expected));
+    }
 }
 
 #[test]

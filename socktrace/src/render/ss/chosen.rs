@@ -1,7 +1,10 @@
 //! The columns of `--columns`: ss's own, with address and port as one, and what ss has no column for.
 
+use std::borrow::Cow;
+
 use crate::render::escape::{push_quoted, push_text};
 use crate::render::names::Named;
+use crate::render::places::short_unit;
 use crate::render::units::{push_hex, push_i64, push_u32};
 use crate::socket::{Cgroup, Opener, Owner};
 
@@ -53,13 +56,17 @@ static CHOICES: [(&str, Takes, Column); 21] = [
     ("inode", Takes::Nothing, column("Inode", |out, cell| push_u32(out, cell.socket().inode))),
     ("cookie", Takes::Nothing, column("Cookie", |out, cell| push_hex(out, cell.socket().cookie))),
     ("interface", Takes::Nothing, column("Interface", interface)),
-    ("cgroup", Takes::Cgroup, column("Cgroup", |out, cell| of_cgroup(out, cell, |it| Some(&it.path)))),
-    ("unit", Takes::Cgroup, column("Unit", |out, cell| of_cgroup(out, cell, |it| it.unit.as_deref()))),
+    (
+        "cgroup",
+        Takes::Cgroup,
+        column("Cgroup", |out, cell| of_cgroup(out, cell, |it| Some((&*it.path).into()))),
+    ),
+    ("unit", Takes::Cgroup, column("Unit", unit)),
     ("container", Takes::Cgroup, column("Container", container)),
     (
         "pod",
         Takes::Cgroup,
-        column("Pod", |out, cell| of_cgroup(out, cell, |it| it.pod.as_ref().map(|uid| uid.as_bytes()))),
+        column("Pod", |out, cell| of_cgroup(out, cell, |it| Some(it.pod.as_ref()?.as_bytes().into()))),
     ),
     ("delta", Takes::Delta, column("Delta", |out, cell| trimmed(out, cell, details::delta))),
     ("details", Takes::Details, column("Details", |out, cell| trimmed(out, cell, details::cell))),
@@ -176,19 +183,23 @@ fn interface(out: &mut Vec<u8>, cell: &mut Cell<'_>) {
     address::interface(out, cell, index);
 }
 
-fn of_cgroup(out: &mut Vec<u8>, cell: &mut Cell<'_>, part: impl Fn(&Cgroup) -> Option<&[u8]>) {
+fn of_cgroup(out: &mut Vec<u8>, cell: &mut Cell<'_>, part: impl Fn(&Cgroup) -> Option<Cow<'_, [u8]>>) {
     let Some(id @ 1..) = cell.socket().detail.as_ref().and_then(|detail| detail.cgroup_id) else { return };
     let Some(path) = cell.names.name(Named::Cgroup(id)) else { return };
     if let Some(name) = part(&Cgroup::new(path)) {
-        push_text(out, name);
+        push_text(out, &name);
     }
+}
+
+fn unit(out: &mut Vec<u8>, cell: &mut Cell<'_>) {
+    of_cgroup(out, cell, |it| it.unit.as_deref().map(short_unit));
 }
 
 /// As the engines shorten it.
 fn container(out: &mut Vec<u8>, cell: &mut Cell<'_>) {
     of_cgroup(out, cell, |cgroup| {
         let id = cgroup.container.as_ref()?.id.as_bytes();
-        id.get(..12)
+        Some(id.get(..12)?.into())
     });
 }
 
