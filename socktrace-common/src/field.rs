@@ -77,6 +77,8 @@ fields! {
     KnId = "kernfs_node", "id", false;
     NetInum = "net", "ns.inum", true;
     TcpSport = "tcp_sock", "inet_conn.icsk_inet.inet_sport", false;
+    /// How many connections may wait before their handshakes are over (TCP Fast Open), of a listener.
+    TcpFastOpen = "tcp_sock", "inet_conn.icsk_accept_queue.fastopenq.max_qlen", false;
     TcpBytesSent = "tcp_sock", "bytes_sent", false;
     TcpBytesRetrans = "tcp_sock", "bytes_retrans", false;
     TcpBytesAcked = "tcp_sock", "bytes_acked", false;
@@ -112,6 +114,10 @@ fields! {
     FdtMaxFds = "fdtable", "max_fds", true;
     FilePrivate = "file", "private_data", true;
     FileInode = "file", "f_inode", true;
+    /// Before Linux 6.13.
+    FileCount = "file", "f_count.counter", false;
+    /// From then on.
+    FileRef = "file", "f_ref.refcnt.counter", false;
     InodeIno = "inode", "i_ino", true;
     SocketFile = "socket", "file", true;
     SocketSk = "socket", "sk", true;

@@ -18,11 +18,12 @@ pub const FIN_RECEIVED: u8 = 2;
 pub const RECEIVE_SHUT: u8 = 4;
 /// Flag of a record: nothing more is sent (`SEND_SHUTDOWN`).
 pub const SEND_SHUT: u8 = 8;
-/// Flag of a record: close(2) has left the connection to the kernel (`SOCK_DEAD`), or is doing so.
+/// Flag of a record: close(2) has left the connection to the kernel (`SOCK_DEAD`), or is doing so; of a listener that it is
+/// being closed.
 pub const ORPHAN: u8 = 16;
 /// Flag of a record: no segment with data has arrived (`tcp_sock.data_segs_in`).
 pub const NO_DATA: u8 = 32;
-/// Flag of a record: bind(2) gave it its port, which it keeps (`SOCK_BINDPORT_LOCK`).
+/// Flag of a record: bind(2) gave it its port (`SOCK_BINDPORT_LOCK`), which it keeps, because something refers to the socket.
 pub const KEEPS_PORT: u8 = 64;
 
 /// What a record tells of; the byte `RecordHead::kind`.
@@ -31,7 +32,7 @@ pub const KEEPS_PORT: u8 = 64;
 pub enum Kind {
     /// `inet_sock_set_state` (a `RecordHead`; of a change to CLOSE, `Totals` follow).
     State = 1,
-    /// `cgroup/sock_create` of a RAW socket (`CallRecord`, as all below).
+    /// `cgroup/sock_create` of a RAW socket (`CallRecord`, as all below but the last two).
     Create = 2,
     /// `cgroup/post_bind4`, `cgroup/post_bind6`.
     PostBind = 3,
@@ -39,7 +40,8 @@ pub enum Kind {
     Bind = 4,
     /// listen(2) returned; `aux` is the backlog.
     Listen = 5,
-    /// connect(2) of a socket that is not TCP returned.
+    /// connect(2) returned; of TCP only where it failed, or dissolved a connection. Of TCP `local` is 0 where the socket does
+    /// not stand there as bound and nothing more.
     Connect = 6,
     /// accept(2) returned; `aux` is the new descriptor.
     Accept = 7,
@@ -49,6 +51,10 @@ pub enum Kind {
     Release = 9,
     /// The same, of a TCP connection that has sent its FIN already, or is about to: it is nobody's from now on.
     Orphan = 10,
+    /// `inet_sock_set_state` from SYN_SENT to CLOSE within the connect(2) that began it, whose return says why (as `State`).
+    TakenBack = 11,
+    /// A SYN is sent again: the socket is in SYN_SENT still (a `RecordHead`).
+    Waits = 12,
 }
 
 impl Kind {
@@ -66,6 +72,8 @@ impl Kind {
             8 => Self::FirstSend,
             9 => Self::Release,
             10 => Self::Orphan,
+            11 => Self::TakenBack,
+            12 => Self::Waits,
             _ => return None,
         })
     }

@@ -12,9 +12,14 @@ use crate::emit::{Count, emit, emit_pair};
 use crate::socket::{self, AF_INET, AF_INET6, AF_UNIX, Found, MPTCP, TCP};
 use crate::{inet, task, words};
 
-/// What connect(2) returns when it fails at once: EPERM, EACCES, EADDRINUSE, EADDRNOTAVAIL, ENETUNREACH
-/// (net/ipv4/tcp_ipv4.c, `tcp_v4_connect`, and the routing and cgroup code that it calls).
-const NEVER_BEGAN: [u32; 5] = [1, 13, 98, 99, 101];
+/// `EINPROGRESS`: what connect(2) returns when it has begun and will not wait.
+const IN_PROGRESS: i64 = -115;
+/// `ERESTARTSYS`, the first errno that is the kernel's own (include/linux/errno.h): a signal comes first, and the call is
+/// made again, or has been interrupted.
+const INTERNAL: u32 = 512;
+/// `TCP_CLOSE` and `TCP_LISTEN` (include/net/tcp_states.h): in all other states there is a connection, or is to be one.
+const CLOSE: u8 = 7;
+const LISTEN: u8 = 10;
 
 /// What a call was asked: its first three arguments.
 #[derive(Clone, Copy)]
@@ -30,6 +35,12 @@ pub(crate) struct Asked {
 #[inline(always)]
 pub(crate) const fn errno(result: i64) -> u32 {
     if result < 0 { -result as u32 } else { 0 }
+}
+
+/// Whether a connect(2) with that result has not failed, as far as that says.
+#[inline(always)]
+pub(crate) const fn has_begun(result: i64) -> bool {
+    result == 0 || result == IN_PROGRESS
 }
 
 /// bind(2) returned.
@@ -53,7 +64,7 @@ pub(crate) fn listened(ctx: &impl EbpfContext, result: i64, asked: Asked) {
     }
 }
 
-/// connect(2) returned. State changes tell of TCP, unless it failed before the first one; and of MPTCP those of its
+/// connect(2) returned. State changes tell of TCP, unless it failed, or dissolved a connection; and of MPTCP those of its
 /// subflows.
 #[inline(always)]
 pub(crate) fn connected(ctx: &impl EbpfContext, result: i64, asked: Asked) {
@@ -65,17 +76,29 @@ pub(crate) fn connected(ctx: &impl EbpfContext, result: i64, asked: Asked) {
     if found.family() != AF_UNIX {
         match found.protocol() {
             MPTCP => return,
-            TCP if !NEVER_BEGAN.contains(&error) => return,
+            TCP if !is_news(&found, result) => return,
             _ => {}
         }
     }
     tell_connect(&found, error, asked);
 }
 
+/// Whether the return of a TCP connect(2) says more than the state changes: there is no connection, and none is to be.
+#[inline(always)]
+fn is_news(found: &Found, result: i64) -> bool {
+    let state = found.state();
+    match result {
+        IN_PROGRESS => false,
+        // To AF_UNSPEC.
+        0 => state == CLOSE,
+        _ => errno(result) < INTERNAL && (state == CLOSE || state == LISTEN),
+    }
+}
+
 /// Tell of a connect(2), and what it means for the port of a datagram socket.
 #[inline(always)]
 pub(crate) fn tell_connect(found: &Found, error: u32, Asked { second: address, third: length, .. }: Asked) {
-    if error == 0 && found.family() != AF_UNIX {
+    if error == 0 && found.family() != AF_UNIX && found.protocol() != TCP {
         inet::connected(found);
     }
     tell(found, Count::Alone, &Call { error, address, length, ..Call::of(Kind::Connect) });
@@ -171,8 +194,15 @@ fn tell(found: &Found, how: Count, call: &Call) {
                 let head = &mut record.head;
                 if matches!(kind, Kind::Bind) && error != 0 {
                     head.local_port = user_address(address, head.family, &mut head.local);
-                } else if matches!(kind, Kind::Connect) && error != 0 && address != 0 {
-                    head.peer_port = user_address(address, head.family, &mut head.peer);
+                } else if matches!(kind, Kind::Connect) {
+                    if head.protocol == TCP && (head.old != CLOSE || head.peer_port != 0) {
+                        head.local_port = 0;
+                        // SAFETY: a field of the record.
+                        unsafe { words::clear(&mut head.local) };
+                    }
+                    if error != 0 && address != 0 {
+                        head.peer_port = user_address(address, head.family, &mut head.peer);
+                    }
                 }
             },
         );
@@ -202,11 +232,16 @@ fn fill(record: &mut CallRecord, found: &Found, call: &Call) {
     }
 }
 
-/// Port and address of a user's `struct sockaddr_in` or `sockaddr_in6`; the address into a field of a record.
+/// Port and address of a user's `struct sockaddr_in` or `sockaddr_in6`; the address into a field of a record. None where it
+/// is of another family than the socket.
 #[inline(always)]
 fn user_address(address: u64, family: u8, into: &mut [u8; 16]) -> u16 {
-    // SAFETY: bpf_probe_read_user takes any address and fails on a bad one.
+    // SAFETY: bpf_probe_read_user takes any address and fails on a bad one; a field of the record.
     unsafe {
+        if bpf_probe_read_user(address as *const u16).unwrap_or_default() != u16::from(family) {
+            words::clear(into);
+            return 0;
+        }
         if family == AF_INET6 {
             words::put(into, bpf_probe_read_user((address + 8) as *const [u64; 2]).unwrap_or_default());
         } else {

@@ -39,7 +39,7 @@ pub(crate) fn sys_exit_listen(ctx: TracePointContext) -> u32 {
 #[tracepoint]
 pub(crate) fn sys_exit_connect(ctx: TracePointContext) -> u32 {
     // What a connect of TCP costs mostly ends here: a state change has told of it.
-    if !Call::Connect.is_told() {
+    if !Call::Connect.is_told() || !calls::has_begun(sys_exit_ret(&ctx)) {
         connected(&ctx);
     }
     0
@@ -48,9 +48,8 @@ pub(crate) fn sys_exit_connect(ctx: TracePointContext) -> u32 {
 /// Apart, likewise.
 #[inline(never)]
 fn connected(ctx: &TracePointContext) {
-    match task::call_arguments() {
-        Some(asked) => calls::connected(ctx, sys_exit_ret(ctx), asked),
-        None => remembered::connected(ctx),
+    if let Some(asked) = asked() {
+        calls::connected(ctx, sys_exit_ret(ctx), asked);
     }
 }
 

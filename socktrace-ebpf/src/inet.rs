@@ -10,12 +10,12 @@ use aya_ebpf::programs::{SockAddrContext, SockContext};
 use socktrace_common::{CallRecord, Family, Field, Kind};
 
 use crate::emit::{self, Count};
-use crate::fields::{is_present, probe};
+use crate::fields::probe;
 use crate::maps::{KNOWN, SETS, WAYS};
 use crate::socket::{self, Found, MPTCP, TCP};
 use crate::told::Call;
 use crate::words::{self, put_v4};
-use crate::{mptcp, remembered, task};
+use crate::{mptcp, task};
 
 /// What the kernel is to do: allow.
 const ALLOW: i32 = 1;
@@ -167,18 +167,12 @@ fn told_of(sock: *mut bpf_sock) -> u64 {
     }
 }
 
-/// The outcome and the local address are known when connect(2) returns: where that does not find the socket by itself,
-/// remember it until then.
+/// The rest is known when connect(2) returns.
 #[inline(always)]
 fn connecting(ctx: *mut bpf_sock_addr) -> i32 {
-    // SAFETY: the context of the program; the pointer is only remembered as a number.
-    unsafe {
-        // Asking for the cookie makes it: the system call hooks can only read it.
-        bpf_get_socket_cookie(ctx.cast());
-        if !is_tcp((*ctx).protocol) && !is_present(Field::RegsNumber) {
-            remembered::remember_connect((*ctx).__bindgen_anon_1.sk as u64);
-        }
-    }
+    // Asking for the cookie makes it: the system call hooks can only read it.
+    // SAFETY: takes the context of the program.
+    unsafe { bpf_get_socket_cookie(ctx.cast()) };
     ALLOW
 }
 

@@ -193,6 +193,12 @@ impl Found {
         self.get(Field::SkCookie)
     }
 
+    /// State, TCP_*.
+    #[inline(always)]
+    pub(crate) fn state(&self) -> u8 {
+        self.get(Field::SkState)
+    }
+
     /// Local port, of IP sockets.
     #[inline(always)]
     pub(crate) fn local_port(&self) -> u16 {

@@ -10,8 +10,8 @@ use socktrace_common::{
 };
 
 use crate::emit::{self, Count};
-use crate::fields::load;
-use crate::{mptcp, socket, task, told, words};
+use crate::fields::{is_present, load, load_ptr};
+use crate::{mptcp, remembered, socket, task, told, words};
 
 const SYN_SENT: u8 = 2;
 const SYN_RECV: u8 = 3;
@@ -48,7 +48,32 @@ pub(crate) fn inet_sock_set_state(ctx: BtfTracePointContext) -> i32 {
     0
 }
 
-/// Attached to the same tracepoint. The kernel does not run a program within itself (kernel/trace/bpf_trace.c,
+/// Attached to `tp_btf/tcp_retransmit_skb` (net/ipv4/tcp_output.c): `(const struct sock *sk, …)`. When a SYN is sent again
+/// the local port is known, which the kernel chose after the change to SYN_SENT.
+#[btf_tracepoint(function = "tcp_retransmit_skb")]
+pub(crate) fn tcp_retransmit_skb(ctx: BtfTracePointContext) -> i32 {
+    // SAFETY: the first argument is typed for the verifier.
+    unsafe {
+        let sk: *const u8 = ctx.arg(0);
+        if load::<u8>(sk, Field::SkState) == SYN_SENT && load::<u16>(sk, Field::SkProtocol) == socket::TCP {
+            emit::emit(
+                Family::Inet,
+                Count::Shared,
+                #[inline(always)]
+                |record: &mut StateRecord| {
+                    fill(sk, &mut record.head, SYN_SENT, SYN_SENT);
+                    record.head.kind = Kind::Waits as u8;
+                    record.head.protocol = socket::TCP;
+                    no_process(&mut record.head);
+                    record.msk = 0;
+                },
+            );
+        }
+    }
+    0
+}
+
+/// Attached to the same tracepoint as the first. The kernel does not run a program within itself (kernel/trace/bpf_trace.c,
 /// `__bpf_trace_run`): a state change in a softirq that interrupts the first one would be lost. This one acts then,
 /// and only then.
 #[btf_tracepoint(function = "inet_sock_set_state")]
@@ -83,6 +108,8 @@ unsafe fn state_change(
         return;
     }
     if old == LISTEN && new == SYN_RECV && emit::is_unwanted(UNWANTED_NEWBORN) {
+        // SAFETY: likewise.
+        unsafe { name_early(sk) };
         return;
     }
     // SAFETY: by the caller's word.
@@ -111,6 +138,11 @@ unsafe fn state_change(
                 if orphan {
                     head.flags |= ORPHAN;
                 }
+                // Others that end it leave an error. (Of an MPTCP socket no return is reported.)
+                let taken_back = old == SYN_SENT && new == CLOSE && record.msk == 0;
+                if taken_back && load::<u32>(sk, Field::SkErr) == 0 && is_in_connect() {
+                    head.kind = Kind::TakenBack as u8;
+                }
                 // Only these two run in the context of the process that made the call; elsewhere the current task is
                 // whoever the softirq interrupted.
                 if old == CLOSE && (new == SYN_SENT || new == LISTEN) {
@@ -128,6 +160,28 @@ unsafe fn state_change(
             },
         );
     }
+}
+
+/// Make the cookie of a child whose listener may hand it out before the handshake is over (TCP Fast Open): accept(2) can
+/// read it and not make it. (Before Linux 6.13 the child has its listener's at that moment, and none afterwards.)
+///
+/// # Safety
+/// As for [`is_orphan`].
+#[inline(always)]
+unsafe fn name_early(sk: *const u8) {
+    // SAFETY: the helper returns a typed `struct tcp_sock` or null, which reads as 0.
+    unsafe {
+        let tp = bpf_skc_to_tcp_sock(sk.cast_mut().cast()) as *const u8;
+        if !tp.is_null() && load::<u32>(tp, Field::TcpFastOpen) != 0 {
+            cookie(sk);
+        }
+    }
+}
+
+/// Whether the current thread is in the connect(2) by which it has just begun to dial.
+#[inline(always)]
+fn is_in_connect() -> bool {
+    told::Call::Connect.is_now() || (!is_present(Field::RegsNumber) && remembered::is_pending())
 }
 
 /// Remember by which functions a TCP connection is known: those of one that is born have not been exchanged yet.
@@ -220,6 +274,32 @@ fn no_totals(sums: &mut Totals) {
     sums.rtt_min = u32::MAX;
 }
 
+/// Whether the last descriptor of a socket is gone, and its release is under way: nothing refers to its file any more.
+///
+/// # Safety
+/// `sk` is a BTF-typed `struct sock`.
+#[inline(always)]
+unsafe fn is_let_go(sk: *const u8) -> bool {
+    // SAFETY: every pointer is typed by the one before; faults read zero.
+    unsafe {
+        let socket = load_ptr(sk, Field::SkSocket);
+        if socket.is_null() {
+            return false;
+        }
+        let file = load_ptr(socket, Field::SocketFile);
+        if file.is_null() {
+            // The kernel's own: close shuts both directions first (net/ipv4/tcp.c, `__tcp_close`).
+            return load::<u8>(sk, Field::SkShutdown) & SHUTDOWN_MASK == SHUTDOWN_MASK;
+        }
+        if is_present(Field::FileRef) {
+            // FILE_REF_DEAD (include/linux/file_ref.h).
+            load::<i64>(file, Field::FileRef) < 0
+        } else {
+            load::<i64>(file, Field::FileCount) == 0
+        }
+    }
+}
+
 /// # Safety
 /// `sk` is a BTF-typed `struct sock`.
 #[inline(always)]
@@ -241,8 +321,14 @@ unsafe fn totals(sk: *const u8, head: &mut RecordHead, sums: &mut Totals) {
         }
         // A port that bind(2) did not give has already been given back (net/ipv4/tcp.c, `tcp_set_state`; `inet_put_port`
         // clears skc_num); inet_sport still tells it.
-        if head.local_port != 0 {
-            head.flags |= KEEPS_PORT;
+        let has_port = head.local_port != 0;
+        if (has_port || head.old == LISTEN) && flags & SOCK_DEAD == 0 {
+            if is_let_go(sk) {
+                // Of connections this says more than `__tcp_close` has done by now.
+                head.flags |= if head.old == LISTEN { ORPHAN } else { 0 };
+            } else if has_port {
+                head.flags |= KEEPS_PORT;
+            }
         }
         head.local_port = u16::from_be(load(tp, Field::TcpSport));
         sums.bytes_sent = load(tp, Field::TcpBytesSent);

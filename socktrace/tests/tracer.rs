@@ -352,7 +352,7 @@ fn unix_sockets(config: &Config) {
         ChangeKind::Bind { errno: 0 },
         ChangeKind::Listen { errno: 0, backlog: 0 },
         ChangeKind::Connect { errno: 0 },
-        ChangeKind::Accept { fd: 0 },
+        ChangeKind::Accept { fd: 0, early: false },
         ChangeKind::Bind { errno: libc::EADDRINUSE as u16 },
     ];
     assert_eq!(kinds, expected.iter().map(std::mem::discriminant).collect::<Vec<_>>(), "{ours:#?}");

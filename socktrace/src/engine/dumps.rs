@@ -35,7 +35,7 @@ const OWNERS_SLOWEST: u32 = 16;
 pub(super) enum Cause {
     /// To find the UNIX sockets that are gone.
     Unix,
-    /// To find who holds the sockets whose owner no call told.
+    /// To find what no call told: who holds sockets, and where bound ones stand.
     Owners,
     /// To compare, although nothing was lost.
     Audit,
@@ -108,7 +108,7 @@ pub(super) struct Dumps {
 pub(super) struct Waits {
     /// Somebody waits for the ends of UNIX sockets.
     pub(super) unix_close: bool,
-    /// There are sockets without an owner.
+    /// There are sockets without an owner, or of which it is not known where they stand.
     pub(super) owners: bool,
 }
 

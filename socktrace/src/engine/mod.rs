@@ -260,7 +260,7 @@ impl Engine {
         }
         let waits = Waits {
             unix_close: !self.unix_ends_told && self.demands.unix_closes(),
-            owners: self.table.lacks_owners(now),
+            owners: self.table.lacks_owners(now) | self.table.lacks_facts(now),
         };
         if let Some(cause) = self.dumps.due(now, waits) {
             self.start(cause, now, out);
@@ -280,6 +280,7 @@ impl Engine {
     /// Every change from before `applied` is in the table: merges the dump if it has waited for that.
     fn finish_by(&mut self, applied: BootNs, now: BootNs, events: &mut Vec<Event>, out: &mut Vec<Output>) {
         self.table.applied(applied);
+        self.table.report_overdue(self.demands.kinds(), events);
         let Some(cause) = self.dumps.finish(applied, now) else { return };
         let at = self.table.latest();
         let merged = self.table.finish(self.demands.kinds(), events);
@@ -303,12 +304,10 @@ impl Engine {
                 self.stats.resyncs += 1;
                 events.push(resync);
             }
+            // Nobody has lost anything: what is repaired here is in the status.
             Cause::Audit | Cause::Owners => {
                 self.stats.audits += 1;
                 self.stats.drift += merged.drift();
-                if merged.drift() > 0 {
-                    events.push(resync);
-                }
             }
             Cause::Retry if merged.drift() > 0 => events.push(resync),
             Cause::Retry => {}

@@ -37,7 +37,8 @@ impl Packer {
                 (kind::CLOSE, None, age_ns(ended, *duration_us), closing.as_deref())
             }
             EventKind::ConnectFailed { errno, latency_us, failed_by } => {
-                (kind::FAILED, Some((*errno, *failed_by)), age_ns(ended, *latency_us), None)
+                let age = latency_us.and_then(|us| age_ns(ended, Some(us)));
+                (kind::FAILED, Some((*errno, *failed_by)), age, None)
             }
             EventKind::Accept => return self.accepted(&ended.subject, at, out),
             // These end nothing.

@@ -49,7 +49,7 @@ pub enum ChangeKind {
         /// After.
         new: State,
         /// Whether close(2) leaves the connection to the kernel by this, or has done so before: it has no inode and
-        /// no holder. At CLOSE there is nothing to leave.
+        /// no holder. At CLOSE there is nothing to leave: of a listener it says that close(2) ended it.
         orphan: bool,
         /// The totals of the connection, on the transition to CLOSE.
         closing: Option<Box<Closing>>,
@@ -71,18 +71,29 @@ pub enum ChangeKind {
         /// The backlog that was asked for.
         backlog: u32,
     },
-    /// connect(2) on a socket that is not TCP (UDP, RAW, UNIX) returned; errno 0 is success. Of TCP, only told of
-    /// connects that failed before the socket left CLOSE (ENETUNREACH …).
+    /// TCP went from SYN_SENT back to CLOSE within the connect(2) that began it, and whose return (`Connect`) says why.
+    TakenBack {
+        /// As [`Closing::bound`].
+        bound: bool,
+    },
+    /// TCP sends its SYN again: it is in SYN_SENT still, and its port is known.
+    Waits,
+    /// connect(2) returned; errno 0 is success. Of TCP only reported where it failed, and possibly after a state change that
+    /// said so. `peer` is the one that was asked for then, and `local`, if it has a port, where the socket is bound and has
+    /// no peer.
     Connect {
         /// 0, or what went wrong.
         errno: u16,
     },
-    /// connect(2) to AF_UNSPEC dissolved the association of a datagram or RAW socket.
+    /// connect(2) to AF_UNSPEC dissolved the association of a socket. Of TCP, a state change has reported the end of a
+    /// connection, and `local` is as for `Connect`.
     Disconnect,
     /// accept(2) or accept4(2) returned this new socket.
     Accept {
         /// The new descriptor, in the process's own table.
         fd: u32,
+        /// Whether the handshake is not over yet (TCP Fast Open).
+        early: bool,
     },
     /// A datagram socket sent its first datagram to an address (`cgroup/udp4_sendmsg`, `6`).
     FirstSend,

@@ -37,7 +37,7 @@ impl Counters {
     /// The family that a change was counted in, by the hook that told of it.
     pub const fn of(&mut self, change: &Change) -> &mut FamilyCount {
         match change.kind {
-            ChangeKind::State { .. } => &mut self.state,
+            ChangeKind::State { .. } | ChangeKind::TakenBack { .. } => &mut self.state,
             ChangeKind::Bind { .. }
             | ChangeKind::Listen { .. }
             | ChangeKind::Connect { .. }
@@ -50,6 +50,7 @@ impl Counters {
             | ChangeKind::PostBind
             | ChangeKind::FirstSend
             | ChangeKind::Release
+            | ChangeKind::Waits
             | ChangeKind::Orphan => &mut self.inet,
         }
     }

@@ -129,29 +129,6 @@ pub struct Ending {
     pub heard: bool,
 }
 
-impl Ending {
-    /// Whether a descriptor goes on to refer to the socket. close(2) shuts both directions before it changes the state,
-    /// and lets go of the socket afterwards (net/ipv4/tcp.c, `__tcp_close`); whoever else ends a connection leaves an
-    /// error, but for the peer's last acknowledgement and connect(2) to AF_UNSPEC.
-    #[must_use]
-    pub fn is_open(&self) -> bool {
-        let by_another = self.errno != 0;
-        !self.orphan
-            && match self.old {
-                State::Established
-                | State::SynSent
-                | State::SynRecv
-                | State::NewSynRecv
-                | State::CloseWait
-                | State::Listen => by_another || !self.send_shut,
-                State::FinWait1 | State::FinWait2 | State::TimeWait | State::Closing | State::LastAck => {
-                    by_another || self.fin_received || !self.receive_shut
-                }
-                State::Close | State::BoundInactive | State::Other(_) => false,
-            }
-    }
-}
-
 /// Who made a TCP connect(2) fail.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum FailedBy {
@@ -243,32 +220,6 @@ mod tests {
             let said = told.map_or("-", Reset::name);
             let closed = ClosedFirst::of(old, told).map_or("-", ClosedFirst::name);
             assert_eq!((closed, said), (first, reset), "{old} with errno {errno}, {facts}");
-        }
-    }
-
-    #[test]
-    fn a_descriptor_remains_where_somebody_else_ended_it() {
-        use State::{CloseWait, Established, FinWait1, FinWait2, LastAck, Listen, SynSent};
-        for (old, errno, facts, expected) in [
-            (Established, 0, "closing", false),
-            // connect(2) to AF_UNSPEC.
-            (Established, 0, "", true),
-            (Established, libc::ECONNRESET, "", true),
-            (CloseWait, 0, "fin closing", false),
-            (CloseWait, libc::EPIPE, "fin receive", true),
-            (SynSent, libc::ECONNREFUSED, "", true),
-            (SynSent, 0, "closing", false),
-            // shutdown(2), and then the peer's last word.
-            (LastAck, 0, "fin receive send", true),
-            (FinWait2, 0, "fin receive send", true),
-            (FinWait2, 0, "closing", false),
-            (FinWait1, libc::ECONNRESET, "closing orphan", false),
-            (LastAck, 0, "fin closing orphan", false),
-            (Listen, 0, "closing", false),
-            // shutdown(2) of a listener.
-            (Listen, 0, "", true),
-        ] {
-            assert_eq!(ending(old, errno, facts).is_open(), expected, "{old} with errno {errno}, {facts}");
         }
     }
 

@@ -1,10 +1,11 @@
 //! What a call means, and what the cgroup hooks of UDP, RAW and ping say.
 
-use super::entry::{Ends, Entry};
+use super::ends::Ends;
+use super::entry::Entry;
 use super::state::close;
 use super::tell::Teller;
 use super::{Table, is_kept};
-use crate::socket::{BootNs, Change, Endpoint, EventKind, FailedBy, Owner, Proto, State};
+use crate::socket::{BootNs, Change, Endpoint, EventKind, Owner, Proto, State};
 
 /// What bind(2) returns when a cgroup's program refuses it.
 const EPERM: u16 = 1;
@@ -108,6 +109,7 @@ impl Table {
     pub(super) fn listen(&mut self, change: &Change, errno: u16, told: &mut Teller<'_>) {
         let current = self.slots.find(change.cookie);
         let mut slot = current;
+        let mut told_before = false;
         if errno == 0 {
             if change.proto.is_unix() {
                 self.move_to(change, current, State::Listen);
@@ -115,11 +117,19 @@ impl Table {
             }
             if let Some(slot) = slot {
                 self.alter(slot, |entry| {
+                    told_before = entry.take_listen_overdue();
                     entry.listen_told();
                     entry.learn(change);
                     entry.own(change);
+                    // The kernel chose the port after the change of state.
+                    if change.proto == Proto::Tcp && change.local.port() != 0 {
+                        entry.ends = Ends::of_change(change);
+                    }
                 });
             }
+        }
+        if told_before {
+            return;
         }
         let entry = slot.map(|slot| self.slots.get(slot));
         let state = match errno {
@@ -133,16 +143,10 @@ impl Table {
     pub(super) fn connect(&mut self, change: &Change, errno: u16, told: &mut Teller<'_>) {
         let current = self.slots.find(change.cookie);
         if errno != 0 {
-            // It did begin, and a state change has told the rest.
-            let known = self.failed.take(change.cookie);
-            if change.proto == Proto::Tcp && known.is_some_and(|known| known == 0 || known == errno) {
-                return;
-            }
             let entry = current.map(|slot| self.slots.get(slot));
             let state = entry.map_or(State::Close, |entry| entry.state);
-            let failed_by = (change.proto == Proto::Tcp).then(|| FailedBy::of(errno, false));
             return told.tell(
-                EventKind::ConnectFailed { errno, latency_us: None, failed_by },
+                EventKind::ConnectFailed { errno, latency_us: None, failed_by: None },
                 change,
                 entry,
                 state,
@@ -187,9 +191,14 @@ impl Table {
         }
     }
 
-    /// accept(2) returned the connection: now it has an owner.
-    pub(super) fn accept(&mut self, change: &Change, told: &mut Teller<'_>) {
+    /// accept(2) returned the connection: now it has an owner. `early`: with the data of its SYN (TCP Fast Open).
+    pub(super) fn accept(&mut self, change: &Change, early: bool, told: &mut Teller<'_>) {
         let current = self.slots.find(change.cookie);
+        if early && current.is_none() && is_kept(change) {
+            let mut entry = Entry::of_change(change, State::SynRecv);
+            entry.opened = change.at;
+            self.insert(entry);
+        }
         if change.proto.is_unix() {
             self.move_to(change, current, State::Established);
             // It may have been met in the queue.

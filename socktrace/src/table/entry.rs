@@ -1,7 +1,8 @@
 //! One socket in the table, small: 300 bytes must hold it and its share of every index.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::Ipv4Addr;
 
+use super::ends::Ends;
 use crate::socket::{
     BootNs, Change, Cookie, Endpoint, Family, NetnsId, Owner, Proto, Socket, State, Subject,
 };
@@ -44,6 +45,10 @@ const ACCEPT: u8 = 4;
 const CLOSE: u8 = 8;
 /// Its connect was told, and dissolved: its end is to be told too, whether a listing shows it or not.
 const DISSOLVED: u8 = 16;
+/// Where it stands may have changed without a record.
+const DOUBT: u8 = 32;
+/// That it listens was reported before the return of listen(2) was seen, if it is to be seen.
+const OVERDUE: u8 = 64;
 
 impl Entry {
     /// A socket as a change first shows it.
@@ -53,7 +58,7 @@ impl Entry {
             as_of: change.at,
             opened: 0,
             cgroup: change.cgroup,
-            ends: Ends::of(change.family, &change.local, &change.peer),
+            ends: Ends::of_change(change),
             owner: change.process.map_or(Owner::Unknown, Owner::Exact),
             netns: change.netns,
             ifindex: change.ifindex,
@@ -74,7 +79,7 @@ impl Entry {
             as_of,
             opened: 0,
             cgroup: row.detail.as_ref().and_then(|detail| detail.cgroup_id).unwrap_or(0),
-            ends: Ends::of(row.family, &row.local, &row.peer),
+            ends: Ends::of(row.family, &row.local, &row.peer).said_of(row.proto),
             owner: Owner::Unknown,
             netns: row.netns,
             ifindex: row.ifindex,
@@ -125,6 +130,42 @@ impl Entry {
         self.marks = if close_told { CLOSE } else { 0 };
     }
 
+    /// It is bound and nothing more, there.
+    pub(super) fn stand(&mut self, change: &Change) {
+        self.state = State::BoundInactive;
+        self.ends = Ends::of(change.family, &change.local, &Endpoint::None);
+        self.as_of = self.as_of.max(change.at);
+        self.marks &= !DOUBT;
+        self.learn(change);
+    }
+
+    /// Where it stands may have changed without a record.
+    pub(super) const fn doubt(&mut self) {
+        self.marks |= DOUBT;
+    }
+
+    /// Whether only the kernel's table knows where it stands.
+    pub(super) const fn is_doubted(&self) -> bool {
+        self.marks & DOUBT != 0 || (matches!(self.state, State::Listen) && self.lacks_port())
+    }
+
+    /// Whether it is a TCP socket whose local port the kernel has chosen and not said.
+    const fn lacks_port(&self) -> bool {
+        matches!(self.proto, Proto::Tcp) && self.ends.local_port() == 0
+    }
+
+    /// Whether the row of a dump shows another life of the same TCP socket: another port, another peer, or a peer where it had
+    /// none.
+    pub(super) fn is_outlived_by(&self, row: &Self) -> bool {
+        let is_other = |before: u16, now: u16| before != 0 && now != 0 && before != now;
+        match (row.proto, self.ends.ports(), row.ends.ports()) {
+            (Proto::Tcp, Some(before), Some(now)) => {
+                is_other(before[0], now[0]) || (now[1] != 0 && self.ends.peer() != row.ends.peer())
+            }
+            _ => false,
+        }
+    }
+
     /// Takes what the change knows beside state, ends and owner; what it does not know stays.
     pub(super) fn learn(&mut self, change: &Change) {
         // accept(2) gives a connection to the user who calls it (net/core/sock.c, `sock_graft`).
@@ -159,6 +200,7 @@ impl Entry {
         if row.cgroup != 0 {
             self.cgroup = row.cgroup;
         }
+        self.marks &= !DOUBT;
     }
 
     /// Names the owner, unless one was seen before.
@@ -255,6 +297,17 @@ impl Entry {
         self.marks & LISTEN != 0
     }
 
+    pub(super) const fn listen_overdue(&mut self) {
+        self.marks |= LISTEN | OVERDUE;
+    }
+
+    /// Whether that it listens was reported before the return of listen(2) was seen; asking forgets it.
+    pub(super) const fn take_listen_overdue(&mut self) -> bool {
+        let was = self.marks & OVERDUE != 0;
+        self.marks &= !OVERDUE;
+        was
+    }
+
     pub(super) const fn accept_told(&mut self) {
         self.marks |= ACCEPT;
     }
@@ -282,93 +335,6 @@ impl Entry {
             owner: self.owner,
             opened: self.opened(),
         }
-    }
-}
-
-/// Both ends of a socket.
-#[derive(Debug, Clone, PartialEq)]
-pub(super) enum Ends {
-    V4 { local: Ipv4Addr, peer: Ipv4Addr, ports: [u16; 2] },
-    V6 { local: Ipv6Addr, peer: Ipv6Addr, ports: [u16; 2] },
-    Other(Box<[Endpoint; 2]>),
-}
-
-impl Ends {
-    /// An end that an IPv4 or IPv6 socket does not have is the unspecified address and port 0, as in sock_diag.
-    pub(super) fn of(family: Family, local: &Endpoint, peer: &Endpoint) -> Self {
-        match (family, inet(local), inet(peer)) {
-            (Family::Inet, Some((local, a)), Some((peer, b))) => match (local, peer) {
-                (IpAddr::V4(local), IpAddr::V4(peer)) => Self::V4 { local, peer, ports: [a, b] },
-                (IpAddr::V4(_) | IpAddr::V6(_), _) => Self::v6(local, peer, [a, b]),
-            },
-            (Family::Inet6, Some((local, a)), Some((peer, b))) => Self::v6(local, peer, [a, b]),
-            _ => Self::Other(Box::new([local.clone(), peer.clone()])),
-        }
-    }
-
-    fn v6(local: IpAddr, peer: IpAddr, ports: [u16; 2]) -> Self {
-        let wide = |addr| match addr {
-            IpAddr::V4(Ipv4Addr::UNSPECIFIED) => Ipv6Addr::UNSPECIFIED,
-            IpAddr::V4(addr) => addr.to_ipv6_mapped(),
-            IpAddr::V6(addr) => addr,
-        };
-        Self::V6 { local: wide(local), peer: wide(peer), ports }
-    }
-
-    pub(super) fn local(&self) -> Endpoint {
-        match self {
-            Self::V4 { local, ports, .. } => Endpoint::Inet { addr: IpAddr::V4(*local), port: ports[0] },
-            Self::V6 { local, ports, .. } => Endpoint::Inet { addr: IpAddr::V6(*local), port: ports[0] },
-            Self::Other(ends) => ends[0].clone(),
-        }
-    }
-
-    pub(super) fn peer(&self) -> Endpoint {
-        match self {
-            Self::V4 { peer, ports, .. } => Endpoint::Inet { addr: IpAddr::V4(*peer), port: ports[1] },
-            Self::V6 { peer, ports, .. } => Endpoint::Inet { addr: IpAddr::V6(*peer), port: ports[1] },
-            Self::Other(ends) => ends[1].clone(),
-        }
-    }
-
-    /// Local and peer port of an IPv4 or IPv6 socket.
-    pub(super) const fn ports(&self) -> Option<[u16; 2]> {
-        match self {
-            Self::V4 { ports, .. } | Self::V6 { ports, .. } => Some(*ports),
-            Self::Other(_) => None,
-        }
-    }
-
-    pub(super) const fn local_port(&self) -> u16 {
-        match self {
-            Self::V4 { ports, .. } | Self::V6 { ports, .. } => ports[0],
-            Self::Other(_) => 0,
-        }
-    }
-
-    /// Whether `row` says the same of a socket in that state. At CLOSE→SYN_SENT the kernel has not chosen the local port yet (net/ipv4/
-    /// tcp_ipv4.c, `tcp_v4_connect`), so a row that knows it only says more. Of a socket that is bound and nothing
-    /// more, a failed connect(2) may have taken all but the port, which nothing tells (net/ipv4/tcp.c,
-    /// `tcp_disconnect`).
-    pub(super) fn agrees_with(&self, row: &Self, state: State) -> bool {
-        self == row
-            || (state == State::BoundInactive && self.local_port() == row.local_port())
-            || (state == State::SynSent && self.local_port() == 0 && {
-                let mut more = self.clone();
-                match &mut more {
-                    Self::V4 { ports, .. } | Self::V6 { ports, .. } => ports[0] = row.local_port(),
-                    Self::Other(_) => {}
-                }
-                more == *row
-            })
-    }
-}
-
-/// Address and port of an IP endpoint; an end that is not known is unspecified. `None` for other families.
-const fn inet(end: &Endpoint) -> Option<(IpAddr, u16)> {
-    match end {
-        Endpoint::None => Some((IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0)),
-        _ => end.inet(),
     }
 }
 

@@ -114,6 +114,7 @@ impl Run {
         }
         // Everything from before the oldest that is left, or from before now.
         self.table.applied(self.world.ring.front().map_or(self.world.now, |change| change.at));
+        self.table.report_overdue(KindSet::ALL, &mut self.told);
         let due = self.dump.as_ref().and_then(|&(_, end)| end).map(|end| end + SETTLE);
         if due.is_some_and(|due| {
             self.world.now >= due && self.world.ring.front().is_none_or(|change| change.at >= due)

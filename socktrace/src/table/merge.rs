@@ -167,6 +167,9 @@ impl Table {
                 rows.shrink_to_fit();
             }
         }
+        if dump.scopes.iter().any(|(scope, _)| scope.proto == Proto::Tcp) {
+            self.looked(dump.begin);
+        }
         let mut ends = self.ends.take();
         self.sweep(&dump, &mut merged, &mut Teller::new(wanted, out, ends.as_mut()));
         self.ends = ends;
@@ -294,8 +297,8 @@ fn same(entry: &Entry, row: &Entry) -> bool {
 /// The row is the truth since the dump began.
 fn vouch(entry: &mut Entry, row: Entry) {
     entry.learn_row(&row);
-    // A TCP socket has the same ends all its life: this is another one, and who began it was not seen.
-    if row.proto == Proto::Tcp && !entry.ends.agrees_with(&row.ends, entry.state) {
+    // Who began that was not seen.
+    if entry.is_outlived_by(&row) {
         (entry.owner, entry.opened) = (Owner::Unknown, 0);
     }
     (entry.as_of, entry.state, entry.ends) = (row.as_of, row.state, row.ends);

@@ -15,6 +15,8 @@
 
 mod aside;
 mod calls;
+mod connects;
+mod ends;
 mod entry;
 mod hidden;
 #[cfg(test)]
@@ -37,6 +39,7 @@ pub use scope::{Outcome, Scope};
 pub use view::View;
 
 use aside::Aside;
+use connects::{Awaited, Failed};
 use entry::Entry;
 use hidden::Hidden;
 use merge::Dump;
@@ -45,7 +48,8 @@ use scope::Class;
 use slots::{Side, Slots};
 use tell::Teller;
 
-use crate::socket::{BootNs, Change, ChangeKind, Cookie, Ended, Event, KindSet, Owner, Process};
+use crate::socket::{BootNs, Change, ChangeKind, Cookie, Ended, Event, KindSet, Owner, Process, Proto};
+use std::collections::VecDeque;
 
 /// How many closed connections that nobody has accepted yet are remembered, and how many accepts of connections
 /// that the table has not met. A full accept queue of the kernel's default limit (4096) fits.
@@ -62,9 +66,12 @@ pub struct Table {
     unaccepted: Aside<Entry>,
     /// Accepted before the table met them.
     claims: Aside<Process>,
-    /// TCP connects of which a state change has told that they failed, and why, as far as it knew: connect(2) may return
-    /// and say so again.
-    failed: Aside<u16>,
+    /// TCP connects of which a state change has shown that they failed: connect(2) may return and say so again.
+    failed: Aside<Failed>,
+    /// Calls whose return is awaited, the oldest first, and since when.
+    awaited: VecDeque<(BootNs, Cookie, Awaited)>,
+    /// Sockets that may stand elsewhere than they were seen, and since when.
+    doubted: Vec<(Cookie, BootNs)>,
     /// Came without an owner, and perhaps have none yet.
     unowned: Vec<Cookie>,
     mptcp: Mptcp,
@@ -92,6 +99,8 @@ impl Table {
             unaccepted: Aside::new(ASIDE),
             claims: Aside::new(ASIDE),
             failed: Aside::new(ASIDE),
+            awaited: VecDeque::new(),
+            doubted: Vec::new(),
             unowned: Vec::new(),
             mptcp: Mptcp::default(),
             dump: None,
@@ -137,9 +146,15 @@ impl Table {
             ChangeKind::PostBind => self.post_bind(&change, told),
             ChangeKind::Bind { errno } => self.bind(&change, errno, told),
             ChangeKind::Listen { errno, backlog: _ } => self.listen(&change, errno, told),
+            ChangeKind::TakenBack { bound } => self.taken_back(&change, bound, told),
+            ChangeKind::Waits => self.waits(&change),
+            ChangeKind::Connect { errno: errno @ 1.. } if change.proto == Proto::Tcp => {
+                self.tcp_connect_failed(&change, errno, told);
+            }
             ChangeKind::Connect { errno } => self.connect(&change, errno, told),
+            ChangeKind::Disconnect if change.proto == Proto::Tcp => self.tcp_disconnect(&change),
             ChangeKind::Disconnect => self.disconnect(&change),
-            ChangeKind::Accept { fd: _ } => self.accept(&change, told),
+            ChangeKind::Accept { fd: _, early } => self.accept(&change, early, told),
             ChangeKind::FirstSend => self.first_send(&change, told),
             ChangeKind::Release => self.release(&change, told),
             ChangeKind::Orphan => self.orphan(&change),

@@ -10,7 +10,8 @@
 use rustc_hash::FxHashMap;
 
 use super::Table;
-use super::entry::{Ends, Entry};
+use super::ends::Ends;
+use super::entry::Entry;
 use crate::socket::{Change, ChangeKind, Cookie, Event, Owner, Proto, State};
 
 /// Keys that are no cookies have this bit, which no counter of the kernel reaches.

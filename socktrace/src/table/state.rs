@@ -1,9 +1,12 @@
 //! TCP: what a change of state means.
 
-use super::entry::{Ends, Entry};
+use super::connects::{Awaited, Failed};
+use super::ends::Ends;
+use super::entry::Entry;
+use super::merge::SETTLE;
 use super::tell::Teller;
 use super::{Table, is_kept, owners};
-use crate::socket::{Change, Closing, EventKind, FailedBy, Owner, Proto, State};
+use crate::socket::{Change, ChangeKind, Closing, EventKind, FailedBy, Owner, Proto, State};
 
 /// What a pair of states amounts to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -89,6 +92,9 @@ impl Table {
     /// lived before.
     fn begin_life(&mut self, change: &Change, current: Option<u32>, state: State) {
         self.failed.take(change.cookie);
+        if state == State::Listen {
+            self.await_return(change, Awaited::Listen);
+        }
         match current {
             None if is_kept(change) => {
                 let mut entry = Entry::of_change(change, state);
@@ -98,12 +104,15 @@ impl Table {
             None => {}
             Some(slot) => self.alter(slot, |entry| {
                 entry.begin_life(state, change.at);
-                entry.ends = Ends::of(change.family, &change.local, &change.peer);
+                entry.ends = Ends::of_change(change);
                 entry.learn(change);
                 if let Some(process) = change.process {
                     entry.owner = Owner::Exact(process);
                 }
             }),
+        }
+        if state == State::Listen {
+            self.doubt_listener(change);
         }
     }
 
@@ -118,7 +127,8 @@ impl Table {
             None => {}
             Some(slot) => {
                 let entry = self.slots.get(slot);
-                if matches!(entry.state, State::SynSent | State::SynRecv) && entry.opened().is_some() {
+                let opens = matches!(entry.state, State::SynSent | State::SynRecv);
+                if opens && entry.opened().is_some() && !entry.is_accept_told() {
                     let latency_us = entry.open_for_us(change.at);
                     told.tell(EventKind::Connect { latency_us }, change, Some(entry), State::Established);
                 }
@@ -143,12 +153,17 @@ impl Table {
             }
             None => {}
             Some(slot) => self.alter(slot, |entry| {
-                entry.ends = Ends::of(change.family, &change.local, &change.peer);
+                entry.ends = Ends::of_change(change);
                 entry.state = state;
                 entry.as_of = entry.as_of.max(change.at);
                 entry.learn(change);
             }),
         }
+    }
+
+    /// A SYN is sent again.
+    pub(super) fn waits(&mut self, change: &Change) {
+        self.move_to(change, self.slots.find(change.cookie), State::SynSent);
     }
 
     /// close(2) left the connection to the kernel: it has no inode any more, whose number may become another's.
@@ -172,17 +187,14 @@ impl Table {
     ) {
         let errno = closing.as_ref().map_or(0, |closing| closing.errno);
         let stays = closing.as_ref().is_some_and(|closing| closing.bound);
-        let entry = match current {
-            Some(slot) if stays => Some(self.slots.get(slot).clone()),
-            Some(slot) => Some(self.remove(slot)),
-            None => None,
-        };
-        self.gone(change);
-        if old == State::SynSent && is_told_by_return(errno) {
-            self.failed.put(change.cookie, errno);
+        let entry = self.fall(change, current, stays);
+        if old == State::SynSent {
+            self.failed.put(change.cookie, Failed::Told(errno));
         }
         let kind = match old {
             State::SynSent | State::SynRecv | State::NewSynRecv => match &entry {
+                // Accepted with the data of its SYN (TCP Fast Open).
+                Some(entry) if entry.is_accept_told() => Some(close(change, Some(entry), closing)),
                 // A child that never was established: nobody was told of it.
                 None if old != State::SynSent => None,
                 entry => Some(EventKind::ConnectFailed {
@@ -192,8 +204,16 @@ impl Table {
                 }),
             },
             State::Listen => match &entry {
-                // listen(2) itself failed, and tells so.
-                Some(entry) if !entry.is_listen_told() => None,
+                Some(entry) if !entry.is_listen_told() => {
+                    let is_closed = matches!(change.kind, ChangeKind::State { orphan: true, .. });
+                    if is_closed || change.at >= entry.opened + SETTLE {
+                        told.found(EventKind::Listen { errno: 0 }, entry.opened, entry, State::Listen);
+                        Some(close(change, Some(entry), None))
+                    } else {
+                        // listen(2) itself failed, and tells so.
+                        None
+                    }
+                }
                 entry => Some(close(change, entry.as_ref(), None)),
             },
             State::Close | State::BoundInactive => None,
@@ -206,11 +226,13 @@ impl Table {
             | State::Closing
             | State::Other(_) => Some(close(change, entry.as_ref(), closing)),
         };
-        if stays {
-            self.move_to(change, current, State::BoundInactive);
-            if let Some(slot) = self.slots.find(change.cookie) {
-                let close_told = matches!(kind, Some(EventKind::Close { .. }));
-                self.alter(slot, |entry| entry.fall_back(close_told));
+        if stays && let Some(slot) = self.slots.find(change.cookie) {
+            let close_told = matches!(kind, Some(EventKind::Close { .. }));
+            // SOCK_DESTROY closes a listener twice (net/ipv4/tcp.c, `tcp_abort`).
+            let is_again = entry.as_ref().is_some_and(|entry| old == State::Close && entry.is_close_told());
+            self.alter(slot, |entry| entry.fall_back(close_told || is_again));
+            if is_uncertain(old, errno) {
+                self.doubt(change);
             }
         }
         if let Some(kind) = kind {
@@ -220,12 +242,27 @@ impl Table {
             self.unaccepted.put(entry.cookie, entry);
         }
     }
+
+    /// What was in the table of a socket that is in CLOSE now, and stays there if it is bound.
+    pub(super) fn fall(&mut self, change: &Change, current: Option<u32>, stays: bool) -> Option<Entry> {
+        let entry = match current {
+            Some(slot) if stays => Some(self.slots.get(slot).clone()),
+            Some(slot) => Some(self.remove(slot)),
+            None => None,
+        };
+        self.gone(change);
+        if stays {
+            self.move_to(change, current, State::BoundInactive);
+        }
+        entry
+    }
 }
 
-/// Whether the return of a TCP connect(2) is told that fails so (socktrace-ebpf/src/calls.rs, `NEVER_BEGAN`): EPERM, EACCES,
-/// EADDRINUSE, EADDRNOTAVAIL, ENETUNREACH. 0: the socket did not know why.
-const fn is_told_by_return(errno: u16) -> bool {
-    matches!(errno, 0 | 1 | 13 | 98 | 99 | 101)
+/// Whether the kernel goes on to take peer and address from a socket that leaves the state for CLOSE (net/ipv4/tcp.c,
+/// `tcp_disconnect`), or will when connect(2) returns: then only its return says so, if that is a system call.
+const fn is_uncertain(old: State, errno: u16) -> bool {
+    matches!(old, State::SynSent)
+        || (errno == 0 && matches!(old, State::Established | State::SynRecv | State::CloseWait))
 }
 
 /// The close event of what was in the table.

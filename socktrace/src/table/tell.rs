@@ -1,7 +1,7 @@
 //! Making events of what happened, and keeping the ends among them.
 
 use super::entry::Entry;
-use crate::socket::{Change, ChangeKind, Ended, Endpoint, Event, EventKind, KindSet, Owner, State, Subject};
+use crate::socket::{Change, Ended, Endpoint, Event, EventKind, KindSet, Owner, State, Subject};
 
 /// Where events go, if somebody wants them, and ends, whoever wants events.
 pub(super) struct Teller<'a> {
@@ -27,7 +27,7 @@ impl<'a> Teller<'a> {
 
     /// Tells an event that a dump showed.
     pub(super) fn found(&mut self, kind: EventKind, at: u64, entry: &Entry, state: State) {
-        let is_end = matches!(kind, EventKind::Close { .. });
+        let is_end = matches!(kind, EventKind::Close { .. } | EventKind::ConnectFailed { .. });
         self.give(is_end, at, kind, |_| Subject { state, ..entry.subject() });
     }
 
@@ -62,8 +62,7 @@ impl<'a> Teller<'a> {
 /// Whether history keeps it: the socket, or a life of it, has ended; or it had, and now it is known whose it was.
 fn is_end(kind: &EventKind, change: &Change, state: State) -> bool {
     match kind {
-        EventKind::Close { .. } => true,
-        EventKind::ConnectFailed { .. } => matches!(change.kind, ChangeKind::State { .. }),
+        EventKind::Close { .. } | EventKind::ConnectFailed { .. } => true,
         EventKind::Accept => state == State::Close && change.cookie != 0,
         EventKind::Bind { .. }
         | EventKind::Listen { .. }

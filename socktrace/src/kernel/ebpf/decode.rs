@@ -12,6 +12,8 @@ use crate::socket::{
     UnixName,
 };
 
+/// IPPROTO_TCP
+const TCP: u16 = 6;
 /// IPPROTO_MPTCP
 const MPTCP: u16 = 262;
 
@@ -56,6 +58,10 @@ pub fn decode(first: &[u8], second: &[u8]) -> Result<Change, DecodeError> {
             of_state(&read(first)?, Some(Box::new(closing(&head, &read(second)?))))
         }
         Kind::State => of_state(&read(first)?, None),
+        Kind::TakenBack => {
+            of_tcp(&read(first)?, ChangeKind::TakenBack { bound: head.flags & KEEPS_PORT != 0 })
+        }
+        Kind::Waits => of_tcp(&read(first)?, ChangeKind::Waits),
         Kind::Create => of_call(&call()?, None, ChangeKind::Create),
         Kind::PostBind => of_call(&call()?, None, ChangeKind::PostBind),
         Kind::FirstSend => of_call(&call()?, None, ChangeKind::FirstSend),
@@ -81,16 +87,21 @@ fn call_kind(kind: Kind, record: &CallRecord) -> ChangeKind {
         // The state is what tells: of an IPv6 socket the kernel keeps the old peer's address.
         Kind::Connect if errno == 0 && is_dissolved(&record.head) => ChangeKind::Disconnect,
         Kind::Connect => ChangeKind::Connect { errno },
-        Kind::Accept => ChangeKind::Accept { fd: record.aux },
+        Kind::Accept => ChangeKind::Accept {
+            fd: record.aux,
+            early: record.head.protocol == TCP && State::from_number(record.head.old) == State::SynRecv,
+        },
         Kind::Create => ChangeKind::Create,
         Kind::PostBind => ChangeKind::PostBind,
         Kind::FirstSend => ChangeKind::FirstSend,
         Kind::Orphan => ChangeKind::Orphan,
-        Kind::Release | Kind::State => ChangeKind::Release,
+        Kind::Waits => ChangeKind::Waits,
+        Kind::Release | Kind::State | Kind::TakenBack => ChangeKind::Release,
     }
 }
 
-/// Whether a datagram or RAW socket of which connect(2) has succeeded has no peer (net/ipv4/udp.c, `udp_disconnect`).
+/// Whether a socket of which connect(2) has succeeded has no peer (net/ipv4/udp.c, `udp_disconnect`; net/ipv4/tcp.c,
+/// `tcp_disconnect`).
 fn is_dissolved(head: &RecordHead) -> bool {
     Family::from_number(head.family.into()) != Family::Unix && State::from_number(head.old) == State::Close
 }
@@ -98,13 +109,18 @@ fn is_dissolved(head: &RecordHead) -> bool {
 fn of_state(record: &StateRecord, closing: Option<Box<Closing>>) -> Change {
     let head = &record.head;
     let (old, new) = (State::from_number(head.old), State::from_number(head.new));
+    let orphan = head.flags & ORPHAN != 0 && (new != State::Close || old == State::Listen);
+    of_tcp(record, ChangeKind::State { old, new, orphan, closing })
+}
+
+fn of_tcp(record: &StateRecord, kind: ChangeKind) -> Change {
+    let head = &record.head;
     let family = Family::from_number(head.family.into());
-    let orphan = head.flags & ORPHAN != 0 && new != State::Close;
     Change {
         local: inet(family, head.local, head.local_port),
         peer: inet(family, head.peer, head.peer_port),
         msk: msk_number(record.msk),
-        ..of_head(head, family, of_states(head), ChangeKind::State { old, new, orphan, closing })
+        ..of_head(head, family, of_states(head), kind)
     }
 }
 
@@ -144,7 +160,7 @@ fn closing(head: &RecordHead, sums: &Totals) -> Closing {
         closed_first: ClosedFirst::of(ending.old, reset),
         reset,
         fin_received: ending.fin_received,
-        bound: ending.is_open() && is(KEEPS_PORT),
+        bound: is(KEEPS_PORT),
     }
 }
 

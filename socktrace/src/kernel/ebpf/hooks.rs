@@ -90,7 +90,7 @@ const fn without_registers(hook: Hook) -> Hook {
 
 const BINDS: &str = "bind events of UNIX sockets, failed binds";
 const LISTENS: &str = "listen events of UNIX sockets, failed listens";
-const CONNECTS: &str = "connect events of UDP, RAW and UNIX sockets";
+const CONNECTS: &str = "connect events of UDP, RAW and UNIX sockets, why a connect failed at once";
 const ACCEPTS: &str = "accept events and the owners of accepted connections";
 
 const ACCEPT: Hook = optional("sys_exit_accept", Target::Syscall, ACCEPTS);
@@ -109,6 +109,11 @@ pub(super) const HOOKS: &[Hook] = &[
         NESTED,
         Target::BtfTracepoint("inet_sock_set_state"),
         "TCP state changes that interrupt another one",
+    ),
+    optional(
+        "tcp_retransmit_skb",
+        Target::BtfTracepoint("tcp_retransmit_skb"),
+        "the local port of TCP sockets that wait in SYN-SENT",
     ),
     ACCEPT,
     also("sys_exit_accept4", ACCEPT),

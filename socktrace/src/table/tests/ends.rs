@@ -34,6 +34,7 @@ fn ends_are_kept_whoever_listens() {
             "connect_failed 7 10.0.0.1:4000 10.0.0.2:80 5 errno=111 after=Some(50)",
             "close 8 10.0.0.2:80 10.0.0.1:4000 ? after=Some(20)",
             "accept 8 10.0.0.2:80 10.0.0.1:4000 12",
+            "connect_failed 9 10.0.0.1:5000 10.0.0.2:53 5 errno=101 after=None",
         ],
     );
 }

@@ -28,7 +28,10 @@ pub(super) fn run(it: &mut Table, wanted: KindSet, script: &str) -> Vec<Event> {
         let words: Vec<&str> = line.split_whitespace().collect();
         match *words {
             ["begin", us] => it.begin(ns(us), true),
-            ["applied", us] => it.applied(ns(us)),
+            ["applied", us] => {
+                it.applied(ns(us));
+                it.report_overdue(wanted, &mut out);
+            }
             ["row", ref rest @ ..] => it.row(&row(rest)),
             ["scope", proto, outcome] => {
                 let (proto, family) = proto_of(proto);
@@ -123,7 +126,11 @@ pub(super) fn verb(word: &str) -> ChangeKind {
         "listen" => ChangeKind::Listen { errno, backlog: 1 },
         "connect" => ChangeKind::Connect { errno },
         "disconnect" => ChangeKind::Disconnect,
-        "accept" => ChangeKind::Accept { fd: 3 },
+        "accept" => ChangeKind::Accept { fd: 3, early: false },
+        "accept-early" => ChangeKind::Accept { fd: 3, early: true },
+        "waits" => ChangeKind::Waits,
+        "taken-back" => ChangeKind::TakenBack { bound: false },
+        "taken-back-bound" => ChangeKind::TakenBack { bound: true },
         "send" => ChangeKind::FirstSend,
         "release" => ChangeKind::Release,
         "orphan" => ChangeKind::Orphan,

@@ -9,6 +9,8 @@ pub(crate) enum Act {
     TcpBind,
     TcpListen,
     TcpListenFails,
+    TcpListenUnheard,
+    TcpWithdraw,
     TcpDial,
     TcpAnswer,
     TcpRefuse,
@@ -32,10 +34,12 @@ pub(crate) enum Act {
     UnixVanish,
 }
 
-pub(crate) const ACTS: [Act; 24] = [
+pub(crate) const ACTS: [Act; 26] = [
     Act::TcpBind,
     Act::TcpListen,
     Act::TcpListenFails,
+    Act::TcpListenUnheard,
+    Act::TcpWithdraw,
     Act::TcpDial,
     Act::TcpAnswer,
     Act::TcpRefuse,
@@ -74,16 +78,18 @@ impl World {
                 let cookie = cookie.unwrap_or_else(|| self.make(Proto::Tcp, false));
                 self.bind(cookie, State::BoundInactive);
             }
-            Act::TcpListen => {
+            Act::TcpListen | Act::TcpListenUnheard => {
                 let bound = self.pick(pick, in_state(State::BoundInactive));
                 let cookie = bound.unwrap_or_else(|| self.make(Proto::Tcp, false));
                 let by = self.process();
                 self.live(cookie, by);
                 self.place(cookie, true, false);
                 self.set_state(cookie, State::Listen, Some(by));
-                self.settle(cookie);
-                self.now += 1;
-                self.change(cookie, ChangeKind::Listen { errno: 0, backlog: 5 }, Some(by), true);
+                if act == Act::TcpListen {
+                    self.settle(cookie);
+                    self.now += 1;
+                    self.change(cookie, ChangeKind::Listen { errno: 0, backlog: 5 }, Some(by), true);
+                }
                 self.expect("listen", cookie, Some(by.pid));
             }
             Act::TcpListenFails => {
@@ -91,7 +97,7 @@ impl World {
                 let by = self.process();
                 self.live(cookie, by);
                 self.set_state(cookie, State::Listen, Some(by));
-                self.end(cookie, 0);
+                self.end(cookie, 98);
                 self.settle(cookie);
                 self.now += 1;
                 self.change(cookie, ChangeKind::Listen { errno: 98, backlog: 5 }, Some(by), false);
@@ -106,6 +112,16 @@ impl World {
                 let by = self.process();
                 self.live(cookie, by);
                 self.dial(cookie, by);
+            }
+            // connect(2) finds after the change of state that no port is left.
+            Act::TcpWithdraw => {
+                let idle = |sock: &Sock| sock.held && (sock.closed || sock.is.state == State::BoundInactive);
+                let again = self.pick(pick, |sock| tcp(sock) && idle(sock)).filter(|_| pick & 1 == 0);
+                let cookie = again.unwrap_or_else(|| self.make(Proto::Tcp, false));
+                let by = self.process();
+                self.live(cookie, by);
+                self.dial(cookie, by);
+                self.withdraw(cookie, by);
             }
             Act::TcpAnswer => {
                 if let Some(cookie) = self.pick(pick, dialling) {
@@ -137,7 +153,7 @@ impl World {
                     // One that is over already begins its next life with another owner.
                     sock.owner = Some(by).filter(|_| !sock.closed);
                     let listed = !sock.closed;
-                    self.change(cookie, ChangeKind::Accept { fd: 7 }, Some(by), listed);
+                    self.change(cookie, ChangeKind::Accept { fd: 7, early: false }, Some(by), listed);
                     self.expect("accept", cookie, Some(by.pid));
                 }
             }

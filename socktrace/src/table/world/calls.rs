@@ -1,7 +1,7 @@
 //! How the small kernel does it: what a call or a packet changes, and what is told of it.
 
 use super::acts::Act;
-use super::{Half, Sock, World, end};
+use super::{Half, SETTLE, Sock, World, end};
 use crate::socket::{ChangeKind, Cookie, Endpoint, Process, Proto, State, UnixName};
 
 impl World {
@@ -82,6 +82,25 @@ impl World {
         }
     }
 
+    pub(super) fn withdraw(&mut self, cookie: Cookie, by: Process) {
+        self.settle(cookie);
+        self.now += 1;
+        let Some(sock) = self.socks.get_mut(&cookie) else { return };
+        let nowhere = end(sock.family, 0, 0);
+        let bound = sock.bound;
+        sock.is.state = if bound { State::BoundInactive } else { State::Close };
+        self.change(cookie, ChangeKind::TakenBack { bound }, None, bound);
+        self.settle(cookie);
+        self.now += 1;
+        let Some(sock) = self.socks.get_mut(&cookie) else { return };
+        sock.is.peer = nowhere.clone();
+        if !bound {
+            (sock.closed, sock.owner, sock.is.local) = (true, None, nowhere);
+        }
+        self.change(cookie, ChangeKind::Connect { errno: 99 }, Some(by), bound);
+        self.expect("connect_failed", cookie, Some(by.pid));
+    }
+
     pub(super) fn birth(&mut self, pick: u16, survives: bool) {
         let listens = |sock: &Sock| sock.proto == Proto::Tcp && sock.is.state == State::Listen;
         let Some(listener) = self.pick(pick, listens) else { return };
@@ -119,6 +138,11 @@ impl World {
     pub(super) fn over(&mut self, cookie: Cookie, pick: u16) {
         let Some(sock) = self.socks.get_mut(&cookie) else { return };
         let listens = sock.is.state == State::Listen;
+        if listens && sock.bound && sock.held {
+            // One that is shut down at once looks like one whose listen(2) failed.
+            self.pass(2 * SETTLE);
+        }
+        let Some(sock) = self.socks.get_mut(&cookie) else { return };
         // Without the cgroup hooks nobody would tell when the process lets go of it later.
         if sock.bound && (!self.post_bind || pick & 4 == 0) {
             sock.held = false;

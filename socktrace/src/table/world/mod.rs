@@ -42,7 +42,6 @@ pub(crate) struct Sock {
     /// In an accept queue.
     queued: bool,
     sent: bool,
-    /// By bind(2).
     bound: bool,
     close_told: bool,
     /// The kernel's own life is over: not in any table.
@@ -351,7 +350,8 @@ impl World {
             sock.is.state = State::BoundInactive;
         }
         let closing = Some(Box::new(Closing { errno, bound: keeps, ..Closing::default() }));
-        let kind = ChangeKind::State { old, new: State::Close, orphan: false, closing };
+        let orphan = old == State::Listen && errno == 0 && !keeps;
+        let kind = ChangeKind::State { old, new: State::Close, orphan, closing };
         self.change(cookie, kind, None, keeps);
         if let Some(sock) = self.socks.get_mut(&cookie).filter(|_| !keeps) {
             (sock.closed, sock.owner, sock.bound) = (true, None, false);

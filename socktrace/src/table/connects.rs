@@ -1,0 +1,170 @@
+//! TCP calls: what their return says beside the state changes, and what is reported of calls whose return no hook sees.
+
+use super::Table;
+use super::entry::Entry;
+use super::is_kept;
+use super::merge::SETTLE;
+use super::tell::Teller;
+use crate::socket::{BootNs, Change, Cookie, Event, EventKind, FailedBy, KindSet, Owner, Proto, State};
+
+/// What is known of a connect that failed, when its connect(2) returns.
+#[derive(Debug)]
+pub(super) enum Failed {
+    /// Reported, with the errno that the socket had; 0 for none.
+    Told(u16),
+    /// Not reported yet: the return says why. When that was, and what was in the table.
+    Untold(BootNs, Option<Box<Entry>>),
+}
+
+/// What the return of a call says in a moment, if a hook sees it: io_uring returns from nothing, nor do 32-bit calls.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Awaited {
+    /// That listen(2) succeeded.
+    Listen,
+    /// Why connect(2) failed.
+    Connect,
+}
+
+impl Table {
+    /// The return of this call will say more.
+    pub(super) fn await_return(&mut self, change: &Change, awaited: Awaited) {
+        self.awaited.push_back((change.at, change.cookie, awaited));
+    }
+
+    /// What should have been heard by now is reported without.
+    pub fn report_overdue(&mut self, wanted: KindSet, out: &mut Vec<Event>) {
+        while let Some(&(at, cookie, awaited)) = self.awaited.front()
+            && at + SETTLE <= self.applied
+        {
+            self.awaited.pop_front();
+            let mut ends = self.ends.take();
+            let told = &mut Teller::new(wanted, out, ends.as_mut());
+            match awaited {
+                Awaited::Listen => self.listens_unheard(cookie, at, told),
+                Awaited::Connect => self.failed_unheard(cookie, at, told),
+            }
+            self.ends = ends;
+        }
+    }
+
+    fn listens_unheard(&mut self, cookie: Cookie, at: BootNs, told: &mut Teller<'_>) {
+        let Some(slot) = self.slots.find(cookie) else { return };
+        let entry = self.slots.get(slot);
+        if entry.state == State::Listen && entry.opened == at && !entry.is_listen_told() {
+            told.found(EventKind::Listen { errno: 0 }, at, entry, State::Listen);
+            self.alter(slot, Entry::listen_overdue);
+        }
+    }
+
+    fn failed_unheard(&mut self, cookie: Cookie, at: BootNs, told: &mut Teller<'_>) {
+        match self.failed.take(cookie) {
+            Some(Failed::Untold(since, Some(entry))) if since == at => {
+                let (latency_us, failed_by) = (entry.open_for_us(at), Some(FailedBy::Local));
+                let kind = EventKind::ConnectFailed { errno: 0, latency_us, failed_by };
+                told.found(kind, at, &entry, State::Close);
+            }
+            // Of another attempt.
+            Some(known @ (Failed::Told(_) | Failed::Untold(..))) => self.failed.put(cookie, known),
+            None => {}
+        }
+    }
+
+    /// SYN_SENT→CLOSE within connect(2).
+    pub(super) fn taken_back(&mut self, change: &Change, bound: bool, told: &mut Teller<'_>) {
+        let current = self.slots.find(change.cookie);
+        let entry = current.map(|slot| self.slots.get(slot));
+        told.tell(EventKind::State { old: State::SynSent }, change, entry, State::Close);
+        let entry = self.fall(change, current, bound);
+        if bound && let Some(slot) = self.slots.find(change.cookie) {
+            self.alter(slot, |entry| entry.fall_back(false));
+            self.doubt(change);
+        }
+        self.failed.put(change.cookie, Failed::Untold(change.at, entry.map(Box::new)));
+        self.await_return(change, Awaited::Connect);
+    }
+
+    /// connect(2) of a TCP socket returned an error, and there is no connection.
+    pub(super) fn tcp_connect_failed(&mut self, change: &Change, errno: u16, told: &mut Teller<'_>) {
+        const ECONNABORTED: u16 = 103;
+        self.stands(change);
+        let current = self.slots.find(change.cookie);
+        let (before, latency_us) = match self.failed.take(change.cookie) {
+            // It did begin, and a state change has reported the rest. Where somebody has read the error before, another one
+            // is returned (net/ipv4/af_inet.c, `__inet_stream_connect`).
+            Some(Failed::Told(known)) if known == 0 || known == errno || errno == ECONNABORTED => return,
+            Some(Failed::Untold(_, entry)) => {
+                let latency = entry.as_ref().and_then(|entry| entry.open_for_us(change.at));
+                (entry, latency)
+            }
+            Some(Failed::Told(_)) | None => (None, None),
+        };
+        let entry = before.as_deref().or(current.map(|slot| self.slots.get(slot)));
+        let state = current.map_or(State::Close, |slot| self.slots.get(slot).state);
+        let kind =
+            EventKind::ConnectFailed { errno, latency_us, failed_by: Some(FailedBy::of(errno, false)) };
+        told.tell(kind, change, entry, state);
+    }
+
+    /// connect(2) of a TCP socket to AF_UNSPEC: what the kernel chose for the connection is gone, what bind(2) gave stays.
+    pub(super) fn tcp_disconnect(&mut self, change: &Change) {
+        self.failed.take(change.cookie);
+        match self.slots.find(change.cookie) {
+            Some(slot) if change.local.port() == 0 => {
+                self.remove(slot);
+                self.gone(change);
+            }
+            Some(_) | None => self.stands(change),
+        }
+    }
+
+    /// The change says where a TCP socket is bound that has no peer, if it is.
+    fn stands(&mut self, change: &Change) {
+        if change.local.port() == 0 {
+            return;
+        }
+        match self.slots.find(change.cookie) {
+            Some(slot) => self.alter(slot, |entry| entry.stand(change)),
+            None if is_kept(change) => {
+                // Bound before we looked.
+                let mut entry = Entry::of_change(change, State::BoundInactive);
+                entry.owner = Owner::Unknown;
+                entry.stand(change);
+                self.touch(change);
+                self.insert(entry);
+            }
+            None => {}
+        }
+    }
+
+    /// Where a bound TCP socket stands may have changed without a record: only the kernel's table knows.
+    pub(super) fn doubt(&mut self, change: &Change) {
+        if self.bound_is_listed
+            && let Some(slot) = self.slots.find(change.cookie)
+        {
+            self.alter(slot, Entry::doubt);
+            self.doubted.push((change.cookie, change.at));
+        }
+    }
+
+    /// Whether it has not been known for a while where some socket stands, so that the kernel's table is worth a look.
+    pub fn lacks_facts(&mut self, now: BootNs) -> bool {
+        const PATIENCE: BootNs = 200_000_000;
+        let slots = &self.slots;
+        self.doubted
+            .retain(|&(cookie, _)| slots.find(cookie).is_some_and(|slot| slots.get(slot).is_doubted()));
+        self.doubted.iter().any(|&(_, since)| now.saturating_sub(since) >= PATIENCE)
+    }
+
+    /// A look that began then has shown what can be known.
+    pub(super) fn looked(&mut self, begin: BootNs) {
+        self.doubted.retain(|&(_, since)| since >= begin);
+    }
+
+    /// Whether a listener's port is not known yet: then it is in doubt where it stands.
+    pub(super) fn doubt_listener(&mut self, change: &Change) {
+        let slot = self.slots.find(change.cookie);
+        if change.proto == Proto::Tcp && slot.is_some_and(|slot| self.slots.get(slot).is_doubted()) {
+            self.doubted.push((change.cookie, change.at));
+        }
+    }
+}
