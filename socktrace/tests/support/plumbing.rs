@@ -2,7 +2,9 @@
 
 use super::actor::{Stage, Stream, address, number};
 use nix::errno::Errno;
+use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
+use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, sigaction};
 use nix::sys::socket::{
     AddressFamily, Backlog, SockFlag, SockType, SockaddrLike, SockaddrStorage, UnixAddr, accept4, bind,
     connect, listen, sendto, setsockopt, shutdown, socket, socketpair, sockopt,
@@ -81,6 +83,11 @@ pub(super) fn act(stage: &mut Stage, words: &[&str]) -> io::Result<Option<String
             let done = unsafe { libc::connect(last(stage), nobody.as_ptr().cast(), 16) };
             Errno::result(done)?;
         }
+        // With the SYN (TCP Fast Open).
+        ["send-fast", addr, port] => {
+            let to = SockaddrStorage::from(address(addr, port));
+            sendto(last(stage), b"x", &to, nix::sys::socket::MsgFlags::from_bits_retain(libc::MSG_FASTOPEN))?;
+        }
         ["send", addr, port] => send(last(stage), &SockaddrStorage::from(address(addr, port)))?,
         ["send-echo", addr] => {
             // ICMP_ECHO, ICMPV6_ECHO_REQUEST.
@@ -91,6 +98,25 @@ pub(super) fn act(stage: &mut Stage, words: &[&str]) -> io::Result<Option<String
         ["bind-name", name] => bind(last(stage), &unix(name)?)?,
         ["connect-name", name] => connect(last(stage), &unix(name)?)?,
         ["send-name", name] => send(last(stage), &unix(name)?)?,
+        ["does-not-wait"] => {
+            fcntl(stage.made.last().unwrap(), FcntlArg::F_SETFL(OFlag::O_NONBLOCK))?;
+        }
+        ["set", level, name, value] => {
+            let value = number(value);
+            let (level, name) = (number(level) as i32, number(name) as i32);
+            // SAFETY: the pointer is to a number of that size, live during the call.
+            let done = unsafe { libc::setsockopt(last(stage), level, name, (&raw const value).cast(), 4) };
+            Errno::result(done)?;
+        }
+        ["write-made"] => drop(nix::unistd::write(stage.made.last().unwrap(), b"x")?),
+        // A signal comes every few milliseconds, by which the call begins again.
+        ["interrupted-connect-to", addr, port] => {
+            alarms(true)?;
+            let connected = connect(last(stage), &SockaddrStorage::from(address(addr, port)));
+            alarms(false)?;
+            connected?;
+        }
+        ["shutdown-made-both"] => shutdown(last(stage), nix::sys::socket::Shutdown::Both)?,
         ["start-listening"] => listen(stage.made.last().unwrap(), Backlog::new(8)?)?,
         ["accept-made"] => {
             let fd = accept4(last(stage), SockFlag::SOCK_CLOEXEC)?;
@@ -108,6 +134,10 @@ pub(super) fn act(stage: &mut Stage, words: &[&str]) -> io::Result<Option<String
                 bound.as_sockaddr_in().map(|it| it.port()).or(bound.as_sockaddr_in6().map(|it| it.port()));
             return Ok(Some(port.unwrap_or(0).to_string()));
         }
+        ["ip", ref words @ ..] => super::ip(&words.join(" ")),
+        ["sysctl", name, ref values @ ..] => {
+            std::fs::write(format!("/proc/sys/net/{name}"), values.join(" "))?;
+        }
         // All of its threads.
         ["become", uid] => {
             let uid = Uid::from_raw(number(uid));
@@ -118,6 +148,20 @@ pub(super) fn act(stage: &mut Stage, words: &[&str]) -> io::Result<Option<String
         _ => return Ok(None),
     }
     Ok(Some("done".to_owned()))
+}
+
+/// SIGALRM every 20 ms, with a handler that does nothing (`SA_RESTART`).
+fn alarms(on: bool) -> io::Result<()> {
+    extern "C" fn nothing(_: i32) {}
+    let action = SigAction::new(SigHandler::Handler(nothing), SaFlags::SA_RESTART, SigSet::empty());
+    let each = libc::timeval { tv_sec: 0, tv_usec: if on { 20_000 } else { 0 } };
+    let timer = libc::itimerval { it_interval: each, it_value: each };
+    // SAFETY: the handler does nothing; the timer is live during the call.
+    unsafe {
+        sigaction(Signal::SIGALRM, &action)?;
+        Errno::result(libc::setitimer(libc::ITIMER_REAL, &raw const timer, std::ptr::null_mut()))?;
+    }
+    Ok(())
 }
 
 fn tcp<'a>(stage: &'a Stage, id: &str) -> &'a TcpStream {
@@ -155,6 +199,7 @@ fn unix_type(kind: &str) -> SockType {
 fn make(kind: &str) -> io::Result<OwnedFd> {
     let (family, kind, protocol) = match kind {
         "tcp" => (libc::AF_INET, libc::SOCK_STREAM, 0),
+        "tcp6" => (libc::AF_INET6, libc::SOCK_STREAM, 0),
         "udp" => (libc::AF_INET, libc::SOCK_DGRAM, 0),
         "udp6" => (libc::AF_INET6, libc::SOCK_DGRAM, 0),
         "udplite" => (libc::AF_INET, libc::SOCK_DGRAM, libc::IPPROTO_UDPLITE),

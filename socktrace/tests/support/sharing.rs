@@ -45,6 +45,14 @@ pub(super) fn act(stage: &mut Stage, words: &[&str]) -> io::Result<String> {
         }
         // A child that accepts one connection and keeps it.
         ["fork-worker"] => return Ok(worker(listener(stage))?.to_string()),
+        // It lives on when we end.
+        ["fork-survivor"] => {
+            return Ok(child(|| {
+                // SAFETY: a number in.
+                unsafe { libc::prctl(libc::PR_SET_PDEATHSIG, 0) };
+            })?
+            .to_string());
+        }
         ["fork-holder"] => return Ok(child(|| {})?.to_string()),
         ["fd", id] => return Ok(descriptor(stage, id).to_string()),
         ["fd-of-listener"] => return Ok(listener(stage).to_string()),

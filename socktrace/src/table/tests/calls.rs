@@ -148,3 +148,16 @@ fn a_connection_is_accepted_with_the_data_of_its_syn() {
     let reset = format!("{script}\n200 8 tcp syn-recv>close:104 10.0.0.2:80 10.0.0.1:4000");
     check(&reset, &[accept, "close 8 10.0.0.2:80 10.0.0.1:4000 12 after=Some(100)"], &[]);
 }
+
+/// The return of a connect(2) that slept is looked into, and says once more what a state change has told.
+#[test]
+fn a_connect_that_fails_after_a_while_is_told_once() {
+    let began = "
+        100 7 tcp close>syn-sent 10.0.0.1:0 10.0.0.2:80 5
+        150 7 tcp syn-sent>close:101 10.0.0.1:4000 10.0.0.2:80
+        151 7 tcp connect:101 0.0.0.0:0 10.0.0.2:80 5";
+    let first = "connect_failed 7 10.0.0.1:4000 10.0.0.2:80 5 errno=101 after=Some(50)";
+    check(began, &[first], &[]);
+    let again = format!("{began}\n200 7 tcp connect:101 0.0.0.0:0 10.0.0.2:81 5");
+    check(&again, &[first, "connect_failed 7 0.0.0.0:0 10.0.0.2:81 5 errno=101 after=None"], &[]);
+}
