@@ -178,10 +178,13 @@ unsafe fn name_early(sk: *const u8) {
     }
 }
 
-/// Whether the current thread is in the connect(2) by which it has just begun to dial.
+/// Whether the current thread is in connect(2), whose return is still to come.
 #[inline(always)]
 fn is_in_connect() -> bool {
-    told::Call::Connect.is_now() || (!is_present(Field::RegsNumber) && remembered::is_pending())
+    match task::call_number() {
+        Some(number) => number == told::Call::Connect as u64,
+        None => !is_present(Field::RegsNumber) && remembered::is_pending(),
+    }
 }
 
 /// Remember by which functions a TCP connection is known: those of one that is born have not been exchanged yet.

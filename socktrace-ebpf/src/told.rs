@@ -49,22 +49,17 @@ impl Call {
     /// forgets it. Who has slept meanwhile is looked at closer.
     #[inline(always)]
     pub(crate) fn is_told(self) -> bool {
-        let is_now = self.is_now();
-        if is_now && let Some(cpu) = cpu() {
-            // SAFETY: a word.
-            unsafe { self.place(cpu).write_volatile(0) };
-        }
-        is_now
-    }
-
-    /// The same, and it is not forgotten.
-    #[inline(always)]
-    pub(crate) fn is_now(self) -> bool {
         let Some(cpu) = cpu() else { return false };
         let [thread, switches] = moment();
         let place = self.place(cpu);
         // SAFETY: two words.
-        unsafe { place.read_volatile() == thread && place.add(1).read_volatile() == switches }
+        unsafe {
+            let is_this = place.read_volatile() == thread && place.add(1).read_volatile() == switches;
+            if is_this {
+                place.write_volatile(0);
+            }
+            is_this
+        }
     }
 }
 

@@ -271,6 +271,10 @@ impl Table {
             // State changes report the rest.
             return self.orphan(change);
         }
+        if change.proto == Proto::Tcp {
+            // Its process was killed within connect(2).
+            self.failed_unheard(change.cookie, None, told);
+        }
         let entry = self.slots.find(change.cookie).map(|slot| self.remove(slot));
         self.gone(change);
         // A socket that never was more than made was not told of.

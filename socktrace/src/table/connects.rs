@@ -1,5 +1,7 @@
 //! TCP calls: what their return says beside the state changes, and what is reported of calls whose return no hook sees.
 
+use std::collections::VecDeque;
+
 use super::Table;
 use super::entry::Entry;
 use super::is_kept;
@@ -16,35 +18,38 @@ pub(super) enum Failed {
     Untold(BootNs, Option<Box<Entry>>),
 }
 
-/// What the return of a call says in a moment, if a hook sees it: io_uring returns from nothing, nor do 32-bit calls.
-#[derive(Debug, Clone, Copy)]
-pub(super) enum Awaited {
+/// Calls whose return says more in a moment, if a hook sees it: io_uring returns from nothing, nor do 32-bit calls. The
+/// oldest first, and when each was made.
+#[derive(Debug, Default)]
+pub(super) struct Awaited {
     /// That listen(2) succeeded.
-    Listen,
+    listens: VecDeque<(BootNs, Cookie)>,
     /// Why connect(2) failed.
-    Connect,
+    connects: VecDeque<(BootNs, Cookie)>,
 }
 
+/// How long connect(2) may take to return after it has failed: the thread may have to wait for a processor.
+const CONNECT_RETURNS: BootNs = 1_000_000_000;
+
 impl Table {
-    /// The return of this call will say more.
-    pub(super) fn await_return(&mut self, change: &Change, awaited: Awaited) {
-        self.awaited.push_back((change.at, change.cookie, awaited));
+    /// The return of listen(2) will say that it succeeded; of a subflow there is none.
+    pub(super) fn await_listen(&mut self, change: &Change) {
+        if !self.is_subflow(change) {
+            self.awaited.listens.push_back((change.at, change.cookie));
+        }
     }
 
     /// What should have been heard by now is reported without.
     pub fn report_overdue(&mut self, wanted: KindSet, out: &mut Vec<Event>) {
-        while let Some(&(at, cookie, awaited)) = self.awaited.front()
-            && at + SETTLE <= self.applied
-        {
-            self.awaited.pop_front();
-            let mut ends = self.ends.take();
-            let told = &mut Teller::new(wanted, out, ends.as_mut());
-            match awaited {
-                Awaited::Listen => self.listens_unheard(cookie, at, told),
-                Awaited::Connect => self.failed_unheard(cookie, at, told),
-            }
-            self.ends = ends;
+        let mut ends = self.ends.take();
+        let told = &mut Teller::new(wanted, out, ends.as_mut());
+        while let Some((at, cookie)) = pop_before(&mut self.awaited.listens, self.applied, SETTLE) {
+            self.listens_unheard(cookie, at, told);
         }
+        while let Some((at, cookie)) = pop_before(&mut self.awaited.connects, self.applied, CONNECT_RETURNS) {
+            self.failed_unheard(cookie, Some(at), told);
+        }
+        self.ends = ends;
     }
 
     fn listens_unheard(&mut self, cookie: Cookie, at: BootNs, told: &mut Teller<'_>) {
@@ -56,9 +61,10 @@ impl Table {
         }
     }
 
-    fn failed_unheard(&mut self, cookie: Cookie, at: BootNs, told: &mut Teller<'_>) {
+    /// A connect whose return will not be heard any more has failed; of those of the socket the one that began then.
+    pub(super) fn failed_unheard(&mut self, cookie: Cookie, began: Option<BootNs>, told: &mut Teller<'_>) {
         match self.failed.take(cookie) {
-            Some(Failed::Untold(since, Some(entry))) if since == at => {
+            Some(Failed::Untold(at, Some(entry))) if began.is_none_or(|began| began == at) => {
                 let (latency_us, failed_by) = (entry.open_for_us(at), Some(FailedBy::Local));
                 let kind = EventKind::ConnectFailed { errno: 0, latency_us, failed_by };
                 told.found(kind, at, &entry, State::Close);
@@ -80,7 +86,7 @@ impl Table {
             self.doubt(change);
         }
         self.failed.put(change.cookie, Failed::Untold(change.at, entry.map(Box::new)));
-        self.await_return(change, Awaited::Connect);
+        self.awaited.connects.push_back((change.at, change.cookie));
     }
 
     /// connect(2) of a TCP socket returned an error, and there is no connection.
@@ -106,7 +112,8 @@ impl Table {
     }
 
     /// connect(2) of a TCP socket to AF_UNSPEC: what the kernel chose for the connection is gone, what bind(2) gave stays.
-    pub(super) fn tcp_disconnect(&mut self, change: &Change) {
+    pub(super) fn tcp_disconnect(&mut self, change: &Change, told: &mut Teller<'_>) {
+        self.failed_unheard(change.cookie, None, told);
         self.failed.take(change.cookie);
         match self.slots.find(change.cookie) {
             Some(slot) if change.local.port() == 0 => {
@@ -167,4 +174,14 @@ impl Table {
             self.doubted.push((change.cookie, change.at));
         }
     }
+}
+
+/// The oldest, if it has waited so long by now.
+fn pop_before(
+    queue: &mut VecDeque<(BootNs, Cookie)>,
+    now: BootNs,
+    patience: BootNs,
+) -> Option<(BootNs, Cookie)> {
+    let &(at, _) = queue.front()?;
+    if at + patience <= now { queue.pop_front() } else { None }
 }

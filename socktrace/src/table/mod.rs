@@ -49,7 +49,6 @@ use slots::{Side, Slots};
 use tell::Teller;
 
 use crate::socket::{BootNs, Change, ChangeKind, Cookie, Ended, Event, KindSet, Owner, Process, Proto};
-use std::collections::VecDeque;
 
 /// How many closed connections that nobody has accepted yet are remembered, and how many accepts of connections
 /// that the table has not met. A full accept queue of the kernel's default limit (4096) fits.
@@ -68,8 +67,7 @@ pub struct Table {
     claims: Aside<Process>,
     /// TCP connects of which a state change has shown that they failed: connect(2) may return and say so again.
     failed: Aside<Failed>,
-    /// Calls whose return is awaited, the oldest first, and since when.
-    awaited: VecDeque<(BootNs, Cookie, Awaited)>,
+    awaited: Awaited,
     /// Sockets that may stand elsewhere than they were seen, and since when.
     doubted: Vec<(Cookie, BootNs)>,
     /// Came without an owner, and perhaps have none yet.
@@ -99,7 +97,7 @@ impl Table {
             unaccepted: Aside::new(ASIDE),
             claims: Aside::new(ASIDE),
             failed: Aside::new(ASIDE),
-            awaited: VecDeque::new(),
+            awaited: Awaited::default(),
             doubted: Vec::new(),
             unowned: Vec::new(),
             mptcp: Mptcp::default(),
@@ -152,7 +150,7 @@ impl Table {
                 self.tcp_connect_failed(&change, errno, told);
             }
             ChangeKind::Connect { errno } => self.connect(&change, errno, told),
-            ChangeKind::Disconnect if change.proto == Proto::Tcp => self.tcp_disconnect(&change),
+            ChangeKind::Disconnect if change.proto == Proto::Tcp => self.tcp_disconnect(&change, told),
             ChangeKind::Disconnect => self.disconnect(&change),
             ChangeKind::Accept { fd: _, early } => self.accept(&change, early, told),
             ChangeKind::FirstSend => self.first_send(&change, told),

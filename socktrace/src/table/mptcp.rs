@@ -173,6 +173,11 @@ impl Table {
         row
     }
 
+    /// Whether the change is of a TCP socket that belongs to an MPTCP one.
+    pub(super) fn is_subflow(&self, change: &Change) -> bool {
+        change.proto == Proto::Tcp && self.mptcp.parents.contains_key(&change.cookie)
+    }
+
     /// The key of a subflow's MPTCP socket.
     fn parent(&self, subflow: Cookie) -> Option<Cookie> {
         let key = *self.mptcp.by_number.get(self.mptcp.parents.get(&subflow)?)?;

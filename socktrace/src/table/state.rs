@@ -1,6 +1,6 @@
 //! TCP: what a change of state means.
 
-use super::connects::{Awaited, Failed};
+use super::connects::Failed;
 use super::ends::Ends;
 use super::entry::Entry;
 use super::merge::SETTLE;
@@ -93,7 +93,7 @@ impl Table {
     fn begin_life(&mut self, change: &Change, current: Option<u32>, state: State) {
         self.failed.take(change.cookie);
         if state == State::Listen {
-            self.await_return(change, Awaited::Listen);
+            self.await_listen(change);
         }
         match current {
             None if is_kept(change) => {

@@ -11,7 +11,7 @@ fn a_connect_that_ends_within_its_call_has_the_errno_of_the_return() {
         100 7 tcp close>syn-sent 10.0.0.1:0 10.0.0.2:80 5
         101 7 tcp taken-back 10.0.0.1:0 10.0.0.2:80
         103 7 tcp connect:99 0.0.0.0:0 10.0.0.2:80 5
-        applied 90000";
+        applied 1090000";
     check(script, &["connect_failed 7 10.0.0.1:0 10.0.0.2:80 5 errno=99 after=Some(3)"], &[]);
     let bound = format!(
         "{BOUND}
@@ -26,9 +26,25 @@ fn a_connect_that_ends_within_its_call_has_the_errno_of_the_return() {
         100 7 tcp close>syn-sent 10.0.0.1:0 10.0.0.2:80 5
         101 7 tcp taken-back 10.0.0.1:0 10.0.0.2:80
         applied 10000
-        applied 90000
-        applied 190000";
+        applied 1090000
+        applied 2090000";
     check(unheard, &["connect_failed 7 10.0.0.1:0 10.0.0.2:80 5 errno=0 after=Some(1)"], &[]);
+}
+
+#[test]
+fn a_connect_within_which_its_process_is_killed_fails_once() {
+    let script = format!(
+        "{BOUND}
+        100 7 tcp close>syn-sent 10.0.0.1:4000 10.0.0.2:80 5
+        150 7 tcp taken-back-bound 10.0.0.1:4000 10.0.0.2:80
+        151 7 tcp release 10.0.0.1:4000 0.0.0.0:0 5
+        applied 1090000"
+    );
+    let failed = "connect_failed 7 10.0.0.1:4000 10.0.0.2:80 5 errno=0 after=Some(50)";
+    check(&script, &[BIND, failed, "close 7 10.0.0.1:4000 10.0.0.2:80 5 after=Some(51)"], &[]);
+    // Another call that takes it back is no connect that fails.
+    let given_up = script.replace("release", "disconnect");
+    check(&given_up, &[BIND, failed], &["7 UNCONN 10.0.0.1:4000 0.0.0.0:0 5"]);
 }
 
 #[test]
@@ -73,7 +89,7 @@ fn the_port_that_listen_chose_is_known_with_its_owner() {
     check(script, &[listen], &["7 LISTEN 10.0.0.1:4000 0.0.0.0:0 5"]);
     // Where its return is not seen, a look shows it, and forgets nothing.
     let mut table = Table::new(true);
-    let unheard = "100 7 tcp close>listen 10.0.0.1:0 0.0.0.0:0 5\napplied 90000";
+    let unheard = "100 7 tcp close>listen 10.0.0.1:0 0.0.0.0:0 5\napplied 1090000";
     let listen = "listen 7 10.0.0.1:0 0.0.0.0:0 5 errno=0";
     let usual = KindSet::USUAL;
     check_with(&mut table, usual, unheard, &[listen], &["7 LISTEN 10.0.0.1:0 0.0.0.0:0 5"]);
@@ -90,18 +106,18 @@ fn a_listener_is_reported_whatever_call_made_it() {
     let listen = "listen 7 10.0.0.1:80 0.0.0.0:0 5 errno=0";
     let row = ["7 LISTEN 10.0.0.1:80 0.0.0.0:0 5"];
     check(listens, &[], &row);
-    check(&format!("{listens}\napplied 90000"), &[listen], &row);
+    check(&format!("{listens}\napplied 1090000"), &[listen], &row);
     // Its return comes late.
-    let late = format!("{listens}\napplied 90000\n90100 7 tcp listen:0 10.0.0.1:80 0.0.0.0:0 5");
+    let late = format!("{listens}\napplied 1090000\n90100 7 tcp listen:0 10.0.0.1:80 0.0.0.0:0 5");
     check(&late, &[listen], &row);
     check(&format!("{late}\n90200 7 tcp listen:0 10.0.0.1:80 0.0.0.0:0 5"), &[listen, listen], &row);
     // It is closed before.
     let close = "close 7 10.0.0.1:80 0.0.0.0:0 5 after=Some(100)";
-    let short = format!("{listens}\n200 7 tcp listen>close:! 10.0.0.1:80 0.0.0.0:0\napplied 90000");
+    let short = format!("{listens}\n200 7 tcp listen>close:! 10.0.0.1:80 0.0.0.0:0\napplied 1090000");
     check(&short, &[listen, close], &[]);
     // listen(2) itself fails.
     let fails = format!(
-        "{listens}\n101 7 tcp listen>close 10.0.0.1:80 0.0.0.0:0\n102 7 tcp listen:98 - - 5\napplied 90000"
+        "{listens}\n101 7 tcp listen>close 10.0.0.1:80 0.0.0.0:0\n102 7 tcp listen:98 - - 5\napplied 1090000"
     );
     check(&fails, &["listen 7 - - 5 errno=98"], &[]);
     // Nothing else came meanwhile by which one would know that time has passed.
