@@ -39,7 +39,7 @@ impl Table {
         }
     }
 
-    /// What should have been heard by now is reported without.
+    /// What should have been heard by now is reported without, as of now: events are in the order of their times.
     pub fn report_overdue(&mut self, wanted: KindSet, out: &mut Vec<Event>) {
         let mut ends = self.ends.take();
         let told = &mut Teller::new(wanted, out, ends.as_mut());
@@ -56,7 +56,7 @@ impl Table {
         let Some(slot) = self.slots.find(cookie) else { return };
         let entry = self.slots.get(slot);
         if entry.state == State::Listen && entry.opened == at && !entry.is_listen_told() {
-            told.found(EventKind::Listen { errno: 0 }, at, entry, State::Listen);
+            told.found(EventKind::Listen { errno: 0 }, self.latest, entry, State::Listen);
             self.alter(slot, Entry::listen_overdue);
         }
     }
@@ -67,7 +67,7 @@ impl Table {
             Some(Failed::Untold(at, Some(entry))) if began.is_none_or(|began| began == at) => {
                 let (latency_us, failed_by) = (entry.open_for_us(at), Some(FailedBy::Local));
                 let kind = EventKind::ConnectFailed { errno: 0, latency_us, failed_by };
-                told.found(kind, at, &entry, State::Close);
+                told.found(kind, self.latest, &entry, State::Close);
             }
             // Of another attempt.
             Some(known @ (Failed::Told(_) | Failed::Untold(..))) => self.failed.put(cookie, known),

@@ -204,10 +204,11 @@ impl Table {
                 }),
             },
             State::Listen => match &entry {
-                Some(entry) if !entry.is_listen_told() => {
+                // Its beginning was seen, and the return of listen(2) was not.
+                Some(entry) if entry.opened != 0 && !entry.is_listen_told() => {
                     let is_closed = matches!(change.kind, ChangeKind::State { orphan: true, .. });
                     if is_closed || change.at >= entry.opened + SETTLE {
-                        told.found(EventKind::Listen { errno: 0 }, entry.opened, entry, State::Listen);
+                        told.found(EventKind::Listen { errno: 0 }, change.at, entry, State::Listen);
                         Some(close(change, Some(entry), None))
                     } else {
                         // listen(2) itself failed, and tells so.
