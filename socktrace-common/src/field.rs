@@ -69,6 +69,10 @@ fields! {
     SkUid = "sock", "sk_uid", true;
     SkErr = "sock", "sk_err", false;
     SkShutdown = "sock", "sk_shutdown", false;
+    /// The byte in which the bit lies.
+    SkKernSock = "sock", "sk_kern_sock", false;
+    /// Which bit of that byte it is.
+    SkKernBit = "sock", "sk_kern_sock", false;
     SkSocket = "sock", "sk_socket", false;
     /// Linux 6.18; before, the inode is found through the socket.
     SkIno = "sock", "sk_ino", false;
@@ -105,6 +109,15 @@ fields! {
     TaskPid = "task_struct", "pid", true;
     TaskCgroups = "task_struct", "cgroups", false;
     CssSetCgroup = "css_set", "dfl_cgrp", false;
+    /// The first word of the set.
+    TaskPending = "task_struct", "pending.signal.sig", false;
+    TaskBlocked = "task_struct", "blocked.sig", false;
+    TaskSignal = "task_struct", "signal", false;
+    SignalPending = "signal_struct", "shared_pending.signal.sig", false;
+    TaskSighand = "task_struct", "sighand", false;
+    SighandAction = "sighand_struct", "action", false;
+    /// Whether the system call is a 32-bit one, on x86-64.
+    TaskStatus = "task_struct", "thread_info.status", false;
     TaskSwitches = "task_struct", "nvcsw", true;
     TaskPreempted = "task_struct", "nivcsw", true;
     NsproxyNet = "nsproxy", "net_ns", false;
@@ -131,6 +144,16 @@ fields! {
     RegsThird = "pt_regs", "dx", false;
     /// Number of the system call, likewise.
     RegsNumber = "pt_regs", "orig_ax", false;
+    IoFile = "io_kiocb", "file", false;
+    IoOpcode = "io_kiocb", "opcode", false;
+    /// Linux 5.19.
+    IoResult = "io_kiocb", "cqe.res", false;
+    /// In the `struct io_kiocb`, which begins with what the request is about; likewise those that follow.
+    IoConnectAddress = "io_connect", "addr", false;
+    IoConnectLength = "io_connect", "addr_len", false;
+    IoAcceptSlot = "io_accept", "file_slot", false;
+    /// Linux 6.11; likewise.
+    IoListenBacklog = "io_listen", "backlog", false;
     UnixAddr = "unix_sock", "addr", false;
     UnixAddressLen = "unix_address", "len", false;
     UnixAddressName = "unix_address", "name", false;

@@ -6,6 +6,8 @@ use crate::COMM_LEN;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(C)]
 pub struct HolderRecord {
+    /// Cookie of the socket.
+    pub cookie: u64,
     /// Inode number of the socket.
     pub inode: u32,
     /// Thread-group id, initial pid namespace.
@@ -18,4 +20,4 @@ pub struct HolderRecord {
     pub comm: [u8; COMM_LEN],
 }
 
-const _: () = assert!(size_of::<HolderRecord>() == 32);
+const _: () = assert!(size_of::<HolderRecord>() == 40);

@@ -25,5 +25,7 @@ pub const WAKE_INDEX: u32 = 0;
 pub const WAKE_WANTED: u32 = 1;
 /// Index of the one element of the `UNWANTED` map.
 pub const UNWANTED_INDEX: u32 = 0;
+/// Bit of the `UNWANTED` element: nobody wants to know which datagram sockets are made.
+pub const UNWANTED_CREATION: u32 = 2;
 /// Bit of the `UNWANTED` element: nobody wants to know that a child was cloned from its listener (LISTEN→SYN_RECV).
 pub const UNWANTED_NEWBORN: u32 = 1;

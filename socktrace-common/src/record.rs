@@ -32,7 +32,8 @@ pub const KEEPS_PORT: u8 = 64;
 pub enum Kind {
     /// `inet_sock_set_state` (a `RecordHead`; of a change to CLOSE, `Totals` follow).
     State = 1,
-    /// `cgroup/sock_create` of a RAW socket (`CallRecord`, as all below but the last two).
+    /// `cgroup/sock_create` of a RAW socket; of others only while somebody wants them (`CallRecord`, as all below but
+    /// `TakenBack` and `Waits`).
     Create = 2,
     /// `cgroup/post_bind4`, `cgroup/post_bind6`.
     PostBind = 3,
@@ -41,11 +42,11 @@ pub enum Kind {
     /// listen(2) returned; `aux` is the backlog.
     Listen = 5,
     /// connect(2) returned; of TCP only where it failed, or dissolved a connection. Of TCP `local` is 0 where the socket does
-    /// not stand there as bound and nothing more.
+    /// not stand there as bound and nothing more. Of a UNIX socket whose peer is AF_UNSPEC no name follows.
     Connect = 6,
     /// accept(2) returned; `aux` is the new descriptor.
     Accept = 7,
-    /// `cgroup/udp4_sendmsg`, `cgroup/udp6_sendmsg`, the first of the socket.
+    /// `cgroup/udp4_sendmsg`, `cgroup/udp6_sendmsg`, the first of the socket; `sock_send_length` where it failed before.
     FirstSend = 8,
     /// `cgroup/sock_release`.
     Release = 9,
@@ -55,6 +56,8 @@ pub enum Kind {
     TakenBack = 11,
     /// A SYN is sent again: the socket is in SYN_SENT still (a `RecordHead`).
     Waits = 12,
+    /// `cgroup/connect4`, `cgroup/connect6` of a datagram socket, where nothing reports what comes of it: 32-bit calls.
+    Dial = 13,
 }
 
 impl Kind {
@@ -74,6 +77,7 @@ impl Kind {
             10 => Self::Orphan,
             11 => Self::TakenBack,
             12 => Self::Waits,
+            13 => Self::Dial,
             _ => return None,
         })
     }

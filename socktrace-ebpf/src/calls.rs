@@ -4,19 +4,16 @@
 //! the arguments come from is no concern of this file.
 
 use aya_ebpf::EbpfContext;
-use aya_ebpf::helpers::{bpf_ktime_get_ns, bpf_probe_read_user, generated};
+use aya_ebpf::helpers::{bpf_ktime_get_ns, bpf_probe_read_user};
 use aya_log_ebpf::debug;
 use socktrace_common::{CallRecord, Family, Kind, UNIX_NAME_LEN, UnixName, msk_number};
 
 use crate::emit::{Count, emit, emit_pair};
-use crate::socket::{self, AF_INET, AF_INET6, AF_UNIX, Found, MPTCP, TCP};
-use crate::{inet, task, words};
+use crate::socket::{self, AF_INET, AF_INET6, AF_UNIX, Found, MPTCP, SOCK_RAW, TCP};
+use crate::{known, task, words};
 
 /// `EINPROGRESS`: what connect(2) returns when it has begun and will not wait.
 const IN_PROGRESS: i64 = -115;
-/// `ERESTARTSYS`, the first errno that is the kernel's own (include/linux/errno.h): a signal comes first, and the call is
-/// made again, or has been interrupted.
-const INTERNAL: u32 = 512;
 /// `TCP_CLOSE` and `TCP_LISTEN` (include/net/tcp_states.h): in all other states there is a connection, or is to be one.
 const CLOSE: u8 = 7;
 const LISTEN: u8 = 10;
@@ -31,10 +28,23 @@ pub(crate) struct Asked {
     pub(crate) third: u32,
 }
 
-/// The errno of a result, 0 for success.
+/// The first of the numbers by which the kernel says that a signal interrupted a call (include/linux/errno.h), and the last
+/// one.
+const RESTART: core::ops::RangeInclusive<u32> = 512..=516;
+/// What the caller is told if the call does not begin again.
+const EINTR: u32 = 4;
+
+/// The errno of a result, 0 for success. `None` where the call begins again: its outcome is still to come.
 #[inline(always)]
-pub(crate) const fn errno(result: i64) -> u32 {
-    if result < 0 { -result as u32 } else { 0 }
+pub(crate) fn outcome(result: i64) -> Option<u32> {
+    if result >= 0 {
+        return Some(0);
+    }
+    let error = -result as u32;
+    if RESTART.contains(&error) {
+        return if task::is_restarted(error) { None } else { Some(EINTR) };
+    }
+    Some(error)
 }
 
 /// Whether a connect(2) with that result has not failed, as far as that says.
@@ -47,40 +57,43 @@ pub(crate) const fn has_begun(result: i64) -> bool {
 #[inline(always)]
 pub(crate) fn bound(ctx: &impl EbpfContext, result: i64, asked: Asked) {
     let mut found = Found::nothing();
-    if find(ctx, &mut found, asked.fd) {
-        let Asked { second: address, third: length, .. } = asked;
-        let call = Call { error: errno(result), address, length, ..Call::of(Kind::Bind) };
-        tell(&found, Count::Alone, &call);
+    if find(ctx, &mut found, asked.fd)
+        && let Some(error) = outcome(result)
+    {
+        tell_bind(&found, error, asked);
     }
+}
+
+#[inline(always)]
+pub(crate) fn tell_bind(found: &Found, error: u32, asked: Asked) {
+    tell(found, Count::Alone, &Call { error, asked, ..Call::of(Kind::Bind) });
 }
 
 /// listen(2) returned.
 #[inline(always)]
 pub(crate) fn listened(ctx: &impl EbpfContext, result: i64, asked: Asked) {
     let mut found = Found::nothing();
-    if find(ctx, &mut found, asked.fd) {
-        let call = Call { error: errno(result), aux: asked.second as u32, ..Call::of(Kind::Listen) };
-        tell(&found, Count::Alone, &call);
+    if find(ctx, &mut found, asked.fd)
+        && let Some(error) = outcome(result)
+    {
+        tell_listen(&found, error, asked.second as u32);
     }
 }
 
-/// connect(2) returned. State changes tell of TCP, unless it failed, or dissolved a connection; and of MPTCP those of its
-/// subflows.
+#[inline(always)]
+pub(crate) fn tell_listen(found: &Found, error: u32, backlog: u32) {
+    tell(found, Count::Alone, &Call { error, aux: backlog, ..Call::of(Kind::Listen) });
+}
+
+/// connect(2) returned.
 #[inline(always)]
 pub(crate) fn connected(ctx: &impl EbpfContext, result: i64, asked: Asked) {
     let mut found = Found::nothing();
-    if !find(ctx, &mut found, asked.fd) {
-        return;
+    if find(ctx, &mut found, asked.fd)
+        && let Some(error) = outcome(result)
+    {
+        connect_ended(&found, result, error, asked);
     }
-    let error = errno(result);
-    if found.family() != AF_UNIX {
-        match found.protocol() {
-            MPTCP => return,
-            TCP if !is_news(&found, result) => return,
-            _ => {}
-        }
-    }
-    tell_connect(&found, error, asked);
 }
 
 /// Whether the return of a TCP connect(2) says more than the state changes: there is no connection, and none is to be.
@@ -91,17 +104,31 @@ fn is_news(found: &Found, result: i64) -> bool {
         IN_PROGRESS => false,
         // To AF_UNSPEC.
         0 => state == CLOSE,
-        _ => errno(result) < INTERNAL && (state == CLOSE || state == LISTEN),
+        // Where a signal came first, the state has changed since.
+        _ => !RESTART.contains(&(-result as u32)) && (state == CLOSE || state == LISTEN),
     }
 }
 
-/// Tell of a connect(2), and what it means for the port of a datagram socket.
+/// A connect has come to its end. State changes tell of TCP, unless it failed, or dissolved a connection; and of MPTCP those
+/// of its subflows.
 #[inline(always)]
-pub(crate) fn tell_connect(found: &Found, error: u32, Asked { second: address, third: length, .. }: Asked) {
-    if error == 0 && found.family() != AF_UNIX && found.protocol() != TCP {
-        inet::connected(found);
+pub(crate) fn connect_ended(found: &Found, result: i64, error: u32, asked: Asked) {
+    if found.family() != AF_UNIX {
+        match found.kind() {
+            (SOCK_RAW, _) => {}
+            (_, MPTCP) => return,
+            (_, TCP) if !is_news(found, result) => return,
+            (_, TCP) => {}
+            _ => known::connected(found),
+        }
     }
-    tell(found, Count::Alone, &Call { error, address, length, ..Call::of(Kind::Connect) });
+    tell_connect(found, error, asked);
+}
+
+/// Tell of a connect(2).
+#[inline(always)]
+pub(crate) fn tell_connect(found: &Found, error: u32, asked: Asked) {
+    tell(found, Count::Alone, &Call { error, asked, ..Call::of(Kind::Connect) });
 }
 
 /// accept(2) or accept4(2) returned: the new descriptor, unless it failed.
@@ -134,7 +161,7 @@ pub(crate) fn tell_accept(found: &Found) {
 /// A datagram socket got its port by sending.
 #[inline(always)]
 pub(crate) fn tell_first_send(found: &Found) {
-    emit(Family::Call, Count::Shared, |record: &mut CallRecord| {
+    emit(Family::Inet, Count::Shared, |record: &mut CallRecord| {
         fill(record, found, &Call::of(Kind::FirstSend));
     });
 }
@@ -145,23 +172,21 @@ struct Call {
     error: u32,
     /// Backlog (listen), descriptor (accept).
     aux: u32,
-    /// The user's `struct sockaddr` and its length, for what the socket itself does not tell: the address of a bind that
-    /// failed, the peer's name of a UNIX connect.
-    address: u64,
-    length: u32,
+    /// For what the socket itself does not tell: the address of a bind that failed, the peer's name of a UNIX connect.
+    asked: Asked,
 }
 
 impl Call {
     /// One that has succeeded.
     const fn of(kind: Kind) -> Self {
-        Self { kind, error: 0, aux: 0, address: 0, length: 0 }
+        Self { kind, error: 0, aux: 0, asked: Asked { fd: 0, second: 0, third: 0 } }
     }
 }
 
 /// Emit it.
 #[inline(always)]
 fn tell(found: &Found, how: Count, call: &Call) {
-    let &Call { kind, error, address, length, .. } = call;
+    let &Call { kind, error, asked, .. } = call;
     let family = found.family();
     if family == AF_UNIX {
         emit_pair(
@@ -176,9 +201,9 @@ fn tell(found: &Found, how: Count, call: &Call) {
             |record: &mut CallRecord, name: &mut UnixName| {
                 // SAFETY: a field of the record.
                 unsafe { words::clear(&mut name.bytes) };
-                let asked = matches!(kind, Kind::Connect) || (matches!(kind, Kind::Bind) && error != 0);
-                record.head.name_len = if asked {
-                    user_name(address, length, &mut name.bytes)
+                let is_asked = matches!(kind, Kind::Connect) || (matches!(kind, Kind::Bind) && error != 0);
+                record.head.name_len = if is_asked {
+                    asked_name(asked, &mut name.bytes)
                 } else {
                     socket::unix_name(found.sk, &mut name.bytes)
                 };
@@ -193,15 +218,16 @@ fn tell(found: &Found, how: Count, call: &Call) {
                 fill(record, found, call);
                 let head = &mut record.head;
                 if matches!(kind, Kind::Bind) && error != 0 {
-                    head.local_port = user_address(address, head.family, &mut head.local);
+                    head.local_port = asked_address(asked, head.family, &mut head.local);
                 } else if matches!(kind, Kind::Connect) {
-                    if head.protocol == TCP && (head.old != CLOSE || head.peer_port != 0) {
+                    let is_tcp = head.protocol == TCP && head.new != SOCK_RAW as u8;
+                    if is_tcp && (head.old != CLOSE || head.peer_port != 0) {
                         head.local_port = 0;
                         // SAFETY: a field of the record.
                         unsafe { words::clear(&mut head.local) };
                     }
-                    if error != 0 && address != 0 {
-                        head.peer_port = user_address(address, head.family, &mut head.peer);
+                    if error != 0 && asked.second != 0 {
+                        head.peer_port = asked_address(asked, head.family, &mut head.peer);
                     }
                 }
             },
@@ -221,44 +247,50 @@ fn fill(record: &mut CallRecord, found: &Found, call: &Call) {
     head.name_len = 0;
     found.read(head);
     task::own_led(found.task, found.leader, head);
+    let is_mptcp = record.head.protocol == MPTCP && record.head.new != SOCK_RAW as u8;
     record.inode = found.inode;
     record.error = call.error;
     record.aux = call.aux;
     record.msk = 0;
-    if record.head.protocol == MPTCP {
+    if is_mptcp {
         // Where a kernel function passed the socket, its pointer is typed.
         record.msk = msk_number(socket::untyped(&mut record.head, found.sk));
         record.head.cookie = found.cookie();
     }
 }
 
-/// Port and address of a user's `struct sockaddr_in` or `sockaddr_in6`; the address into a field of a record. None where it
-/// is of another family than the socket.
+/// Port and address of a `struct sockaddr_in` or `sockaddr_in6`; the address into a field of a record. None where it is of
+/// another family than the socket.
 #[inline(always)]
-fn user_address(address: u64, family: u8, into: &mut [u8; 16]) -> u16 {
-    // SAFETY: bpf_probe_read_user takes any address and fails on a bad one; a field of the record.
+fn asked_address(asked: Asked, family: u8, into: &mut [u8; 16]) -> u16 {
+    // SAFETY: fields of a record.
     unsafe {
-        if bpf_probe_read_user(address as *const u16).unwrap_or_default() != u16::from(family) {
+        if read::<u16>(asked, 0) != u16::from(family) {
             words::clear(into);
             return 0;
         }
         if family == AF_INET6 {
-            words::put(into, bpf_probe_read_user((address + 8) as *const [u64; 2]).unwrap_or_default());
+            words::put(into, read::<[u64; 2]>(asked, 8));
         } else {
-            words::put_v4(into, bpf_probe_read_user((address + 4) as *const u32).unwrap_or_default());
+            words::put_v4(into, read::<u32>(asked, 4));
         }
-        u16::from_be(bpf_probe_read_user((address + 2) as *const u16).unwrap_or_default())
     }
+    u16::from_be(read(asked, 2))
 }
 
-/// The name in the user's `struct sockaddr_un` of that length.
+/// What lies so far within the address that was asked for; zeroes where it cannot be read.
 #[inline(always)]
-fn user_name(address: u64, length: u32, into: &mut [u8; UNIX_NAME_LEN + 4]) -> u8 {
-    let Some(len) = socket::name_len(length.saturating_sub(2)) else { return 0 };
-    // SAFETY: the length is within the buffer; any address may be asked.
-    match unsafe { generated::bpf_probe_read_user(into.as_mut_ptr().cast(), len, (address + 2) as *const _) }
-    {
-        0 => len as u8,
-        _ => 0,
+fn read<T: Copy + Default>(asked: Asked, offset: u64) -> T {
+    let at = (asked.second + offset) as *const T;
+    // SAFETY: bpf_probe_read_user takes any address and fails on a bad one.
+    unsafe { bpf_probe_read_user(at) }.unwrap_or_default()
+}
+
+/// The name in the `struct sockaddr_un` of that length; none in an address of another family.
+#[inline(always)]
+fn asked_name(asked: Asked, into: &mut [u8; UNIX_NAME_LEN + 4]) -> u8 {
+    if read::<u16>(asked, 0) != u16::from(AF_UNIX) {
+        return 0;
     }
+    socket::copy_user_name(into, asked.second + 2, asked.third.saturating_sub(2))
 }

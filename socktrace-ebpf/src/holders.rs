@@ -46,11 +46,13 @@ unsafe fn holder(ctx: &TaskFile) {
         }
         // Who asks for the cookie makes it: sockets that are older than our hooks get theirs so.
         let sk = load_ptr(socket, Field::SocketSk);
-        if !sk.is_null() && load::<u64>(sk, Field::SkCookie) == 0 {
-            bpf_get_socket_cookie(sk.cast_mut().cast());
-        }
+        let cookie = match sk.is_null() {
+            true => 0,
+            false => bpf_get_socket_cookie(sk.cast_mut().cast()),
+        };
         let inode = load_ptr(file, Field::FileInode);
         let mut record = HolderRecord {
+            cookie,
             inode: load::<u64>(inode, Field::InodeIno) as u32,
             pid: load(task, Field::TaskTgid),
             tid: load(task, Field::TaskPid),

@@ -7,12 +7,12 @@ use aya_ebpf::helpers::bpf_ktime_get_ns;
 use aya_ebpf::helpers::generated::{bpf_get_netns_cookie, bpf_get_socket_cookie};
 use aya_ebpf::macros::{cgroup_sock, cgroup_sock_addr};
 use aya_ebpf::programs::{SockAddrContext, SockContext};
-use socktrace_common::{CallRecord, Family, Field, Kind};
+use socktrace_common::{CallRecord, EXACT, Family, Field, Kind, UNWANTED_CREATION};
 
 use crate::emit::{self, Count};
+use crate::known::is_known;
 use crate::fields::probe;
-use crate::maps::{KNOWN, SETS, WAYS};
-use crate::socket::{self, Found, MPTCP, TCP};
+use crate::socket::{self, AF_INET6, MPTCP, TCP};
 use crate::told::Call;
 use crate::words::{self, put_v4};
 use crate::{mptcp, task};
@@ -26,8 +26,9 @@ const CLOSE: u32 = 7;
 const CLOSE_WAIT: u32 = 8;
 const LAST_ACK: u32 = 9;
 const CLOSING: u32 = 11;
-/// `SOCK_RAW` (include/linux/net.h).
-const SOCK_RAW: u32 = 3;
+/// As the contexts of the cgroup hooks have it.
+const SOCK_RAW: u32 = socket::SOCK_RAW as u32;
+const SOCK_DGRAM: u32 = socket::SOCK_DGRAM as u32;
 
 #[cgroup_sock(sock_create)]
 pub(crate) fn sock_create(ctx: SockContext) -> i32 {
@@ -51,12 +52,12 @@ pub(crate) fn post_bind6(ctx: SockContext) -> i32 {
 
 #[cgroup_sock_addr(connect4)]
 pub(crate) fn connect4(ctx: SockAddrContext) -> i32 {
-    connecting(ctx.sock_addr)
+    connecting(ctx.sock_addr, |record| put_ends_v4(record, ctx.sock_addr))
 }
 
 #[cgroup_sock_addr(connect6)]
 pub(crate) fn connect6(ctx: SockAddrContext) -> i32 {
-    connecting(ctx.sock_addr)
+    connecting(ctx.sock_addr, |record| put_ends_v6(record, ctx.sock_addr))
 }
 
 #[cgroup_sock_addr(sendmsg4)]
@@ -69,10 +70,10 @@ pub(crate) fn sendmsg6(ctx: SockAddrContext) -> i32 {
     sending_v6(&ctx)
 }
 
-/// TCP sockets are told of by their state changes; MPTCP by its subflows'.
+/// TCP sockets are told of by their state changes; MPTCP by its subflows'. A RAW socket may have any protocol's number.
 #[inline(always)]
-fn is_tcp(protocol: u32) -> bool {
-    protocol == u32::from(TCP) || protocol == u32::from(MPTCP)
+fn is_tcp(kind: u32, protocol: u32) -> bool {
+    kind != SOCK_RAW && (protocol == u32::from(TCP) || protocol == u32::from(MPTCP))
 }
 
 #[inline(always)]
@@ -80,15 +81,19 @@ fn tell(fill: impl FnOnce(&mut CallRecord)) {
     emit::emit(Family::Inet, Count::Shared, fill);
 }
 
-/// Of RAW sockets, which are listed from now on. Of all others only the cookie is made: what becomes of them is told by
-/// hooks that can read it and not make it.
+/// Of RAW sockets, which are listed from now on; and of datagram sockets while somebody asks which of them are new. Of all
+/// others only the cookie is made: what becomes of them is reported by hooks that can read it and not make it.
 #[inline(always)]
 fn created(sock: *mut bpf_sock) -> i32 {
     // SAFETY: the context of the program.
     unsafe {
         let cookie = bpf_get_socket_cookie(sock.cast());
-        if (*sock).type_ == SOCK_RAW {
-            tell(|record| of_sock(record, sock, Kind::Create, cookie));
+        let kind = (*sock).type_;
+        if kind == SOCK_RAW || (kind == SOCK_DGRAM && !emit::is_unwanted(UNWANTED_CREATION)) {
+            tell(|record| {
+                of_sock(record, sock, Kind::Create, cookie);
+                record.inode = socket::inode(sock as u64);
+            });
         }
     }
     ALLOW
@@ -101,12 +106,12 @@ fn created(sock: *mut bpf_sock) -> i32 {
 fn released(sock: *mut bpf_sock) -> i32 {
     // SAFETY: the context of the program.
     unsafe {
-        if (*sock).protocol == u32::from(MPTCP) {
+        if (*sock).type_ != SOCK_RAW && (*sock).protocol == u32::from(MPTCP) {
             tell(|record| of_mptcp_end(record, sock));
             return ALLOW;
         }
         let kind = match (*sock).state {
-            _ if !is_tcp((*sock).protocol) => Kind::Release,
+            _ if !is_tcp((*sock).type_, (*sock).protocol) => Kind::Release,
             // The context of this hook shows no port (net/core/filter.c, `__sock_filter_check_attach_type`).
             CLOSE if probe::<u16>(sock as u64, Field::SkNum) == 0 => return ALLOW,
             CLOSE => Kind::Release,
@@ -159,7 +164,7 @@ fn told_of(sock: *mut bpf_sock) -> u64 {
     // SAFETY: the context of the program.
     unsafe {
         let cookie = bpf_get_socket_cookie(sock.cast());
-        if !is_tcp((*sock).protocol) {
+        if !is_tcp((*sock).type_, (*sock).protocol) {
             Call::Bind.tell();
             is_known(cookie);
         }
@@ -167,12 +172,20 @@ fn told_of(sock: *mut bpf_sock) -> u64 {
     }
 }
 
-/// The rest is known when connect(2) returns.
+/// The rest is known when connect(2) returns. Of a 32-bit call nothing reports the return: that it was made has to do.
 #[inline(always)]
-fn connecting(ctx: *mut bpf_sock_addr) -> i32 {
+fn connecting(ctx: *mut bpf_sock_addr, put_peer: impl FnOnce(&mut CallRecord)) -> i32 {
     // Asking for the cookie makes it: the system call hooks can only read it.
-    // SAFETY: takes the context of the program.
-    unsafe { bpf_get_socket_cookie(ctx.cast()) };
+    // SAFETY: the context of the program.
+    unsafe {
+        let cookie = bpf_get_socket_cookie(ctx.cast());
+        if !is_tcp((*ctx).type_, (*ctx).protocol) && task::is_in_32_bit_call() {
+            tell(|record| {
+                of_sock_addr(record, ctx, Kind::Dial, cookie);
+                put_peer(record);
+            });
+        }
+    }
     ALLOW
 }
 
@@ -180,29 +193,48 @@ fn connecting(ctx: *mut bpf_sock_addr) -> i32 {
 fn sending_v4(ctx: &SockAddrContext) -> i32 {
     if let Some(cookie) = first_send(ctx) {
         tell(|record| {
-            of_sock_addr(record, ctx.sock_addr, cookie);
-            // SAFETY: the context of the program.
-            unsafe {
-                let sk = (*ctx.sock_addr).__bindgen_anon_1.sk;
-                put_v4(&mut record.head.local, (*sk).src_ip4);
-                put_v4(&mut record.head.peer, (*ctx.sock_addr).user_ip4);
-            }
+            of_sock_addr(record, ctx.sock_addr, Kind::FirstSend, cookie);
+            put_ends_v4(record, ctx.sock_addr);
         });
     }
     ALLOW
+}
+
+/// Both addresses; those of an IPv6 socket to `::ffff:a.b.c.d` are IPv6 ones (net/ipv6/udp.c, `udpv6_sendmsg`).
+#[inline(always)]
+fn put_ends_v4(record: &mut CallRecord, ctx: *mut bpf_sock_addr) {
+    let head = &mut record.head;
+    // SAFETY: the context of the program.
+    unsafe {
+        let sk = (*ctx).__bindgen_anon_1.sk;
+        let to = (*ctx).user_ip4;
+        if head.family == AF_INET6 {
+            put_v6(&mut head.local, (&raw const (*sk).src_ip6).cast());
+            words::put_mapped(&mut head.peer, to);
+        } else {
+            put_v4(&mut head.local, (*sk).src_ip4);
+            put_v4(&mut head.peer, to);
+        }
+    }
+}
+
+#[inline(always)]
+fn put_ends_v6(record: &mut CallRecord, ctx: *mut bpf_sock_addr) {
+    let head = &mut record.head;
+    // SAFETY: the context of the program.
+    unsafe {
+        let sk = (*ctx).__bindgen_anon_1.sk;
+        put_v6(&mut head.local, (&raw const (*sk).src_ip6).cast());
+        put_v6(&mut head.peer, (&raw const (*ctx).user_ip6).cast());
+    }
 }
 
 #[inline(always)]
 fn sending_v6(ctx: &SockAddrContext) -> i32 {
     if let Some(cookie) = first_send(ctx) {
         tell(|record| {
-            of_sock_addr(record, ctx.sock_addr, cookie);
-            // SAFETY: the context of the program.
-            unsafe {
-                let sk = (*ctx.sock_addr).__bindgen_anon_1.sk;
-                put_v6(&mut record.head.local, (&raw const (*sk).src_ip6).cast());
-                put_v6(&mut record.head.peer, (&raw const (*ctx.sock_addr).user_ip6).cast());
-            }
+            of_sock_addr(record, ctx.sock_addr, Kind::FirstSend, cookie);
+            put_ends_v6(record, ctx.sock_addr);
         });
     }
     ALLOW
@@ -214,51 +246,6 @@ fn first_send(ctx: &SockAddrContext) -> Option<u64> {
     // SAFETY: takes the context of the program.
     let cookie = unsafe { bpf_get_socket_cookie(ctx.sock_addr.cast()) };
     if is_known(cookie) { None } else { Some(cookie) }
-}
-
-/// What tells the cookies of one set apart, of the first 2^45 of a machine; 0 is nobody's.
-#[inline(always)]
-fn tag(cookie: u64) -> u32 {
-    (cookie / u64::from(SETS)) as u32 + 1
-}
-
-/// Whether a datagram socket has a port that has been told of; from now on it has.
-#[inline(always)]
-fn is_known(cookie: u64) -> bool {
-    let Some(set) = KNOWN.get_ptr_mut(cookie as u32 & (SETS - 1)) else { return false };
-    // Cookies rise one by one, so that those of one set differ in the bits above its number.
-    let own = (cookie / u64::from(SETS)) as usize % WAYS;
-    // SAFETY: places of an element of the array; a race of two CPUs makes a record too many.
-    unsafe {
-        let places = set.cast::<u32>();
-        for place in 0..WAYS {
-            if places.add(place).read_volatile() == tag(cookie) {
-                return true;
-            }
-        }
-        places.add(own).write_volatile(tag(cookie));
-    }
-    false
-}
-
-/// A connect(2) that gave a datagram socket its port tells of it; one to AF_UNSPEC may have taken it, and the next send
-/// chooses another.
-#[inline(always)]
-pub(crate) fn connected(found: &Found) {
-    let cookie = found.cookie();
-    if found.local_port() != 0 {
-        is_known(cookie);
-    } else if let Some(set) = KNOWN.get_ptr_mut(cookie as u32 & (SETS - 1)) {
-        let places = set.cast::<u32>();
-        for place in 0..WAYS {
-            // SAFETY: a place of an element of the array.
-            unsafe {
-                if places.add(place).read_volatile() == tag(cookie) {
-                    places.add(place).write_volatile(0);
-                }
-            }
-        }
-    }
 }
 
 /// # Safety
@@ -278,7 +265,12 @@ fn of_bind(record: &mut CallRecord, sock: *mut bpf_sock, cookie: u64) {
     of_sock(record, sock, Kind::PostBind, cookie);
     record.inode = socket::inode(sock as u64);
     // SAFETY: the context of the program.
-    if unsafe { (*sock).protocol } == u32::from(TCP) {
+    let (kind, protocol) = unsafe { ((*sock).type_, (*sock).protocol) };
+    // A tunnel's, say: whoever made the tunnel has not opened it. (One of TCP may be below an MPTCP socket.)
+    if !is_tcp(kind, protocol) && socket::is_kernels(sock as u64) {
+        record.head.flags &= !EXACT;
+        record.head.cgroup = 0;
+    } else if protocol == u32::from(TCP) {
         record.msk = mptcp::parent_of(sock as u64);
     }
 }
@@ -330,9 +322,9 @@ fn by_task(record: &mut CallRecord, sock: *mut bpf_sock, kind: Kind, task: *cons
 }
 
 #[inline(always)]
-fn of_sock_addr(record: &mut CallRecord, ctx: *mut bpf_sock_addr, cookie: u64) {
+fn of_sock_addr(record: &mut CallRecord, ctx: *mut bpf_sock_addr, kind: Kind, cookie: u64) {
     let task = task::current();
-    begin(record, Kind::FirstSend, task);
+    begin(record, kind, task);
     let head = &mut record.head;
     // SAFETY: the context of the program.
     unsafe {
@@ -344,8 +336,9 @@ fn of_sock_addr(record: &mut CallRecord, ctx: *mut bpf_sock_addr, cookie: u64) {
         head.peer_port = u16::from_be((*ctx).user_port as u16);
         let sk = socket::untyped(head, sk as u64);
         socket::read_own(sk, task, bpf_get_netns_cookie(ctx.cast()), head);
+        record.inode = socket::inode(sk);
     }
-    head.cookie = cookie;
+    record.head.cookie = cookie;
 }
 
 /// Time, kind and process, and nothing where these hooks say nothing.

@@ -17,15 +17,18 @@ mod fields;
 mod functions;
 mod holders;
 mod inet;
+mod known;
 mod lanes;
 mod maps;
 mod marks;
 mod mptcp;
 mod remembered;
+mod sends;
 mod socket;
 mod task;
 mod tcp;
 mod told;
+mod uring;
 mod words;
 
 /// The kernel lends its GPL-only helpers (tracing, probe reads, wake-ups) to programs that declare this.

@@ -37,7 +37,7 @@ pub(crate) static UNWANTED: Array<u32, 1, MMAPABLE> = Array::new();
 #[btf_map]
 pub(crate) static PENDING: LruHashMap<u64, Asked, 16384> = LruHashMap::new();
 
-/// Datagram sockets that are bound or have sent, by their cookies (`inet::tag`): so that only the send by which the kernel
+/// Datagram sockets that are bound or have sent, by their cookies (`known::tag`): so that only the send by which the kernel
 /// chose the port makes a record. A socket that others have pushed out makes another one, which tells nothing new. (A storage at
 /// the socket itself takes an allocation and three times as long.)
 #[btf_map]

@@ -13,7 +13,8 @@ macro_rules! of_field {
         of_field!(@arms $field, $do, ($($type)?), ($($arg),*),
             0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23 24 25 26 27 28 29 30 31 32 33 34 35 36 37
             38 39 40 41 42 43 44 45 46 47 48 49 50 51 52 53 54 55 56 57 58 59 60 61 62 63 64 65 66 67 68 69 70 71 72 73
-            74 75 76 77 78 79)
+            74 75 76 77 78 79 80 81 82 83 84 85 86 87 88 89 90 91 92 93 94 95 96 97 98 99 100 101 102 103 104 105 106 107
+            108 109 110 111)
     };
     (@arms $field:expr, $do:ident, $types:tt, $args:tt, $($n:literal)*) => {
         match $field as u32 {
@@ -25,7 +26,7 @@ macro_rules! of_field {
     (@call $do:ident, $n:literal, ($type:ident), $args:tt) => { $do::<$n, $type> $args };
 }
 
-const _: () = assert!(FIELDS <= 80, "`of_field` has too few arms");
+const _: () = assert!(FIELDS <= 112, "`of_field` has too few arms");
 
 /// The field's offset, `ABSENT` where there is none.
 #[inline(always)]

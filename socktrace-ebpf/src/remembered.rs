@@ -17,7 +17,7 @@ pub(crate) fn sys_enter_bind(ctx: TracePointContext) -> u32 {
 
 #[tracepoint]
 pub(crate) fn sys_enter_listen(ctx: TracePointContext) -> u32 {
-    remember(Asked { fd: sys_enter_arg(&ctx, 0) as u32, second: sys_enter_arg(&ctx, 1), third: 0 });
+    remember(Asked { fd: sys_enter_arg(&ctx, 0) as u32, third: 0, second: sys_enter_arg(&ctx, 1) });
     0
 }
 

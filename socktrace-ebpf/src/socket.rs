@@ -5,7 +5,7 @@ use socktrace_common::{Field, RecordHead, UNIX_NAME_LEN};
 
 use crate::fields::{Copied, address, is_present, load, load_16, load_ptr, probe};
 use crate::words::{self, put_v4};
-use crate::{emit, task};
+use crate::{emit, marks, task};
 
 /// AF_UNIX
 pub(crate) const AF_UNIX: u8 = 1;
@@ -19,6 +19,10 @@ pub(crate) const TCP: u16 = 6;
 pub(crate) const MPTCP: u16 = 262;
 /// `SOCK_STREAM` (include/linux/net.h).
 const SOCK_STREAM: u16 = 1;
+/// `SOCK_DGRAM`.
+pub(crate) const SOCK_DGRAM: u16 = 2;
+/// `SOCK_RAW`.
+pub(crate) const SOCK_RAW: u16 = 3;
 
 /// Fill what a typed `struct sock` tells: endpoints, namespace, interface, uid, mark, cgroup.
 ///
@@ -45,6 +49,19 @@ pub(crate) unsafe fn read_typed(sk: *const u8, head: &mut RecordHead) {
         head.netns = load(load_ptr(sk, Field::SkNet), Field::NetInum);
         head.cgroup = cgroup_id(load_ptr(sk, Field::SkCgroup));
     }
+}
+
+/// Whether the kernel made the socket for itself (`sk_kern_sock`): it is of no process, and no hook reports its end
+/// (net/ipv4/af_inet.c, `inet_release`).
+#[inline(always)]
+pub(crate) fn is_kernels(sk: u64) -> bool {
+    is_kernel_bit(probe(sk, Field::SkKernSock))
+}
+
+/// The same of the byte that has the bit.
+#[inline(always)]
+pub(crate) fn is_kernel_bit(byte: u8) -> bool {
+    u32::from(byte) >> (marks::offset(Field::SkKernBit) & 7) & 1 != 0
 }
 
 /// Fill the same, without the endpoints, of a `struct sock` whose pointer the verifier does not know, in the network
@@ -124,8 +141,6 @@ impl Found {
     }
 
     /// Find the socket behind a descriptor of the current task; whether there is one.
-    ///
-    /// A file is only believed to be a socket if the socket says the same of the file (`socket.file == file`).
     #[inline(always)]
     pub(crate) fn by_fd(&mut self, fd: u32) -> bool {
         // SAFETY: typed by `current` and the members on the way.
@@ -146,6 +161,14 @@ impl Found {
         // SAFETY: bpf_probe_read_kernel takes any address and fails on a bad one.
         let file = unsafe { bpf_probe_read_kernel((table + u64::from(fd) * 8) as *const u64) };
         let Ok(file) = file else { return false };
+        self.by_file(file)
+    }
+
+    /// Find the socket of a `struct file`; whether it is one.
+    ///
+    /// A file is only believed to be a socket if the socket says the same of the file (`socket.file == file`).
+    #[inline(always)]
+    pub(crate) fn by_file(&mut self, file: u64) -> bool {
         let socket: u64 = probe(file, Field::FilePrivate);
         let copied = &mut self.copied;
         if !copied.fill(socket) {
@@ -205,16 +228,10 @@ impl Found {
         self.get(Field::SkNum)
     }
 
-    /// IP protocol.
-    #[inline(always)]
-    pub(crate) fn protocol(&self) -> u16 {
-        if self.is_born_here() { TCP } else { probe(self.sk, Field::SkProtocol) }
-    }
-
     /// Type and protocol: of TCP without another read, otherwise in one where they lie side by side, as on all kernels
     /// that we know.
     #[inline(always)]
-    fn kind(&self) -> (u16, u16) {
+    pub(crate) fn kind(&self) -> (u16, u16) {
         if self.is_born_here() {
             return (SOCK_STREAM, TCP);
         }
@@ -295,21 +312,44 @@ pub(crate) fn unix_name(sk: u64, into: &mut [u8; UNIX_NAME_LEN + 4]) -> u8 {
     // `len` counts the two bytes of sun_family (net/unix/af_unix.c, unix_create_addr).
     let len = probe::<u32>(bound, Field::UnixAddressLen).saturating_sub(2);
     let Some(name) = address(bound, Field::UnixAddressName) else { return 0 };
+    copy_name(into, name as u64 + 2, len)
+}
+
+/// Copy a name of the kernel's; its length, 0 where it is overlong or cannot be read.
+///
+/// Apart: among much else the compiler puts the length onto the stack before it compares it, and of what comes back from
+/// there the verifier of Linux 6.1 knows no bound.
+#[inline(never)]
+fn copy_name(into: &mut [u8; UNIX_NAME_LEN + 4], from: u64, len: u32) -> u8 {
     let Some(len) = name_len(len) else { return 0 };
     // SAFETY: any address may be asked; the length is within the buffer.
-    match unsafe { generated::bpf_probe_read_kernel(into.as_mut_ptr().cast(), len, name.add(2).cast()) } {
+    match unsafe { generated::bpf_probe_read_kernel(into.as_mut_ptr().cast(), len, from as *const _) } {
         0 => len as u8,
         _ => 0,
     }
 }
 
+/// The same of a name of the user's.
+#[inline(never)]
+pub(crate) fn copy_user_name(into: &mut [u8; UNIX_NAME_LEN + 4], from: u64, len: u32) -> u8 {
+    let Some(len) = name_len(len) else { return 0 };
+    // SAFETY: likewise.
+    match unsafe { generated::bpf_probe_read_user(into.as_mut_ptr().cast(), len, from as *const _) } {
+        0 => len as u8,
+        _ => 0,
+    }
+}
+
+/// The kernel puts a NUL behind a path, also behind one that fills `sun_path` (net/unix/af_unix.c, `unix_mkname_bsd`).
+const MAX_NAME: usize = UNIX_NAME_LEN + 1;
+
 /// A length that the verifier can see to be within a name's buffer; `None` for an overlong one.
 #[inline(always)]
-pub(crate) fn name_len(len: u32) -> Option<u32> {
+fn name_len(len: u32) -> Option<u32> {
     let len = u64::from(len);
     // Read back through memory: otherwise the compiler proves the bound on another register than the one that it
     // passes, where the verifier does not see it. For the same reason there is one comparison, not two.
     // SAFETY: a local.
     let len = unsafe { (&raw const len).read_volatile() };
-    if len > UNIX_NAME_LEN as u64 { None } else { Some(len as u32) }
+    if len > MAX_NAME as u64 { None } else { Some(len as u32) }
 }

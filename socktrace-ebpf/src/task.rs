@@ -1,10 +1,10 @@
 //! The current task: only to be asked where the hook runs in the caller's own context.
 
-use aya_ebpf::helpers::generated;
+use aya_ebpf::helpers::{bpf_probe_read_kernel, generated};
 use socktrace_common::{COMM_LEN, EXACT, Field, RecordHead};
 
 use crate::calls::Asked;
-use crate::fields::{is_present, load, load_16, load_ptr, probe};
+use crate::fields::{address, is_present, load, load_16, load_ptr, probe};
 use crate::{marks, socket};
 
 /// The current `struct task_struct`, typed for the verifier (Linux 5.11).
@@ -53,6 +53,62 @@ pub(crate) fn call_number() -> Option<u64> {
         }
         Some(load(registers(), Field::RegsNumber))
     }
+}
+
+/// `TS_COMPAT` (arch/x86/include/asm/thread_info.h).
+const COMPAT: u32 = 2;
+
+/// Whether the current task is in a 32-bit system call, of which no tracepoint of system calls reports anything
+/// (arch/x86/include/asm/ftrace.h, `arch_trace_is_compat_syscall`).
+#[inline(always)]
+pub(crate) fn is_in_32_bit_call() -> bool {
+    // SAFETY: `current` is typed.
+    unsafe {
+        let task = current();
+        load::<u32>(task, Field::TaskStatus) & COMPAT != 0
+            && load::<u32>(task, Field::TaskFlags) & IO_WORKER == 0
+    }
+}
+
+/// `ERESTARTSYS` (include/linux/errno.h): restarted unless a handler says otherwise.
+const RESTART: u32 = 512;
+/// `ERESTARTNOINTR`: always restarted.
+const RESTART_ALWAYS: u32 = 513;
+/// Bytes of `struct k_sigaction` on all architectures with `sa_restorer`, and where its flags are.
+const ACTION: u64 = 32;
+const ACTION_FLAGS: u64 = 8;
+/// `SA_RESTART`.
+const SA_RESTART: u64 = 0x1000_0000;
+
+/// Whether a system call that a signal interrupted, and that returns this number, begins again without its caller's
+/// knowing, so that its outcome is still to come. Otherwise it returns EINTR (arch/x86/kernel/signal.c, `handle_signal`).
+#[inline(never)]
+pub(crate) fn is_restarted(number: u32) -> bool {
+    let task = current();
+    // SAFETY: each pointer is typed by the one before, or probed.
+    unsafe {
+        let of_process = load_ptr(task, Field::TaskSignal);
+        let of_handlers = load_ptr(task, Field::TaskSighand);
+        let mut pending =
+            load::<u64>(task, Field::TaskPending) | load::<u64>(of_process, Field::SignalPending);
+        pending &= !load::<u64>(task, Field::TaskBlocked);
+        let Some(actions) = address(of_handlers as u64, Field::SighandAction) else { return true };
+        // The first one that has a handler decides. One that has none ends the process, or does nothing.
+        for _ in 0..4 {
+            if pending == 0 {
+                break;
+            }
+            let signal = u64::from(pending.trailing_zeros());
+            pending &= pending - 1;
+            let action = actions as u64 + signal * ACTION;
+            let handler = bpf_probe_read_kernel(action as *const u64).unwrap_or_default();
+            if handler > 1 {
+                let flags = bpf_probe_read_kernel((action + ACTION_FLAGS) as *const u64).unwrap_or_default();
+                return number == RESTART_ALWAYS || (number == RESTART && flags & SA_RESTART != 0);
+            }
+        }
+    }
+    true
 }
 
 /// The name of a task's process: that of its group leader, not of the thread.

@@ -43,6 +43,16 @@ pub(crate) unsafe fn put_v4(into: &mut [u8; 16], be: u32) {
     unsafe { put(into, [be.into(), 0]) };
 }
 
+/// An IPv4 address (network order) as the IPv6 address `::ffff:a.b.c.d`.
+///
+/// # Safety
+/// As for [`clear`].
+#[inline(always)]
+pub(crate) unsafe fn put_mapped(into: &mut [u8; 16], be: u32) {
+    // SAFETY: by the caller's word.
+    unsafe { put(into, [0, u64::from(be) << 32 | 0xffff_0000]) };
+}
+
 /// Nothing where only system calls say something.
 #[inline(always)]
 pub(crate) fn clear_call(record: &mut CallRecord) {

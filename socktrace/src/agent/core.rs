@@ -128,7 +128,7 @@ impl Core {
                 part = next_part(&mut self.parts) => self.part(part),
                 id = self.sinks.left() => {
                     self.input(time::boot_now(), Input::Unsubscribe(id));
-                    self.source.want(self.engine.wanted());
+                    self.source.want(self.engine.wanted(), !self.engine.is_seeded());
                 }
                 _ = tick.tick() => {
                     self.tick();
@@ -284,7 +284,7 @@ impl Core {
             // What a dump found to have ended.
             self.engine.ends().for_each(|ended| history.push(&ended, &self.clock));
         }
-        self.source.want(self.engine.wanted());
+        self.source.want(self.engine.wanted(), !self.engine.is_seeded());
     }
 }
 

@@ -40,10 +40,11 @@ impl Source {
         }
     }
 
-    /// Says which kinds of event are wanted: changes that only others need may be left out from now on.
-    pub(super) fn want(&self, kinds: KindSet) {
+    /// Says which kinds of event are wanted, and whether it is of interest which datagram sockets are made: changes that only
+    /// others need may be left out from now on.
+    pub(super) fn want(&self, kinds: KindSet, creations: bool) {
         match self {
-            Self::Kernel(tracer) => tracer.want(kinds),
+            Self::Kernel(tracer) => tracer.want(kinds, creations),
             #[cfg(test)]
             Self::Given(given) => given.want(kinds),
         }
@@ -66,7 +67,7 @@ impl Source {
     pub(super) fn missed_hooks(&self) -> Vec<Hook> {
         match self {
             Self::Kernel(tracer) => {
-                let hooks = tracer.hooks().iter().filter(|status| !status.hook.is_on_function());
+                let hooks = tracer.hooks().iter().filter(|status| !status.hook.is_often_missing());
                 hooks.map(hook).filter(|hook| hook.state == HookState::Missing).collect()
             }
             #[cfg(test)]

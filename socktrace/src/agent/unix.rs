@@ -187,6 +187,7 @@ mod tests {
             family: Family::Unix,
             local: Endpoint::None,
             peer: Endpoint::None,
+            state: None,
             ifindex: 0,
             uid: None,
             mark: 0,

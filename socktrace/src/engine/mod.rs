@@ -236,6 +236,12 @@ impl Engine {
         self.dumps.is_behind()
     }
 
+    /// Whether the first dump is in the table: until then it matters which datagram sockets are new.
+    #[must_use]
+    pub fn is_seeded(&self) -> bool {
+        self.table.is_seeded()
+    }
+
     /// How it is doing.
     #[must_use]
     pub fn stats(&self) -> Stats {
@@ -260,7 +266,7 @@ impl Engine {
         }
         let waits = Waits {
             unix_close: !self.unix_ends_told && self.demands.unix_closes(),
-            owners: self.table.lacks_owners(now) | self.table.lacks_facts(now),
+            owners: self.table.lacks_owners(now) | self.table.lacks_facts(now) | self.table.has_dials(),
         };
         if let Some(cause) = self.dumps.due(now, waits) {
             self.start(cause, now, out);

@@ -59,6 +59,7 @@ fn change(at: BootNs, cookie: Cookie, old: State, new: State, local: u16, peer: 
         family: Family::Inet,
         local: end(local),
         peer: end(peer),
+        state: None,
         ifindex: 0,
         uid: None,
         mark: 0,

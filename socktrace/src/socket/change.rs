@@ -20,7 +20,9 @@ pub struct Change {
     pub local: Endpoint,
     /// The other side, as far as known at that moment.
     pub peer: Endpoint,
-    /// Interface the socket is bound to, 0 for none or not known.
+    /// Its state after the call, where the return of a call tells.
+    pub state: Option<State>,
+    /// Interface the socket is bound to, 0 for none or where [`ChangeKind::knows_interface`] says that it is not known.
     pub ifindex: u32,
     /// User id, where the hook tells.
     pub uid: Option<u32>,
@@ -54,9 +56,11 @@ pub enum ChangeKind {
         /// The totals of the connection, on the transition to CLOSE.
         closing: Option<Box<Closing>>,
     },
-    /// It was created (`cgroup/sock_create`; RAW only: such a socket is listed from then on).
+    /// It was created (`cgroup/sock_create`): a RAW socket is listed from then on. Datagram sockets only until the first
+    /// dump is in the table.
     Create,
-    /// The kernel bound it to an address (`cgroup/post_bind4`, `6`).
+    /// The kernel bound it to an address (`cgroup/post_bind4`, `6`). Without a process: the kernel bound a socket of its
+    /// own, whose end no hook reports.
     PostBind,
     /// bind(2) returned; errno 0 is success. On failure `local` is the address that was asked for. Of datagram sockets a
     /// success may be told by `PostBind` alone.
@@ -85,6 +89,8 @@ pub enum ChangeKind {
         /// 0, or what went wrong.
         errno: u16,
     },
+    /// connect(2) of a datagram socket has begun, and nothing will report what comes of it.
+    Dial,
     /// connect(2) to AF_UNSPEC dissolved the association of a socket. Of TCP, a state change has reported the end of a
     /// connection, and `local` is as for `Connect`.
     Disconnect,
@@ -95,12 +101,33 @@ pub enum ChangeKind {
         /// Whether the handshake is not over yet (TCP Fast Open).
         early: bool,
     },
-    /// A datagram socket sent its first datagram to an address (`cgroup/udp4_sendmsg`, `6`).
+    /// A datagram socket sent its first datagram to an address (`cgroup/udp4_sendmsg`, `6`), or tried to in vain.
     FirstSend,
     /// The last descriptor is gone (`cgroup/sock_release`); for TCP only told of sockets in CLOSE.
     Release,
     /// The last descriptor of a TCP connection is gone that is closing already: the kernel brings it to its end.
     Orphan,
+}
+
+impl ChangeKind {
+    /// Whether such a change says which interface the socket is bound to.
+    #[must_use]
+    pub const fn knows_interface(&self) -> bool {
+        match self {
+            Self::State { .. }
+            | Self::TakenBack { .. }
+            | Self::Waits
+            | Self::PostBind
+            | Self::Bind { .. }
+            | Self::Listen { .. }
+            | Self::Connect { .. }
+            | Self::Dial
+            | Self::Disconnect
+            | Self::Accept { .. }
+            | Self::FirstSend => true,
+            Self::Create | Self::Release | Self::Orphan => false,
+        }
+    }
 }
 
 /// The totals of a TCP connection when it ended. Application bytes: SYN and FIN are not counted.

@@ -1,6 +1,6 @@
 //! What the kernel half counted, and what came of it: monotonic since it was loaded.
 
-use super::{Change, ChangeKind, Proto};
+use super::{Change, ChangeKind};
 
 /// One reading of the kernel half's counters, summed over the CPUs, beside what was delivered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -9,7 +9,7 @@ pub struct Counters {
     pub state: FamilyCount,
     /// bind, listen, connect, accept by system call, and what hooks on kernel functions tell.
     pub call: FamilyCount,
-    /// The cgroup hooks of UDP, RAW and ping sockets.
+    /// The cgroup hooks of UDP, RAW and ping sockets, and sends that no cgroup hook sees.
     pub inet: FamilyCount,
     /// Runs of a program that the kernel skipped because it was already running on that CPU
     /// (`bpf_prog_info.recursion_misses`): lost without a trace in the counters above.
@@ -43,11 +43,11 @@ impl Counters {
             | ChangeKind::Connect { .. }
             | ChangeKind::Disconnect
             | ChangeKind::Accept { .. } => &mut self.call,
-            // Of these the hooks on kernel functions tell, not those of cgroups.
+            // Of these the hook on a kernel function tells, not those of cgroups.
             ChangeKind::Release if change.proto.is_unix() => &mut self.call,
-            ChangeKind::FirstSend if matches!(change.proto, Proto::Ping(_)) => &mut self.call,
             ChangeKind::Create
             | ChangeKind::PostBind
+            | ChangeKind::Dial
             | ChangeKind::FirstSend
             | ChangeKind::Release
             | ChangeKind::Waits

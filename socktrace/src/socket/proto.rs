@@ -85,7 +85,7 @@ pub enum Proto {
     /// UDP-Lite.
     UdpLite,
     /// A raw IP socket of that IP protocol number.
-    Raw(u8),
+    Raw(u16),
     /// An ICMP datagram ("ping") socket; the number tells ICMP from ICMPv6.
     Ping(u8),
     /// SCTP.

@@ -4,14 +4,17 @@ use super::ends::Ends;
 use super::entry::Entry;
 use super::state::close;
 use super::tell::Teller;
-use super::{Table, is_kept};
+use super::{Seed, Table, is_kept};
 use crate::socket::{BootNs, Change, Endpoint, EventKind, Owner, Proto, State};
+
+/// How many connects are remembered of which only a dump says what came of them.
+const DIALS: usize = 4096;
 
 /// What bind(2) returns when a cgroup's program refuses it.
 const EPERM: u16 = 1;
 
 impl Table {
-    /// A RAW socket was made. Others open when they are bound or connected, or first send.
+    /// A RAW socket was made; or a datagram socket, which opens when it is bound or connected, or first sends.
     pub(super) fn create(&mut self, change: &Change) {
         if self.slots.find(change.cookie).is_some() || !is_kept(change) {
             return;
@@ -21,9 +24,14 @@ impl Table {
         if let (Proto::Raw(number), Ends::V4 { ports, .. } | Ends::V6 { ports, .. }) =
             (entry.proto, &mut entry.ends)
         {
-            ports[0] = number.into();
+            ports[0] = number;
         }
-        entry.opened = change.at;
+        if matches!(entry.proto, Proto::Raw(_)) {
+            entry.opened = change.at;
+        } else {
+            // Who opens it owns it.
+            entry.owner = Owner::Unknown;
+        }
         self.insert(entry);
     }
 
@@ -89,6 +97,7 @@ impl Table {
             Some(slot) => {
                 self.alter(slot, |entry| {
                     entry.open_unix(change.at);
+                    entry.open_datagram(change.at);
                     entry.as_of = entry.as_of.max(change.at);
                     entry.learn(change);
                     entry.own(change);
@@ -134,7 +143,7 @@ impl Table {
         let entry = slot.map(|slot| self.slots.get(slot));
         let state = match errno {
             0 => State::Listen,
-            _ => entry.map_or(State::Close, |entry| entry.state),
+            _ => entry.map_or(change.state.unwrap_or(State::Close), |entry| entry.state),
         };
         told.tell(EventKind::Listen { errno }, change, entry, state);
     }
@@ -143,8 +152,20 @@ impl Table {
     pub(super) fn connect(&mut self, change: &Change, errno: u16, told: &mut Teller<'_>) {
         let current = self.slots.find(change.cookie);
         if errno != 0 {
-            let entry = current.map(|slot| self.slots.get(slot));
-            let state = entry.map_or(State::Close, |entry| entry.state);
+            let is_datagram = matches!(change.proto, Proto::Udp | Proto::UdpLite | Proto::Ping(_));
+            // The kernel chooses the port first (net/ipv4/af_inet.c, `inet_dgram_connect`).
+            if is_datagram && change.local.port() != 0 {
+                self.gains_port(change, current, told);
+            }
+            if change.proto.is_unix() && current.is_none() && is_kept(change) {
+                // A dump says what more there is to know.
+                let mut entry = Entry::of_change(change, change.state.unwrap_or(State::Close));
+                entry.ends = Ends::of(change.family, &Endpoint::None, &Endpoint::None);
+                entry.as_of = 0;
+                self.insert(entry);
+            }
+            let entry = self.slots.find(change.cookie).map(|slot| self.slots.get(slot));
+            let state = entry.map_or(change.state.unwrap_or(State::Close), |entry| entry.state);
             return told.tell(
                 EventKind::ConnectFailed { errno, latency_us: None, failed_by: None },
                 change,
@@ -156,7 +177,10 @@ impl Table {
         let mut unhashed = false;
         if let Some(slot) = current {
             unhashed = self.slots.get(slot).is_unhashed();
-            self.alter(slot, |entry| entry.open_unix(change.at));
+            self.alter(slot, |entry| {
+                entry.open_unix(change.at);
+                entry.open_datagram(change.at);
+            });
         }
         self.move_to(change, current, state);
         let slot = self.slots.find(change.cookie);
@@ -173,6 +197,13 @@ impl Table {
         }
         let entry = slot.map(|slot| self.slots.get(slot));
         told.tell(EventKind::Connect { latency_us: None }, change, entry, state);
+    }
+
+    /// connect(2) of a datagram socket has begun: the next dump says what came of it.
+    pub(super) fn dial(&mut self, change: &Change) {
+        if self.dials.len() < DIALS && is_kept(change) {
+            self.dials.push(change.clone());
+        }
     }
 
     /// connect(2) to AF_UNSPEC: what the kernel chose for the connection is gone, what bind(2) gave stays. A RAW socket is
@@ -234,14 +265,27 @@ impl Table {
         told.tell(EventKind::Accept, change, None, State::Established);
     }
 
-    /// The first datagram to an address: an unbound socket has been given its port by now. The peer is that of the
-    /// datagram, not of the socket.
+    /// The first datagram: an unbound socket has been given its port by now, whether it could be sent or not. The peer is
+    /// that of the datagram, not of the socket.
     pub(super) fn first_send(&mut self, change: &Change, told: &mut Teller<'_>) {
         let current = self.slots.find(change.cookie);
+        self.gains_port(change, current, told);
+    }
+
+    /// The socket has a port, which the kernel may have chosen just now. The hook does not know that of sockets that were
+    /// there before us, or before many others.
+    fn gains_port(&mut self, change: &Change, current: Option<u32>, told: &mut Teller<'_>) {
+        let had_port = current.is_some_and(|slot| self.slots.get(slot).is_listed());
+        // The making of a newer one would have been reported.
+        let is_older = current.is_none() && self.seed == Seed::Begun;
         match current {
             None if is_kept(change) => {
                 let mut entry = Entry::of_change(change, State::Close);
-                entry.opened = first_told(change);
+                if is_older {
+                    entry.owner = Owner::Unknown;
+                } else {
+                    entry.opened = first_told(change);
+                }
                 entry.ends = Ends::of(change.family, &change.local, &Endpoint::None);
                 // It may be connected to another address: a dump that says more is to be believed.
                 entry.as_of = 0;
@@ -250,15 +294,18 @@ impl Table {
             None => {}
             Some(slot) => self.alter(slot, |entry| {
                 entry.learn(change);
-                entry.own(change);
-                if entry.ends.local_port() == 0 {
+                if !had_port {
+                    entry.open_datagram(change.at);
+                    entry.own(change);
                     entry.ends = Ends::of(change.family, &change.local, &entry.ends.peer());
                 }
             }),
         }
         self.touch(change);
-        let entry = self.slots.find(change.cookie).map(|slot| self.slots.get(slot));
-        told.tell(EventKind::Open, change, entry, entry.map_or(State::Close, |entry| entry.state));
+        if !had_port && !is_older {
+            let entry = self.slots.find(change.cookie).map(|slot| self.slots.get(slot));
+            told.tell(EventKind::Open, change, entry, entry.map_or(State::Close, |entry| entry.state));
+        }
     }
 
     /// The last descriptor is gone. Of TCP, only sockets that are bound and nothing more are told of here: a state change

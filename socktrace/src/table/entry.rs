@@ -172,12 +172,12 @@ impl Entry {
         if let Some(uid) = change.uid {
             self.uid = uid;
         }
-        for (fact, news) in [
-            (&mut self.netns, change.netns),
-            (&mut self.ifindex, change.ifindex),
-            (&mut self.mark, change.mark),
-            (&mut self.inode, change.inode),
-        ] {
+        if change.kind.knows_interface() {
+            self.ifindex = change.ifindex;
+        }
+        for (fact, news) in
+            [(&mut self.netns, change.netns), (&mut self.mark, change.mark), (&mut self.inode, change.inode)]
+        {
             if news != 0 {
                 *fact = news;
             }
@@ -218,6 +218,13 @@ impl Entry {
             Ends::V4 { .. } | Ends::V6 { .. } => false,
         };
         if self.proto.is_unix() && self.opened == 0 && (fresh || at <= self.as_of) {
+            self.opened = at;
+        }
+    }
+
+    /// A datagram socket opens with the call that gives it its port.
+    pub(super) const fn open_datagram(&mut self, at: BootNs) {
+        if self.opened == 0 && !self.is_listed() && !matches!(self.proto, Proto::Raw(_)) {
             self.opened = at;
         }
     }
@@ -339,7 +346,7 @@ impl Entry {
 }
 
 /// Whether a UNIX socket has no name there.
-fn is_unnamed(end: &Endpoint) -> bool {
+pub(super) fn is_unnamed(end: &Endpoint) -> bool {
     match end {
         Endpoint::Unix { name, .. } => name.is_unnamed(),
         Endpoint::None => true,

@@ -33,10 +33,10 @@
 
 use rustc_hash::FxHashSet;
 
-use super::Table;
 use super::entry::Entry;
 use super::scope::{Class, Outcome, Scope};
 use super::tell::Teller;
+use super::{Seed, Table};
 use crate::socket::{BootNs, Change, Cookie, Event, EventKind, KindSet, Owner, Proto, Socket, State};
 
 /// How long the kernel may take between telling of a change and showing it, nanoseconds.
@@ -95,6 +95,9 @@ impl Table {
     /// A dump begins. `after_loss`: whether events may have been lost since the last complete one. A dump that
     /// was running is forgotten.
     pub fn begin(&mut self, at: BootNs, after_loss: bool) {
+        if after_loss && self.seed == Seed::Before {
+            self.seed = Seed::Begun;
+        }
         self.dump = Some(Dump {
             begin: at,
             end: at,
@@ -160,8 +163,10 @@ impl Table {
         let mut merged = Merged::default();
         let Some(mut dump) = self.dump.take() else { return merged };
         let mut rows = std::mem::take(&mut dump.rows);
+        let mut ends = self.ends.take();
+        let told = &mut Teller::new(wanted, out, ends.as_mut());
         while let Some(row) = rows.pop() {
-            self.adopt(row, &dump, &mut merged);
+            self.adopt(row, &dump, &mut merged, told);
             // The rows of a first dump are as large as the table: give back what the table takes.
             if rows.len().is_multiple_of(16 * 1024) {
                 rows.shrink_to_fit();
@@ -170,15 +175,22 @@ impl Table {
         if dump.scopes.iter().any(|(scope, _)| scope.proto == Proto::Tcp) {
             self.looked(dump.begin);
         }
-        let mut ends = self.ends.take();
-        self.sweep(&dump, &mut merged, &mut Teller::new(wanted, out, ends.as_mut()));
+        // A look through the UNIX sockets says nothing of them.
+        if dump.scopes.iter().any(|(scope, _)| Class::of(scope.proto) == Some(Class::Udp)) {
+            self.dials.retain(|dial| dial.at >= dump.begin);
+        }
+        self.sweep(&dump, &mut merged, told);
         self.ends = ends;
+        self.seed = Seed::Merged;
         self.slots.shrink();
         merged
     }
 
-    fn adopt(&mut self, row: Entry, dump: &Dump, merged: &mut Merged) {
+    fn adopt(&mut self, row: Entry, dump: &Dump, merged: &mut Merged, told: &mut Teller<'_>) {
         let row = self.keyed(row);
+        if !self.dials.is_empty() && self.adopt_dialled(&row, dump, told) {
+            return;
+        }
         let unix = row.proto.is_unix();
         let count =
             |counter: &mut u64, unix_counter: &mut u64| *if unix { unix_counter } else { counter } += 1;
@@ -196,6 +208,37 @@ impl Table {
                 self.alter(slot, |entry| vouch(entry, row));
             }
         }
+    }
+
+    /// The row says what came of a connect of which only the beginning was reported. Whether it was such a row.
+    fn adopt_dialled(&mut self, row: &Entry, dump: &Dump, told: &mut Teller<'_>) -> bool {
+        let is_it = |dial: &Change| dial.cookie == row.cookie && dial.at < dump.begin;
+        let Some(index) = self.dials.iter().position(is_it) else { return false };
+        let dial = self.dials.swap_remove(index);
+        let current = self.slots.find(row.cookie);
+        if dump.gone.contains(&row.cookie)
+            || current.is_some_and(|slot| self.slots.get(slot).as_of >= dump.begin)
+        {
+            return true;
+        }
+        let slot = match current {
+            Some(slot) => slot,
+            None => {
+                let mut entry = row.clone();
+                entry.opened = dial.at;
+                self.insert(entry)
+            }
+        };
+        self.alter(slot, |entry| {
+            vouch(entry, row.clone());
+            entry.own(&dial);
+        });
+        let at = self.latest.max(dump.end);
+        if row.state == State::Established {
+            let entry = self.slots.get(slot);
+            told.found(EventKind::Connect { latency_us: None }, at, entry, entry.state);
+        }
+        true
     }
 
     /// Removes the ghosts. A dump that may have missed somebody knows only of those that one before it missed, too.

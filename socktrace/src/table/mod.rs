@@ -54,6 +54,17 @@ use crate::socket::{BootNs, Change, ChangeKind, Cookie, Ended, Event, KindSet, O
 /// that the table has not met. A full accept queue of the kernel's default limit (4096) fits.
 const ASIDE: usize = 4096;
 
+/// Where the first dump is, which shows what was there before us.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Seed {
+    /// Nobody has asked for it.
+    Before,
+    /// It runs.
+    Begun,
+    /// It is in the table.
+    Merged,
+}
+
 /// The live table.
 #[derive(Debug)]
 pub struct Table {
@@ -73,6 +84,10 @@ pub struct Table {
     /// Came without an owner, and perhaps have none yet.
     unowned: Vec<Cookie>,
     mptcp: Mptcp,
+    /// Connects of datagram sockets that have begun and of which nothing else is reported.
+    dials: Vec<Change>,
+    /// What was there before us: whether a dump has shown it.
+    seed: Seed,
     dump: Option<Dump>,
     /// When the last dump after a loss began, if events were lost under that one, too.
     lossy_from: Option<BootNs>,
@@ -101,6 +116,8 @@ impl Table {
             doubted: Vec::new(),
             unowned: Vec::new(),
             mptcp: Mptcp::default(),
+            dials: Vec::new(),
+            seed: Seed::Before,
             dump: None,
             lossy_from: None,
             hidden: Hidden::default(),
@@ -153,12 +170,19 @@ impl Table {
             ChangeKind::Disconnect if change.proto == Proto::Tcp => self.tcp_disconnect(&change, told),
             ChangeKind::Disconnect => self.disconnect(&change),
             ChangeKind::Accept { fd: _, early } => self.accept(&change, early, told),
+            ChangeKind::Dial => self.dial(&change),
             ChangeKind::FirstSend => self.first_send(&change, told),
             ChangeKind::Release => self.release(&change, told),
             ChangeKind::Orphan => self.orphan(&change),
         }
         self.ends = ends;
         self.leave(of, &change, &mut out[first..]);
+    }
+
+    /// Whether the first dump is in the table.
+    #[must_use]
+    pub fn is_seeded(&self) -> bool {
+        self.seed == Seed::Merged
     }
 
     /// Every change from before `at` has been applied.

@@ -50,6 +50,12 @@ impl Table {
         named
     }
 
+    /// Whether a dump is to say what came of a connect.
+    #[must_use]
+    pub const fn has_dials(&self) -> bool {
+        !self.dials.is_empty()
+    }
+
     /// Whether some socket has had no owner for long enough that its holders are worth a look.
     pub fn lacks_owners(&mut self, now: BootNs) -> bool {
         let slots = &self.slots;

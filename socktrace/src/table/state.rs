@@ -2,7 +2,7 @@
 
 use super::connects::Failed;
 use super::ends::Ends;
-use super::entry::Entry;
+use super::entry::{Entry, is_unnamed};
 use super::merge::SETTLE;
 use super::tell::Teller;
 use super::{Table, is_kept, owners};
@@ -153,7 +153,13 @@ impl Table {
             }
             None => {}
             Some(slot) => self.alter(slot, |entry| {
-                entry.ends = Ends::of_change(change);
+                // A connect of a UNIX socket does not say what it is bound to.
+                let local = if change.proto.is_unix() && is_unnamed(&change.local) {
+                    entry.ends.local()
+                } else {
+                    change.local.clone()
+                };
+                entry.ends = Ends::of(change.family, &local, &change.peer).said_of(change.proto);
                 entry.state = state;
                 entry.as_of = entry.as_of.max(change.at);
                 entry.learn(change);

@@ -20,7 +20,7 @@ impl Core {
                 let (id, demand) = (self.sinks.number(), subscription.interest.demand());
                 self.input(time::boot_now(), Input::Subscribe(id, demand));
                 // Before the asker hears of its stream: what it does from then on is told.
-                self.source.want(self.engine.wanted());
+                self.source.want(self.engine.wanted(), !self.engine.is_seeded());
                 if !self.sinks.subscribe(id, *subscription, reply) {
                     self.input(time::boot_now(), Input::Unsubscribe(id));
                 }

@@ -57,6 +57,7 @@ fn refused(cookie: u64) -> [Change; 2] {
         family: Family::Inet,
         local: endpoint(1000),
         peer: endpoint(80),
+        state: None,
         ifindex: 0,
         uid: None,
         mark: 0,

@@ -71,7 +71,7 @@ fn proto() -> impl Strategy<Value = Proto> {
     ];
     prop_oneof![
         4 => proptest::sample::select(plain.to_vec()),
-        1 => any::<u8>().prop_map(Proto::Raw),
+        1 => any::<u16>().prop_map(Proto::Raw),
         1 => any::<u8>().prop_map(Proto::Ping),
         1 => any::<u16>().prop_map(Proto::Other),
     ]

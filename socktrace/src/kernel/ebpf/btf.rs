@@ -79,11 +79,11 @@ impl<'a> Walker<'a> {
         Ok(walker)
     }
 
-    /// Byte offset of the member that `path` (dotted) leads to in `struct name`; `None` if there is no such member.
+    /// Offset in bits of the member that `path` (dotted) leads to in `struct name`; `None` if there is no such member.
     ///
     /// Anonymous structs and unions are looked through; an array stands for its first element.
     #[must_use]
-    pub(super) fn offset(&self, name: &str, path: &str) -> Option<u32> {
+    pub(super) fn bits(&self, name: &str, path: &str) -> Option<u32> {
         let mut id = *self.structs.get(name.as_bytes())?;
         let mut bits = 0;
         for step in path.split('.') {
@@ -91,7 +91,7 @@ impl<'a> Walker<'a> {
             bits += offset;
             id = next;
         }
-        (bits % 8 == 0).then_some(bits / 8)
+        Some(bits)
     }
 
     /// Bit offset and type of a member, looked for through anonymous members too.
@@ -208,12 +208,17 @@ mod tests {
     fn members_are_found_through_anonymous_ones() {
         let blob = blob();
         let walker = Walker::new(&blob, &["outer"]).unwrap();
-        for (path, expected) in
-            [("a", Some(0)), ("b", Some(8)), ("c", Some(12)), ("d", Some(8)), ("e", None), ("a.b", None)]
-        {
-            assert_eq!(walker.offset("outer", path), expected, "{path}");
+        for (path, expected) in [
+            ("a", Some(0)),
+            ("b", Some(8)),
+            ("c", Some(12)),
+            ("d", Some(8)),
+            ("e", None::<u32>),
+            ("a.b", None),
+        ] {
+            assert_eq!(walker.bits("outer", path), expected.map(|bytes| bytes * 8), "{path}");
         }
-        assert_eq!(walker.offset("inner", "a"), None);
+        assert_eq!(walker.bits("inner", "a"), None);
     }
 
     #[test]
@@ -221,7 +226,7 @@ mod tests {
         let blob = blob();
         for len in 0..blob.len() {
             if let Ok(walker) = Walker::new(&blob[..len], &["outer"]) {
-                let _ = walker.offset("outer", "c");
+                let _ = walker.bits("outer", "c");
             }
         }
     }

@@ -66,6 +66,7 @@ pub fn decode(first: &[u8], second: &[u8]) -> Result<Change, DecodeError> {
         Kind::PostBind => of_call(&call()?, None, ChangeKind::PostBind),
         Kind::FirstSend => of_call(&call()?, None, ChangeKind::FirstSend),
         Kind::Release => of_call(&call()?, None, ChangeKind::Release),
+        Kind::Dial => of_call(&call()?, None, ChangeKind::Dial),
         Kind::Orphan => of_call(&call()?, None, ChangeKind::Orphan),
         Kind::Bind | Kind::Listen | Kind::Connect | Kind::Accept if unix => {
             let (record, name): (_, NameRecord) = (call()?, read(second)?);
@@ -79,8 +80,15 @@ pub fn decode(first: &[u8], second: &[u8]) -> Result<Change, DecodeError> {
     })
 }
 
+/// From here on errors are the kernel's own, which it tells nobody (include/linux/errno.h): a signal interrupted the call.
+const RESTART: u16 = 512;
+const EINTR: u16 = 4;
+
 fn call_kind(kind: Kind, record: &CallRecord) -> ChangeKind {
-    let errno = u16::try_from(record.error).unwrap_or(u16::MAX);
+    let errno = match u16::try_from(record.error).unwrap_or(u16::MAX) {
+        RESTART.. => EINTR,
+        errno => errno,
+    };
     match kind {
         Kind::Bind => ChangeKind::Bind { errno },
         Kind::Listen => ChangeKind::Listen { errno, backlog: record.aux },
@@ -93,6 +101,7 @@ fn call_kind(kind: Kind, record: &CallRecord) -> ChangeKind {
         },
         Kind::Create => ChangeKind::Create,
         Kind::PostBind => ChangeKind::PostBind,
+        Kind::Dial => ChangeKind::Dial,
         Kind::FirstSend => ChangeKind::FirstSend,
         Kind::Orphan => ChangeKind::Orphan,
         Kind::Waits => ChangeKind::Waits,
@@ -101,9 +110,11 @@ fn call_kind(kind: Kind, record: &CallRecord) -> ChangeKind {
 }
 
 /// Whether a socket of which connect(2) has succeeded has no peer (net/ipv4/udp.c, `udp_disconnect`; net/ipv4/tcp.c,
-/// `tcp_disconnect`).
+/// `tcp_disconnect`). On old kernels UNIX sockets stay in CLOSE: of them only an address without a name says so
+/// (net/unix/af_unix.c, `unix_dgram_connect`).
 fn is_dissolved(head: &RecordHead) -> bool {
-    Family::from_number(head.family.into()) != Family::Unix && State::from_number(head.old) == State::Close
+    let is_unix = Family::from_number(head.family.into()) == Family::Unix;
+    State::from_number(head.old) == State::Close && (!is_unix || head.name_len == 0)
 }
 
 fn of_state(record: &StateRecord, closing: Option<Box<Closing>>) -> Change {
@@ -168,6 +179,7 @@ fn of_call(record: &CallRecord, name: Option<UnixName>, kind: ChangeKind) -> Cha
     let head = &record.head;
     let family = Family::from_number(head.family.into());
     let (local, peer) = match (name, &kind) {
+        (Some(_), ChangeKind::Disconnect) => (Endpoint::None, Endpoint::None),
         (Some(name), ChangeKind::Connect { .. }) => (Endpoint::None, Endpoint::Unix { name, inode: 0 }),
         (Some(name), _) => (Endpoint::Unix { name, inode: record.inode }, Endpoint::None),
         (None, ChangeKind::Create | ChangeKind::Release | ChangeKind::Orphan) => {
@@ -179,7 +191,30 @@ fn of_call(record: &CallRecord, name: Option<UnixName>, kind: ChangeKind) -> Cha
         ChangeKind::Release => msk_number(u64::from(record.aux) | u64::from(record.msk) << 32),
         _ => record.msk,
     };
-    Change { local, peer, inode: record.inode, msk, ..of_head(head, family, proto(head, family), kind) }
+    let state = match kind {
+        ChangeKind::Bind { .. }
+        | ChangeKind::Listen { .. }
+        | ChangeKind::Connect { .. }
+        | ChangeKind::Disconnect
+        | ChangeKind::Accept { .. } => Some(State::from_number(head.old)),
+        ChangeKind::State { .. }
+        | ChangeKind::TakenBack { .. }
+        | ChangeKind::Waits
+        | ChangeKind::Create
+        | ChangeKind::PostBind
+        | ChangeKind::Dial
+        | ChangeKind::FirstSend
+        | ChangeKind::Release
+        | ChangeKind::Orphan => None,
+    };
+    Change {
+        local,
+        peer,
+        state,
+        inode: record.inode,
+        msk,
+        ..of_head(head, family, proto(head, family), kind)
+    }
 }
 
 fn of_head(head: &RecordHead, family: Family, proto: Proto, kind: ChangeKind) -> Change {
@@ -192,6 +227,7 @@ fn of_head(head: &RecordHead, family: Family, proto: Proto, kind: ChangeKind) ->
         family,
         local: Endpoint::None,
         peer: Endpoint::None,
+        state: None,
         ifindex: head.ifindex,
         uid: (head.uid != u32::MAX).then_some(head.uid),
         mark: head.mark,
@@ -220,7 +256,7 @@ fn proto(head: &RecordHead, family: Family) -> Proto {
         (Family::Unix, 1, _) => Proto::UnixStream,
         (Family::Unix, 2, _) => Proto::UnixDgram,
         (Family::Unix, 5, _) => Proto::UnixSeqpacket,
-        (_, SOCK_RAW, _) => Proto::Raw(protocol),
+        (_, SOCK_RAW, number) => Proto::Raw(number),
         (_, _, 6) => Proto::Tcp,
         (_, _, 17) => Proto::Udp,
         (_, _, 136) => Proto::UdpLite,
@@ -336,7 +372,9 @@ mod tests {
             (2, 1, 0, ChangeKind::Connect { errno: 0 }),
             (10, CLOSE, 0, ChangeKind::Disconnect),
             (2, CLOSE, ENETUNREACH, ChangeKind::Connect { errno: 101 }),
-            (1, CLOSE, 0, ChangeKind::Connect { errno: 0 }),
+            (1, CLOSE, 0, ChangeKind::Disconnect),
+            (1, 1, 0, ChangeKind::Connect { errno: 0 }),
+            (1, CLOSE, 512, ChangeKind::Connect { errno: 4 }),
         ] {
             let mut record = call(Kind::Connect, family);
             (record.head.old, record.error) = (state, error);

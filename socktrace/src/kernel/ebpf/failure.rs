@@ -24,6 +24,14 @@ pub enum AttachError {
         /// Why it could not be reached.
         errno: Errno,
     },
+    /// This kernel has no such member of a struct, without which the program would do nothing.
+    #[error("this kernel has no {strukt}.{path}")]
+    NoField {
+        /// The struct.
+        strukt: &'static str,
+        /// The member, and those of it that lead to it.
+        path: &'static str,
+    },
     /// EMFILE or ENFILE: each program, map and link takes a descriptor.
     #[error("{}", reason(*.0))]
     NoDescriptors(Errno),
@@ -43,7 +51,11 @@ impl AttachError {
             Self::Denied(errno) | Self::Missing { errno, .. } => {
                 matches!(errno, Errno::EPERM | Errno::EACCES)
             }
-            Self::Verifier(_) | Self::NoDescriptors(_) | Self::Call(_) | Self::Object(_) => false,
+            Self::Verifier(_)
+            | Self::NoField { .. }
+            | Self::NoDescriptors(_)
+            | Self::Call(_)
+            | Self::Object(_) => false,
         }
     }
 

@@ -16,7 +16,7 @@ use super::failure::AttachError;
 use super::object;
 use super::offsets::Offsets;
 use crate::kernel::memory;
-use crate::socket::{Comm, Holder, Process};
+use crate::socket::{Comm, Cookie, Holder, Process};
 
 const PROGRAM: &str = "socket_holders";
 /// Bytes asked of the iterator at once; it fills a multiple of whole records.
@@ -87,11 +87,11 @@ impl HolderIter {
         Ok(Self { program: fd.map_err(|error| refused(AttachError::of(&error)))? })
     }
 
-    /// Hand over every (socket inode, holder), process by process, in ascending order of descriptors.
+    /// Hand over every (socket inode and cookie, holder), process by process, in ascending order of descriptors.
     ///
     /// # Errors
     /// If the iterator cannot be started or breaks off.
-    pub fn each(&self, mut each: impl FnMut(u32, Holder)) -> Result<(), EbpfError> {
+    pub fn each(&self, mut each: impl FnMut((u32, Cookie), Holder)) -> Result<(), EbpfError> {
         let mut file = self.start().map_err(|errno| refused(errno.into()))?;
         let mut buffer = vec![0; CHUNK];
         let mut filled = 0;
@@ -104,8 +104,8 @@ impl HolderIter {
             filled += read;
             let whole = filled - filled % size_of::<HolderRecord>();
             for record in buffer.get(..whole).unwrap_or_default().chunks_exact(size_of::<HolderRecord>()) {
-                let (inode, holder) = decode(record);
-                each(inode, holder);
+                let (socket, holder) = decode(record);
+                each(socket, holder);
             }
             buffer.copy_within(whole..filled, 0);
             filled -= whole;
@@ -137,9 +137,9 @@ fn refused(why: AttachError) -> EbpfError {
 }
 
 /// One record of `chunks_exact`.
-fn decode(record: &[u8]) -> (u32, Holder) {
+fn decode(record: &[u8]) -> ((u32, Cookie), Holder) {
     // SAFETY: `record` is as long as a `HolderRecord`, which is plain data; read unaligned.
     let record: HolderRecord = unsafe { record.as_ptr().cast::<HolderRecord>().read_unaligned() };
     let process = Process { pid: record.pid, comm: Comm::from_bytes(&record.comm) };
-    (record.inode, Holder { process, tid: None, fd: record.fd })
+    ((record.inode, record.cookie), Holder { process, tid: None, fd: record.fd })
 }

@@ -1,6 +1,9 @@
 //! The hook table: what is attached where, whether it is required, what is lost without it.
 
+use socktrace_common::Field;
+
 use super::failure::AttachError;
+use super::offsets::Offsets;
 
 /// One hook.
 #[derive(Debug, Clone, Copy)]
@@ -15,6 +18,10 @@ pub struct Hook {
     pub lost_without: &'static str,
     pub(super) target: Target,
     registers: Registers,
+    /// Without this field the program does nothing.
+    needs: Option<Field>,
+    /// Whether kernels that we run on may be too old for it.
+    is_newer: bool,
 }
 
 /// Where a program is attached.
@@ -55,6 +62,17 @@ impl Hook {
         }
     }
 
+    /// The field, if any, that the program needs and this kernel lacks.
+    pub(super) fn lacks(&self, offsets: &Offsets) -> Option<Field> {
+        self.needs.filter(|&field| !offsets.has(field))
+    }
+
+    /// Whether it is usual that the kernel refuses it.
+    #[must_use]
+    pub const fn is_often_missing(&self) -> bool {
+        self.is_newer || self.is_on_function()
+    }
+
     /// Whether it is attached to a kernel function, which some kernels do not let anybody do.
     #[must_use]
     pub const fn is_on_function(&self) -> bool {
@@ -66,11 +84,20 @@ impl Hook {
 }
 
 const fn required(name: &'static str, target: Target, lost_without: &'static str) -> Hook {
-    Hook { name, program: name, required: true, lost_without, target, registers: Registers::Either }
+    Hook { required: true, ..optional(name, target, lost_without) }
 }
 
 const fn optional(name: &'static str, target: Target, lost_without: &'static str) -> Hook {
-    Hook { name, program: name, required: false, lost_without, target, registers: Registers::Either }
+    Hook {
+        name,
+        program: name,
+        required: false,
+        lost_without,
+        target,
+        registers: Registers::Either,
+        needs: None,
+        is_newer: false,
+    }
 }
 
 /// Another event that a program of those before is called for.
@@ -81,6 +108,16 @@ const fn also(name: &'static str, of: Hook) -> Hook {
 /// Wanted only where the registers of system calls are known.
 const fn with_registers(hook: Hook) -> Hook {
     Hook { registers: Registers::Known, ..hook }
+}
+
+/// One that older kernels lack.
+const fn newer(hook: Hook) -> Hook {
+    Hook { is_newer: true, ..hook }
+}
+
+/// One whose program is of no use without that field.
+const fn needing(field: Field, hook: Hook) -> Hook {
+    Hook { needs: Some(field), ..hook }
 }
 
 /// One that stands in for them.
@@ -127,10 +164,23 @@ pub(super) const HOOKS: &[Hook] = &[
     optional("sock_release", Target::CgroupSock, "close events of UDP and RAW sockets"),
     optional("post_bind4", Target::CgroupSock, "binds that make no system call (io_uring), IPv4"),
     optional("post_bind6", Target::CgroupSock, "binds that make no system call (io_uring), IPv6"),
-    without_registers(optional("connect4", Target::CgroupSockAddr, "connect events of UDP sockets, IPv4")),
-    without_registers(optional("connect6", Target::CgroupSockAddr, "connect events of UDP sockets, IPv6")),
+    optional("connect4", Target::CgroupSockAddr, "connect events of UDP sockets by 32-bit calls, IPv4"),
+    optional("connect6", Target::CgroupSockAddr, "connect events of UDP sockets by 32-bit calls, IPv6"),
     optional("sendmsg4", Target::CgroupSockAddr, "open events of UDP sockets that never bind, IPv4"),
     optional("sendmsg6", Target::CgroupSockAddr, "open events of UDP sockets that never bind, IPv6"),
+    newer(optional(
+        "sock_send_length",
+        Target::BtfTracepoint("sock_send_length"),
+        "ports that UDP sockets get by a send that fails, and ping sockets by any (Linux 6.3)",
+    )),
+    newer(needing(
+        Field::IoResult,
+        optional(
+            "io_uring_complete",
+            Target::BtfTracepoint("io_uring_complete"),
+            "calls through io_uring as they happen, and those that fail (Linux 5.19)",
+        ),
+    )),
     with_registers(optional(
         "ping_get_port",
         Target::Exit("ping_get_port"),

@@ -27,12 +27,13 @@ impl Offsets {
         let walker = Walker::new(&blob, &structs)?;
         let mut table = [ABSENT; FIELDS];
         for (slot, field) in table.iter_mut().zip(Field::ALL) {
-            match walker.offset(field.strukt(), field.path()) {
-                Some(offset) => *slot = offset,
-                None if field.required() => {
+            match (walker.bits(field.strukt(), field.path()), field) {
+                (Some(bits), Field::SkKernBit) => *slot = bits % 8,
+                (Some(bits), _) => *slot = bits / 8,
+                (None, field) if field.required() => {
                     return Err(EbpfError::NoField { strukt: field.strukt(), path: field.path() });
                 }
-                None => {}
+                (None, _) => {}
             }
         }
         let offsets = Self { table };
@@ -40,9 +41,14 @@ impl Offsets {
         Ok(if release::is_at_least((5, 15)) { offsets } else { offsets.without_registers() })
     }
 
+    /// Whether this kernel has the field.
+    pub(super) fn has(&self, field: Field) -> bool {
+        self.table.get(field as usize).is_some_and(|&offset| offset != ABSENT)
+    }
+
     /// Whether the programs can read what a system call was asked from the registers that its thread saved.
     pub(super) fn knows_registers(&self) -> bool {
-        self.table.get(Field::RegsNumber as usize).is_some_and(|&offset| offset != ABSENT)
+        self.has(Field::RegsNumber)
     }
 
     /// Have the programs do without: what a call was asked is remembered from its beginning.

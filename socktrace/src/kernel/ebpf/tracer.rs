@@ -11,7 +11,7 @@ use aya::programs::Program;
 use aya::{Btf, Ebpf, EbpfLoader};
 use aya_log::EbpfLogger;
 use rustc_hash::FxHashMap;
-use socktrace_common::{Slot, UNWANTED_INDEX, UNWANTED_NEWBORN};
+use socktrace_common::{Slot, UNWANTED_CREATION, UNWANTED_INDEX, UNWANTED_NEWBORN};
 
 use super::attach::{Link, Places, attach, load};
 use super::counters::{CounterPage, recursion_misses};
@@ -99,7 +99,7 @@ impl Tracer {
             .map_err(|error| EbpfError::Load(AttachError::of(&error)))?;
         let logger =
             EbpfLogger::init(&mut ebpf).map_err(|error| log::debug!("no log of the programs: {error}")).ok();
-        let attached = attach_all(&mut ebpf, &btf, &places, offsets.knows_registers())?;
+        let attached = attach_all(&mut ebpf, &btf, &places, &offsets)?;
         HolderIter::keep_from(&mut ebpf, &btf);
         drop(btf);
         let (hooks, links) = attached
@@ -138,10 +138,11 @@ impl Tracer {
         &self.absent
     }
 
-    /// Say which kinds of event are wanted: what only others need is not recorded from now on. Until it is said, all
-    /// are.
-    pub fn want(&self, kinds: KindSet) {
-        let unwanted = if kinds.intersects(KindSet::STATE) { 0 } else { UNWANTED_NEWBORN };
+    /// Say which kinds of event are wanted, and whether it is of interest which datagram sockets are made: what only others
+    /// need is not recorded from now on. Until it is said, all are.
+    pub fn want(&self, kinds: KindSet, creations: bool) {
+        let newborn = if kinds.intersects(KindSet::STATE) { 0 } else { UNWANTED_NEWBORN };
+        let unwanted = newborn | if creations { 0 } else { UNWANTED_CREATION };
         let index = UNWANTED_INDEX as usize;
         // Only looked at, it stays in every processor's cache.
         if self.unwanted.get(index) != Some(unwanted) {
@@ -211,12 +212,12 @@ fn attach_all(
     ebpf: &mut Ebpf,
     btf: &Btf,
     places: &Places,
-    registers_known: bool,
+    offsets: &Offsets,
 ) -> Result<Vec<Attached>, EbpfError> {
-    let hooks = || HOOKS.iter().filter(|hook| hook.is_wanted(registers_known));
+    let hooks = || HOOKS.iter().filter(|hook| hook.is_wanted(offsets.knows_registers()));
     let mut programs: FxHashMap<String, &mut Program> =
         ebpf.programs_mut().map(|(name, program)| (name.to_owned(), program)).collect();
-    let named = hooks().filter(|hook| hook.program == hook.name);
+    let named = hooks().filter(|hook| hook.program == hook.name && hook.lacks(offsets).is_none());
     let jobs: Vec<_> = named.map(|hook| (hook, programs.remove(hook.program))).collect();
     let (on_functions, others): (Vec<_>, Vec<_>) =
         jobs.into_iter().partition(|(hook, _)| hook.is_on_function());
@@ -229,7 +230,10 @@ fn attach_all(
         let attached = match loaded.get_mut(hook.program) {
             Some(Ok(program)) => attach(program, hook, places),
             Some(Err(why)) => Err(why.clone()),
-            None => Err(no_program()),
+            None => Err(hook.lacks(offsets).map_or_else(no_program, |field| AttachError::NoField {
+                strukt: field.strukt(),
+                path: field.path(),
+            })),
         };
         let (link, missing) = match attached {
             Ok(link) => (Some(link), None),

@@ -30,7 +30,7 @@ impl Pass {
     /// If the iterator breaks off.
     pub fn make(iter: &HolderIter) -> Result<Self, EbpfError> {
         let mut pass = Self::default();
-        iter.each(|inode, Holder { process, tid: _, fd }| pass.add(inode, process, fd))?;
+        iter.each(|(inode, _), Holder { process, tid: _, fd }| pass.add(inode, process, fd))?;
         Ok(pass)
     }
 

@@ -68,7 +68,7 @@ fn proto(kind: Kind, ip: IpVersion, port: u16) -> Proto {
         (Kind::Table(InetTable::Mptcp), _) => Proto::Mptcp,
         (Kind::Table(InetTable::Udp), _) => Proto::Udp,
         (Kind::Table(InetTable::UdpLite), _) => Proto::UdpLite,
-        (Kind::Table(InetTable::Raw), _) => Proto::Raw(port.to_be_bytes()[1]),
+        (Kind::Table(InetTable::Raw), _) => Proto::Raw(port),
         (Kind::Table(InetTable::Sctp), _) => Proto::Sctp,
         (Kind::Table(InetTable::Dccp), _) => Proto::Dccp,
     }

@@ -66,7 +66,7 @@ impl<'a> InetRow<'a> {
             InetTable::Mptcp => Proto::Mptcp,
             InetTable::Udp => Proto::Udp,
             InetTable::UdpLite => Proto::UdpLite,
-            InetTable::Raw => Proto::Raw(self.local_port().to_be_bytes()[1]),
+            InetTable::Raw => Proto::Raw(self.local_port()),
             InetTable::Sctp => Proto::Sctp,
             InetTable::Dccp => Proto::Dccp,
         }

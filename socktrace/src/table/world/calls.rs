@@ -175,6 +175,8 @@ impl World {
     pub(super) fn send(&mut self, cookie: Cookie) {
         self.settle(cookie);
         self.now += 1;
+        // Sending opens only what has no port yet.
+        let opens = self.socks.get(&cookie).is_some_and(|sock| sock.is.local.port() == 0);
         self.place(cookie, true, false);
         let by = self.user(cookie);
         let Some(sock) = self.socks.get_mut(&cookie) else { return };
@@ -188,7 +190,9 @@ impl World {
             sock.is.peer = keep;
             sock.shows = Some(sock.is.clone());
         }
-        self.expect("open", cookie, Some(by.pid));
+        if opens {
+            self.expect("open", cookie, Some(by.pid));
+        }
     }
 
     pub(super) fn release(&mut self, pick: u16) {

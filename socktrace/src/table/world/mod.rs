@@ -289,6 +289,7 @@ impl World {
             family: sock.family,
             local: sock.is.local.clone(),
             peer: sock.is.peer.clone(),
+            state: None,
             ifindex: 0,
             uid: None,
             mark: 0,
@@ -302,8 +303,7 @@ impl World {
     }
 
     fn show_and_tell(&mut self, cookie: Cookie, shown: Option<Shown>, change: Change) {
-        let moment = 1 + BootNs::from(self.random()) % (SETTLE - 1);
-        let due = self.now + moment;
+        let due = self.now + 1 + BootNs::from(self.random()) % (SETTLE - 1);
         match self.random() % 3 {
             0 => {
                 self.complete(Half::Show(cookie, shown));
