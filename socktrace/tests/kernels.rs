@@ -6,7 +6,7 @@ use crate::support::run::{Running, run};
 use std::net::TcpListener;
 
 /// The version of the running kernel.
-fn version() -> (u32, u32) {
+pub(crate) fn version() -> (u32, u32) {
     let names = nix::sys::utsname::uname().unwrap();
     let mut numbers = names.release().to_str().unwrap().split(|c: char| !c.is_ascii_digit());
     let mut number = || numbers.next().unwrap().parse().unwrap();

@@ -14,6 +14,7 @@ mod kernels;
 mod kinds;
 mod language;
 mod mptcp;
+mod odd_datagrams;
 mod odd_tcp;
 mod owners;
 mod privileges;

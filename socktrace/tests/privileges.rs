@@ -56,7 +56,7 @@ const TRIALS: [(&str, Trial); 5] = [
     ("holders by the iterator", |marked, _| {
         let inode = std::fs::metadata(format!("/proc/self/fd/{}", marked.as_raw_fd())).unwrap().ino() as u32;
         let mut found = false;
-        let passed = HolderIter::load().and_then(|iter| iter.each(|held, _| found |= held == inode));
+        let passed = HolderIter::load().and_then(|iter| iter.each(|(held, _), _| found |= held == inode));
         passed.is_ok() && found
     }),
 ];

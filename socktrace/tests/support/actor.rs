@@ -63,6 +63,20 @@ impl Actor {
         Self::spawn(name, command)
     }
 
+    /// Starts one that runs Python (`actor.py`), in a new network namespace.
+    pub(crate) fn python(name: &str) -> Self {
+        let mut command = Command::new("python3");
+        command.args(["-u", "-c", include_str!("actor.py")]);
+        // SAFETY: between fork and exec only a system call is made.
+        unsafe { command.pre_exec(|| unshare(CloneFlags::CLONE_NEWNET).map_err(io::Error::from)) };
+        Self::spawn(name, command)
+    }
+
+    /// Runs lines of Python, and returns the answer.
+    pub(crate) fn runs(&mut self, lines: &str) -> String {
+        self.does(&lines.trim_end().replace('\n', "\x1e"))
+    }
+
     fn start(
         name: &str,
         mut enter: impl FnMut() -> nix::Result<()> + Send + Sync + 'static,
