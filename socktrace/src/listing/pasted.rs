@@ -104,9 +104,9 @@ fn ends() -> impl Strategy<Value = (Proto, Family, Endpoint, Endpoint, u32)> {
     prop_oneof![
         4 => (tcp, inet(), device())
             .prop_map(move |(proto, (local, peer), device)| (proto, family_of(&local), local, peer, device)),
-        1 => (inet(), any::<u8>(), device()).prop_map(move |((local, _), protocol, device)| {
-            let with = |port: u8| match local {
-                Endpoint::Inet { addr, .. } => Endpoint::Inet { addr, port: port.into() },
+        1 => (inet(), any::<u16>(), device()).prop_map(move |((local, _), protocol, device)| {
+            let with = |port: u16| match local {
+                Endpoint::Inet { addr, .. } => Endpoint::Inet { addr, port },
                 _ => local.clone(),
             };
             (Proto::Raw(protocol), family_of(&local), with(protocol), with(0), device)
