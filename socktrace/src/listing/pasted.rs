@@ -14,7 +14,7 @@ struct World(Vec<u8>);
 
 const SERVICES: [(&str, u16); 3] = [("ssh", 22), ("http-alt", 8080), ("x.25-y", 999)];
 const DEVICES: [(&str, u32); 3] = [("lo", 1), ("br-7.100", 7), ("eth0@x", 9)];
-const PROTOCOLS: [(&str, u8); 3] = [("icmp", 1), ("ipv6-icmp", 58), ("ospf", 89)];
+const PROTOCOLS: [(&str, u16); 3] = [("icmp", 1), ("ospf", 89), ("mptcp", 262)];
 const HOSTS: [(&str, [u8; 4]); 2] = [("localhost", [127, 0, 0, 1]), ("a-b.example.org", [192, 0, 2, 1])];
 
 impl names::Names for World {
@@ -49,7 +49,7 @@ impl query::Names for World {
     fn device(&self, name: &str) -> Option<Device> {
         DEVICES.iter().find(|it| it.0 == name).map(|it| Device::Index(it.1))
     }
-    fn protocol(&self, name: &str) -> Option<u8> {
+    fn protocol(&self, name: &str) -> Option<u16> {
         PROTOCOLS.iter().find(|it| it.0 == name).map(|it| it.1)
     }
     fn cgroup(&self, _: &str) -> Option<u64> {
@@ -104,7 +104,7 @@ fn ends() -> impl Strategy<Value = (Proto, Family, Endpoint, Endpoint, u32)> {
     prop_oneof![
         4 => (tcp, inet(), device())
             .prop_map(move |(proto, (local, peer), device)| (proto, family_of(&local), local, peer, device)),
-        1 => (inet(), any::<u16>(), device()).prop_map(move |((local, _), protocol, device)| {
+        1 => (inet(), prop_oneof![Just(89), Just(262), any::<u16>()], device()).prop_map(move |((local, _), protocol, device)| {
             let with = |port: u16| match local {
                 Endpoint::Inet { addr, .. } => Endpoint::Inet { addr, port },
                 _ => local.clone(),

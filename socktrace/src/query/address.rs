@@ -233,7 +233,7 @@ fn no_address(text: &str, family: Option<Family>) -> Problem {
 }
 
 /// An IP protocol as ss shows it.
-fn protocol(names: &dyn Names, text: &str) -> Option<u8> {
+fn protocol(names: &dyn Names, text: &str) -> Option<u16> {
     match text.strip_prefix("ipproto-") {
         Some(number) => number.parse().ok(),
         None => names.protocol(text),

@@ -13,8 +13,8 @@ pub trait Names {
     fn service(&self, name: &str, proto: &str) -> Option<u16>;
     /// What the name of a network device stands for.
     fn device(&self, name: &str) -> Option<Device>;
-    /// The number of an IP protocol.
-    fn protocol(&self, _name: &str) -> Option<u8> {
+    /// The number of an IP protocol, to 262 (`IPPROTO_MAX`).
+    fn protocol(&self, _name: &str) -> Option<u16> {
         None
     }
     /// The id of a cgroup (v2), by its path as given or beneath the cgroup mount.

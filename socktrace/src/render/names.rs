@@ -25,7 +25,7 @@ pub enum Named {
         index: u32,
     },
     /// An IP protocol: `ipv6-icmp` for 58.
-    IpProtocol(u8),
+    IpProtocol(u16),
     /// A netlink protocol: `rtnl` for 0.
     NetlinkProtocol(u8),
     /// The process with that id.

@@ -45,7 +45,7 @@ impl Services {
 
 /// /etc/protocols.
 #[derive(Debug, Default)]
-pub(super) struct Protocols(FxHashMap<u8, Box<[u8]>>);
+pub(super) struct Protocols(FxHashMap<u16, Box<[u8]>>);
 
 impl Protocols {
     pub(super) fn parse(text: &[u8]) -> Self {
@@ -60,11 +60,11 @@ impl Protocols {
         Self(protocols)
     }
 
-    pub(super) fn name(&self, number: u8) -> Option<&[u8]> {
+    pub(super) fn name(&self, number: u16) -> Option<&[u8]> {
         self.0.get(&number).map(|name| &**name)
     }
 
-    pub(super) fn number(&self, name: &str) -> Option<u8> {
+    pub(super) fn number(&self, name: &str) -> Option<u16> {
         self.0.iter().find(|(_, known)| ***known == *name.as_bytes()).map(|(&number, _)| number)
     }
 }

@@ -39,7 +39,7 @@ impl Names for Directory {
         }
     }
 
-    fn protocol(&self, name: &str) -> Option<u8> {
+    fn protocol(&self, name: &str) -> Option<u16> {
         self.protocols().number(name)
     }
 

@@ -54,7 +54,7 @@ impl Names for TableNames {
             _ => None,
         }
     }
-    fn protocol(&self, name: &str) -> Option<u8> {
+    fn protocol(&self, name: &str) -> Option<u16> {
         (name == "ipv6-icmp").then_some(58)
     }
     fn cgroup(&self, path: &str) -> Option<u64> {

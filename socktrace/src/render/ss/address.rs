@@ -84,8 +84,7 @@ fn inet_port(out: &mut Vec<u8>, cell: &mut Cell<'_>, port: u16) {
     }
     let proto = cell.socket().proto;
     if let Proto::Raw(_) = proto {
-        let number = u8::try_from(port).ok();
-        match number.and_then(|number| cell.names.name(Named::IpProtocol(number))) {
+        match cell.names.name(Named::IpProtocol(port)) {
             Some(name) => push_text(out, name),
             None => {
                 push(out, "ipproto-");
