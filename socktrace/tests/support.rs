@@ -113,8 +113,9 @@ pub(crate) fn may_trace(test: &str) -> bool {
 /// A hook on what this kernel is too old for is missing. Hooks on kernel functions are attached where the kernel lets us;
 /// where it should, as in the guests of `cargo xtask vm`, this one must be.
 pub(crate) fn may_be_missing(hook: &str, reason: &str) {
-    if hook == "sock_send_length" {
-        assert!(crate::kernels::version() < (6, 3), "{hook} is not attached: {reason}");
+    let since = [("sock_send_length", (6, 3)), ("io_uring_complete", (5, 19))];
+    if let Some((_, since)) = since.iter().find(|(newer, _)| *newer == hook) {
+        assert!(crate::kernels::version() < *since, "{hook} is not attached: {reason}");
         return;
     }
     assert!(std::env::var_os("SOCKTRACE_FUNCTION_HOOKS").is_none(), "{hook} is not attached: {reason}");
