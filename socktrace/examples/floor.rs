@@ -1,4 +1,4 @@
-//! What nobody can go below: `floor dump` asks the kernel for all TCP sockets and only counts the answers, `floor holders`
+//! What the bare kernel takes, asked as ss asks: `floor dump` asks the kernel for all TCP sockets and only counts the answers, `floor holders`
 //! runs the kernel's iterator over all descriptors and only counts. `cargo xtask bench ss` compares with both.
 
 use std::os::fd::AsRawFd;

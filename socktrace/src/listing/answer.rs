@@ -5,9 +5,10 @@
 use std::io::Write;
 use std::time::{Duration, Instant};
 
+use crate::kernel::clock::boot_now;
 use crate::render::json;
 use crate::render::ss::{Delta, Row, Show, Table, Takes};
-use crate::socket::{Family, Socket};
+use crate::socket::{BootNs, Family, Socket};
 
 use super::error::Error;
 use super::hints::Hints;
@@ -31,6 +32,8 @@ pub(super) struct Answer<'a, W> {
     marks_changes: bool,
     /// Asking costs something.
     tells_opener: bool,
+    /// When the answer was begun: what ages are counted to.
+    now: BootNs,
     table: Table,
     json: Vec<u8>,
     rows: usize,
@@ -64,6 +67,7 @@ impl<'a, W: Write> Answer<'a, W> {
             rounds,
             marks_changes: options.marks_changes(),
             tells_opener: options.format == Format::Json || options.has_column_of(Takes::Opener),
+            now: boot_now(),
             table,
             json: Vec::new(),
             rows: 0,
@@ -104,6 +108,8 @@ impl<'a, W: Write> Answer<'a, W> {
         if self.tells_opener && row.opener.is_none() {
             row.opener = self.hints.opener(row.socket);
         }
+        let opened = row.opener.and_then(|opener| opener.opened);
+        row.age_us = opened.map(|opened| self.now.saturating_sub(opened) / 1000);
         if let Some(rounds) = &mut self.rounds
             && row.delta.is_none()
         {

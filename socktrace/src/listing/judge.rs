@@ -10,20 +10,20 @@ use crate::kernel::capabilities::may_see_marks;
 use crate::kernel::netns;
 use crate::query::Filter;
 use crate::query::knowable::{Ground, Listing, Sort, Thing};
-use crate::render::ss::{Pick, Takes};
+use crate::render::ss::Takes;
 use crate::socket::StateSet;
 
 use super::Places;
 use super::error::Error;
 use super::hints::Hints;
-use super::options::{Action, Key, NetnsChoice, Options, Order};
+use super::options::{Action, NetnsChoice, Options};
 use super::selection::{Selection, Table};
 
 /// What of the question matches nothing although the rest can, each to be said in one line. The selection is the one that
 /// the filter leaves.
 ///
 /// # Errors
-/// Nothing can match, or the order is by what is not known.
+/// Nothing can match, or the rows are ordered or counted by what is not known.
 pub(super) fn judge(
     options: &Options,
     filter: &Filter,
@@ -70,13 +70,15 @@ pub(super) fn judge(
         }
     }
     warnings.extend(idle.iter().map(|idle| format!("a part of the filter can never match: {idle}")));
-    if let Order::By(key) = options.order
-        && let Some(why) = thing_of_key(key).and_then(|thing| all.lacks(thing, key.word()))
-    {
-        return Err(Error::Never(format!("--sort {}: {why}", key.word())));
+    let sorted = options.order.iter().map(|by| ("--sort", by.key));
+    for (option, key) in sorted.chain(options.count_by.iter().map(|&key| ("--count-by", key))) {
+        let word = key.word();
+        if let Some(why) = thing(key.takes()).and_then(|thing| all.lacks(thing, word)) {
+            return Err(Error::Never(format!("{option} {word}: {why}")));
+        }
     }
     for pick in &options.columns {
-        if let Some(why) = thing_of_column(*pick).and_then(|thing| all.lacks(thing, pick.word())) {
+        if let Some(why) = thing(pick.takes()).and_then(|thing| all.lacks(thing, pick.word())) {
             warnings.push(format!("--columns {}: {why}", pick.word()));
         }
     }
@@ -94,9 +96,11 @@ pub fn absent(pids: impl IntoIterator<Item = u32>) -> Vec<String> {
     pids.into_iter().filter(is_absent).map(|pid| format!("there is no process {pid}")).collect()
 }
 
-fn thing_of_column(pick: Pick) -> Option<Thing> {
-    match pick.takes() {
+/// What must be known for that.
+const fn thing(takes: Takes) -> Option<Thing> {
+    match takes {
         Takes::Opener => Some(Thing::Opener),
+        Takes::Info => Some(Thing::TcpInfo),
         Takes::PeerProcesses => Some(Thing::PeerProcess),
         Takes::Cgroup => Some(Thing::Cgroup),
         Takes::Nothing | Takes::Processes | Takes::Address | Takes::Details | Takes::Delta => None,
@@ -117,22 +121,4 @@ fn covers(selection: &Selection, sort: Sort) -> bool {
         Sort::Xdp => &[Table::Xdp],
     };
     tables.iter().any(|table| selection.covers(*table, sort.family()))
-}
-
-const fn thing_of_key(key: Key) -> Option<Thing> {
-    match key {
-        Key::Age => Some(Thing::Opener),
-        Key::Rtt | Key::Retrans | Key::BytesSent | Key::BytesReceived => Some(Thing::TcpInfo),
-        Key::State
-        | Key::Local
-        | Key::LocalPort
-        | Key::Peer
-        | Key::PeerPort
-        | Key::RecvQ
-        | Key::SendQ
-        | Key::Process
-        | Key::User
-        | Key::Netid
-        | Key::Netns => None,
-    }
 }

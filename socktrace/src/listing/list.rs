@@ -18,7 +18,7 @@ use super::error::Error;
 use super::held::Held;
 use super::hints::Hints;
 use super::names::{Hosts, SeenDevices};
-use super::options::{Format, NetnsChoice, Options, Order};
+use super::options::{Format, NetnsChoice, Options};
 use super::plan::Plan;
 use super::run::Report;
 use super::{Places, namespaces, rounds::Rounds};
@@ -91,11 +91,11 @@ pub(super) fn list(
     hints.go_on()?;
     holders.find(places, hints, &plans, &mut held, &mut report);
     hints.go_on()?;
-    if let Order::By(key) = options.order {
-        held.sort(key, &mut names, hints);
+    if !options.order.is_empty() && options.count_by.is_empty() {
+        held.sort(&options.order, &mut names, hints);
     }
-    if let Some(key) = options.count_by {
-        report.rows = held.count(key, options, &mut names, rounds.as_deref(), out)?;
+    if !options.count_by.is_empty() {
+        report.rows = held.count(options, &mut names, hints, rounds.as_deref(), out)?;
         return damage.map_or(Ok(report), Err);
     }
     let beneath = held.sockets.split_off(options.top.unwrap_or(usize::MAX).min(held.sockets.len()));
@@ -151,8 +151,8 @@ fn streams(options: &Options, plan: &Plan<'_>) -> bool {
         && !hosts
         && !plan.filter.needs().processes
         && !options.needs_users()
-        && options.order == Order::Kernel
-        && options.count_by.is_none()
+        && options.order.is_empty()
+        && options.count_by.is_empty()
         && options.top.is_none()
         && options.netns != NetnsChoice::All
 }

@@ -9,6 +9,7 @@ mod held;
 mod hints;
 mod inet;
 mod judge;
+pub mod key;
 mod kill;
 mod list;
 pub mod names;

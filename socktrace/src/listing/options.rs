@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use crate::render::ss::{Pick, Screen, Show, Takes};
 
+use super::key::{By, Key};
 use super::selection::Selection;
 
 /// A question in the manner of ss.
@@ -27,30 +28,34 @@ pub struct Options {
     pub action: Action,
     /// In which network namespace.
     pub netns: NetnsChoice,
-    /// In which order.
-    pub order: Order,
+    /// In which order: by these keys, the first one first; the kernel's own, table by table as ss has it, if there is none.
+    pub order: Vec<By>,
     /// At most so many sockets (or groups).
     pub top: Option<usize>,
-    /// Counted by this instead of listed.
-    pub count_by: Option<Key>,
+    /// Counted by these keys together instead of listed, if there are some.
+    pub count_by: Vec<Key>,
     /// BPF socket storages to show.
     pub bpf_maps: BpfMaps,
 }
 
 impl Options {
-    /// What the rows are ordered or counted by.
-    #[must_use]
-    pub fn key(&self) -> Option<Key> {
-        match self.order {
-            Order::By(key) => Some(key),
-            Order::Kernel => self.count_by,
-        }
-    }
-
     /// Whether a chosen column takes that.
     #[must_use]
     pub fn has_column_of(&self, takes: Takes) -> bool {
         self.columns.iter().any(|choice| choice.takes() == takes)
+    }
+
+    /// Whether the rows are ordered or counted by something that takes that.
+    #[must_use]
+    pub fn arranges_by(&self, takes: Takes) -> bool {
+        let order = self.order.iter().map(|by| by.key);
+        order.chain(self.count_by.iter().copied()).any(|key| key.takes() == takes)
+    }
+
+    /// Whether a column, or the order or the counting, takes that.
+    #[must_use]
+    pub fn takes(&self, takes: Takes) -> bool {
+        self.has_column_of(takes) || self.arranges_by(takes)
     }
 
     /// Whether a row that is shown again says what has changed of it.
@@ -68,10 +73,7 @@ impl Options {
     /// Whether it must be known who holds the sockets, to show it or to arrange by it.
     #[must_use]
     pub fn needs_users(&self) -> bool {
-        let by_process = |key| key == Key::Process;
-        self.show.users.is_some()
-            || self.count_by.is_some_and(by_process)
-            || self.order == Order::By(Key::Process)
+        self.show.users.is_some() || self.takes(Takes::Processes)
     }
 }
 
@@ -119,95 +121,6 @@ pub enum NetnsChoice {
     One(String),
     /// Every one that can be entered.
     All,
-}
-
-/// The order of the rows.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Order {
-    /// ss's: tables in a fixed order, each as the kernel lists it.
-    #[default]
-    Kernel,
-    /// By a key: queues, times and counters from large to small, everything else from A to Z and from small to large.
-    By(Key),
-}
-
-/// What rows can be ordered or counted by.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[expect(missing_docs, reason = "the names say it")]
-pub enum Key {
-    State,
-    Local,
-    LocalPort,
-    Peer,
-    PeerPort,
-    RecvQ,
-    SendQ,
-    Process,
-    User,
-    Netid,
-    Netns,
-    Rtt,
-    Retrans,
-    BytesSent,
-    BytesReceived,
-    Age,
-}
-
-impl Key {
-    /// Whether `tcp_info` has it.
-    #[must_use]
-    pub const fn needs_info(self) -> bool {
-        matches!(self, Self::Rtt | Self::Retrans | Self::BytesSent | Self::BytesReceived)
-    }
-
-    /// Whether sockets of one value make a group.
-    #[must_use]
-    pub const fn groups(self) -> bool {
-        match self {
-            Self::State
-            | Self::Local
-            | Self::LocalPort
-            | Self::Peer
-            | Self::PeerPort
-            | Self::Process
-            | Self::User
-            | Self::Netid
-            | Self::Netns => true,
-            Self::RecvQ
-            | Self::SendQ
-            | Self::Rtt
-            | Self::Retrans
-            | Self::BytesSent
-            | Self::BytesReceived
-            | Self::Age => false,
-        }
-    }
-
-    /// Its word.
-    #[must_use]
-    pub fn word(self) -> &'static str {
-        Self::WORDS.iter().find(|(_, key)| *key == self).map_or("", |(word, _)| word)
-    }
-
-    /// All of them with their words.
-    pub const WORDS: [(&'static str, Self); 16] = [
-        ("state", Self::State),
-        ("local", Self::Local),
-        ("sport", Self::LocalPort),
-        ("peer", Self::Peer),
-        ("dport", Self::PeerPort),
-        ("recvq", Self::RecvQ),
-        ("sendq", Self::SendQ),
-        ("process", Self::Process),
-        ("user", Self::User),
-        ("netid", Self::Netid),
-        ("netns", Self::Netns),
-        ("rtt", Self::Rtt),
-        ("retrans", Self::Retrans),
-        ("sent", Self::BytesSent),
-        ("received", Self::BytesReceived),
-        ("age", Self::Age),
-    ];
 }
 
 /// Which BPF socket storages to show.

@@ -209,9 +209,9 @@ fn want(options: &Options, filter: &Filter) -> Want {
             || options.bpf_maps != BpfMaps::None
             || needs.mark
             || needs.cgroup,
-        cgroup: options.has_column_of(Takes::Cgroup),
+        cgroup: options.takes(Takes::Cgroup),
         memory: show.memory,
-        info: show.info || needs.info || options.key().is_some_and(|key| key.needs_info()),
+        info: show.info || needs.info || options.takes(Takes::Info),
         tos: show.tos,
         filter: show.bpf,
     }

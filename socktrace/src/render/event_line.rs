@@ -4,10 +4,10 @@
 mod columns;
 mod details;
 mod line;
-mod units;
 
 pub use columns::{Column, Columns, Stamp};
 
+use super::amounts::Lifetime;
 use super::clock::Clock;
 use super::event_json::is_wildcard;
 use super::names::{Named, Names};
@@ -15,7 +15,6 @@ use super::places::short_unit;
 use crate::socket::{BootNs, Endpoint, Event, EventKind, Owner, Process, Proto, Subject};
 use details::details;
 use line::Line;
-use units::Lifetime;
 
 /// How lines are to look.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -96,12 +96,20 @@ const OPTIONS: [(&str, Asked); 58] = [
         Secret(&[
             "-an --columns local,peer,process",
             "-xan --columns local,peer,process,peerprocess",
-            "-tan --columns local,uid,user,inode,cookie,interface,cgroup,unit,container,pod",
+            "-tan --columns local,uid,user,inode,cookie,interface,cgroup,unit,container,pod,retrans,sent,received",
         ]),
     ),
-    ("sort", Secret(&["-tan --sort age", "-tanp --sort process"])),
+    ("sort", Secret(&["-tan --sort age", "-tanp --sort process", "-tanp --sort -pid,sport"])),
     ("top", With(&["-tan --top 3"])),
-    ("count-by", Secret(&["-tan --count-by process", "-tan --count-by user", "-tan --count-by netns"])),
+    (
+        "count-by",
+        Secret(&[
+            "-tan --count-by process",
+            "-tan --count-by pid,unit",
+            "-tan --count-by user",
+            "-tan --count-by netns",
+        ]),
+    ),
     ("continuous", Refused("-tan -c 1")),
 ];
 

@@ -50,6 +50,72 @@ fn rows_in_another_order_and_counted() {
 }
 
 #[test]
+fn several_keys_and_the_other_way_round() {
+    in_own_netns(|| {
+        let listener = TcpListener::bind("127.0.0.1:8080").unwrap();
+        let clients: Vec<TcpStream> = (1..=3)
+            .map(|bytes| {
+                let client = TcpStream::connect("127.0.0.1:8080").unwrap();
+                std::io::Write::write_all(&mut &client, &vec![0; bytes]).unwrap();
+                client
+            })
+            .collect();
+        let accepted: Vec<_> = clients.iter().map(|_| listener.accept().unwrap().0).collect();
+        let _udp = std::net::UdpSocket::bind("127.0.0.2:80").unwrap();
+        let column = |words: &str| {
+            let text = ss(words).stdout;
+            rows(&text).iter().map(|row| row.join(" ")).collect::<Vec<_>>()
+        };
+        // What is known of nothing but TCP comes last either way.
+        for (words, expected) in [
+            ("--sort recvq --top 3", ["3", "2", "1"]),
+            ("--sort -recvq,sport --top 3", ["0", "1", "2"]),
+            ("--sort state,-recvq --top 3", ["1", "2", "3"]),
+            ("--sort state,recvq --top 3", ["3", "2", "1"]),
+        ] {
+            assert_eq!(column(&format!("-Htan --columns recvq sport = :8080 {words}")), expected, "{words}");
+        }
+        for (words, expected) in [
+            ("-Htuan --columns sent --sort sent", ["3", "2", "1", "0", "0", "0", "0", "-"]),
+            ("-Htuan --columns sent --sort -sent", ["0", "0", "0", "0", "1", "2", "3", "-"]),
+            ("-Htuan --columns received --sort received", ["3", "2", "1", "0", "0", "0", "0", "-"]),
+        ] {
+            assert_eq!(column(words), expected, "{words}");
+        }
+        let rtts = column("-Htan --columns rtt --sort rtt");
+        assert!(rtts[0].ends_with("us") && rtts.last().is_some_and(|rtt| rtt == "-"), "{rtts:?}");
+        let pid = std::process::id();
+        let comm = std::fs::read_to_string(format!("/proc/{pid}/comm")).unwrap();
+        assert_eq!(
+            ss("-tuan --count-by netid,local,pid sport = :8080 or sport = :80").stdout,
+            format!(
+                "  Count netid local          pid\n\
+                 \x20     4 tcp   127.0.0.1:8080 {pid}\n\
+                 \x20     1 udp   127.0.0.2:80   {pid}\n"
+            )
+        );
+        assert_eq!(
+            ss("-tuan --count-by netid,process --json sport = :80").stdout,
+            format!("{{\"count\":1,\"keys\":[\"udp\",\"{}\"]}}\n", comm.trim_end())
+        );
+        for (words, why) in [
+            (
+                "--count-by rtt",
+                "--count-by: \"rtt\" is not one of state, local, sport, peer, dport, process, pid, user, netid, netns, unit, \
+                 container, pod, opener\n",
+            ),
+            ("--sort recvq,-size", "\"-size\" is not one of state, local, sport"),
+            ("--direct --count-by opener", "\"opener\" is known to an agent only"),
+            ("--count-by state --sort state", "--sort and --count-by do not go together"),
+        ] {
+            let said = ss(&format!("-ta {words}"));
+            assert!(said.code == Some(2) && said.stderr.contains(why), "{words}: {said:?}");
+        }
+        drop(accepted);
+    });
+}
+
+#[test]
 fn a_mapped_peer_and_the_same_peer_are_counted_as_one() {
     in_own_netns(|| {
         let dual = TcpListener::bind("[::]:8080").unwrap();

@@ -1,7 +1,74 @@
-//! What a dump says during which records were lost.
+//! What becomes of a loss: a dump repairs it, and one during which records were lost is no proof.
 
 use super::unix::unix_row;
 use super::*;
+
+#[test]
+fn a_loss_is_told_and_repaired() {
+    let mut bench = Bench::seeded(&[row(1, 10, 20), row(2, 11, 20), row(3, 12, 20)]);
+    bench.subscribe(1, KindSet::USUAL, "sport = :10");
+    bench.subscribe(2, KindSet::from_name("accept").unwrap(), "");
+    assert_eq!(bench.lost(5), ["dump", "lost 5 to [1]"]);
+    assert_eq!(bench.lost(5), [""; 0]);
+    let moved = Socket { state: State::CloseWait, ..row(3, 12, 20) };
+    assert_eq!(
+        bench.dump(&[row(2, 11, 20), moved, row(4, 1, 2)], Outcome::Complete),
+        ["resync +1 -1 ~1 to [1]"]
+    );
+    let stats = bench.engine.stats();
+    assert_eq!((stats.lost, stats.resyncs, stats.sockets, stats.drift), (5, 1, 3, 0));
+}
+
+#[test]
+fn a_loss_during_a_dump_asks_for_another_after_a_pause() {
+    let mut bench = Bench::seeded(&[]);
+    bench.subscribe(1, KindSet::WITHOUT_SUBJECT, "");
+    assert_eq!(bench.lost(1), ["dump", "lost 1 to [1]"]);
+    assert_eq!(bench.lost(3), ["lost 2 to [1]"]);
+    assert_eq!(bench.dump(&[], Outcome::Complete), ["resync +0 -0 ~0 to [1]"]);
+    bench.now += 100 * MS;
+    assert_eq!(bench.lost(3), [""; 0], "too soon");
+    bench.now += 100 * MS;
+    assert_eq!(bench.lost(3), ["dump"]);
+    assert_eq!(bench.dump(&[], Outcome::Complete), ["resync +0 -0 ~0 to [1]"]);
+    bench.now += 900 * MS;
+    assert_eq!(bench.lost(3), [""; 0]);
+}
+
+#[test]
+fn the_table_is_behind_until_a_dump_has_made_good_what_is_missing() {
+    let mut bench = Bench::new();
+    bench.begin();
+    assert!(bench.engine.is_behind(), "nothing is known");
+    bench.dump(&[], Outcome::Complete);
+    assert!(!bench.engine.is_behind());
+    bench.lost(1);
+    assert!(bench.engine.is_behind(), "a dump has begun");
+    bench.lost(2);
+    bench.dump(&[], Outcome::Complete);
+    assert!(bench.engine.is_behind(), "that dump does not make the second loss good");
+    bench.now += 200 * MS;
+    assert_eq!(bench.lost(2), ["dump"]);
+    bench.dump(&[], Outcome::Complete);
+    assert!(!bench.engine.is_behind());
+}
+
+#[test]
+fn a_dump_that_is_never_complete_is_repeated_a_few_times() {
+    let mut bench = Bench::new();
+    bench.subscribe(1, KindSet::WITHOUT_SUBJECT, "");
+    bench.begin();
+    assert_eq!(bench.dump(&[], Outcome::Partial), ["ready 0"]);
+    for _ in 0..3 {
+        bench.now += 900 * MS;
+        assert_eq!(bench.lost(0), [""; 0]);
+        bench.now += 100 * MS;
+        assert_eq!(bench.lost(0), ["dump"]);
+        assert_eq!(bench.dump(&[], Outcome::Partial), [""; 0]);
+    }
+    bench.now += 5000 * MS;
+    assert_eq!(bench.lost(0), [""; 0]);
+}
 
 #[test]
 fn a_dump_waits_to_know_what_was_lost_while_it_was_read() {

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use crate::listing::options::{BpfMaps, Key, NetnsChoice, Order};
+use crate::listing::key::{By, Key};
+use crate::listing::options::{BpfMaps, NetnsChoice};
 use crate::listing::selection::{LISTENING, Table};
 use crate::render::ss::{Pick, Users};
 use crate::socket::{Family, State, StateSet};
@@ -131,9 +132,13 @@ pub(super) static FLAGS: [Flag; 58] = [
         // Each is written for every row.
         at_most(MAX_COLUMNS, d.columns.len(), "--columns: at most 64 columns can be shown")
     })),
-    ours(value("", "sort", |d, word| {
-        d.order = Order::By(key("--sort", word)?);
-        Ok(())
+    ours(value("", "sort", |d, list| {
+        let by = |word: &str| {
+            let (reversed, name) = word.strip_prefix('-').map_or((false, word), |name| (true, name));
+            Ok(By { key: key("--sort", name, word, |_| true)?, reversed })
+        };
+        d.order = list.split(',').map(by).collect::<Result<_, _>>()?;
+        at_most(MAX_KEYS, d.order.len(), "--sort: at most 8 keys can be given")
     })),
     ours(value("", "top", |d, word| {
         let bad = || UsageError::BadValue {
@@ -144,24 +149,18 @@ pub(super) static FLAGS: [Flag; 58] = [
         d.top = Some(word.parse().ok().filter(|&top| top > 0).ok_or_else(bad)?);
         Ok(())
     })),
-    ours(value("", "count-by", |d, word| {
-        d.count_by = match key("--count-by", word)? {
-            key if key.groups() => Some(key),
-            _ => {
-                return Err(UsageError::BadValue {
-                    option: "--count-by",
-                    value: word.to_owned(),
-                    expected: "one of state, local, sport, peer, dport, process, user, netid, netns",
-                });
-            }
-        };
-        Ok(())
+    ours(value("", "count-by", |d, list| {
+        let key = |word: &str| key("--count-by", word, word, Key::groups);
+        d.count_by = list.split(',').map(key).collect::<Result<_, _>>()?;
+        at_most(MAX_KEYS, d.count_by.len(), "--count-by: at most 8 keys can be given")
     })),
     ours(value("c", "continuous", seconds)),
 ];
 
 /// Columns that can be chosen, repeated ones included.
 const MAX_COLUMNS: usize = 64;
+/// Keys of an order or of groups: each is kept for every row.
+const MAX_KEYS: usize = 8;
 /// BPF maps that can be named: each takes a descriptor.
 const MAX_MAPS: usize = 64;
 
@@ -312,11 +311,13 @@ fn seconds(draft: &mut Draft, word: &str) -> Result<(), UsageError> {
     Ok(())
 }
 
-fn key(option: &'static str, word: &str) -> Result<Key, UsageError> {
-    Key::WORDS.iter().find(|(name, _)| *name == word).map(|(_, key)| *key).ok_or_else(|| UsageError::BadValue {
-        option,
-        value: word.to_owned(),
-        expected: "one of state, local, sport, peer, dport, recvq, sendq, process, user, netid, netns, rtt, retrans, \
-                   sent, received, age",
-    })
+/// The key of that name, which stood in that word.
+fn key(
+    option: &'static str,
+    name: &str,
+    word: &str,
+    is_possible: fn(Key) -> bool,
+) -> Result<Key, UsageError> {
+    let bad = || UsageError::NoKey { option, word: word.to_owned() };
+    Key::from_word(name).filter(|&key| is_possible(key)).ok_or_else(bad)
 }

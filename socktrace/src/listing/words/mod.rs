@@ -15,7 +15,8 @@ use std::time::Duration;
 use crate::query::{self, ParseError};
 use crate::render::ss::{Pick, Screen, Show, Takes};
 
-use super::options::{Action, BpfMaps, Format, Key, NetnsChoice, Options, Order};
+use super::key::{By, Key};
+use super::options::{Action, BpfMaps, Format, NetnsChoice, Options};
 use super::selection::Choice;
 use pairs::Whole;
 
@@ -74,6 +75,14 @@ pub enum UsageError {
         value: String,
         /// What was possible.
         expected: &'static str,
+    },
+    /// No key is called that, or none that makes groups.
+    #[error("{option}: {word:?} is not one of {}", Key::words(*option == "--count-by").collect::<Vec<_>>().join(", "))]
+    NoKey {
+        /// Which option.
+        option: &'static str,
+        /// What was given.
+        word: String,
     },
     /// No column is called that.
     #[error("--columns: unknown column {word:?}; choose from {}", Pick::WORDS)]
@@ -190,9 +199,9 @@ struct Draft {
     dump: Option<PathBuf>,
     filter_file: Option<PathBuf>,
     netns: NetnsChoice,
-    order: Order,
+    order: Vec<By>,
     top: Option<usize>,
-    count_by: Option<Key>,
+    count_by: Vec<Key>,
     bpf_maps: BpfMaps,
     direct: bool,
     agent: Option<PathBuf>,

@@ -58,7 +58,7 @@ const TABLES: &[&str] = &[
 const INET: TableSet =
     TableSet::of(&[Table::Tcp, Table::Udp, Table::Raw, Table::Sctp, Table::Dccp, Table::Mptcp]);
 
-static CLASHES: [Clash; 31] = [
+static CLASHES: [Clash; 32] = [
     always(&["direct"], &["agent"], "one asks the kernel, the other an agent"),
     always(&["bpf-maps"], &["bpf-map-id"], "one shows every map, the other those that are named"),
     always(&["all-netns"], &["net"], "one asks every network namespace, the other one of them"),
@@ -69,6 +69,7 @@ static CLASHES: [Clash; 31] = [
     ),
     always(&["json"], &["columns"], "--columns is for tables; --json tells every field"),
     always(&["columns"], &["count-by"], "a count has columns of its own"),
+    always(&["sort"], &["count-by"], "the largest counts come first"),
     always(&["columns"], &["no-queues"], "the columns are those of the list"),
     Clash {
         when: |whole| !whole.takes(&[Takes::Details]),

@@ -2,8 +2,8 @@
 
 mod ended;
 
-use super::units::{Bytes, Micros};
 use super::*;
+use crate::render::amounts::{Bytes, Micros};
 use crate::render::event_fixtures::{closed, closing, event, inet, one_of_each, subject, unix};
 use crate::render::names::NoNames;
 use crate::render::width::width;

@@ -118,6 +118,11 @@ impl<'a> Object<'a> {
         self.array(key, items, |out, item| push_json(out, item.as_bytes()));
     }
 
+    /// An array of strings of whatever bytes.
+    pub fn texts<'t>(&mut self, key: &str, items: impl IntoIterator<Item = &'t [u8]>) {
+        self.array(key, items, push_json);
+    }
+
     fn array<T>(
         &mut self,
         key: &str,

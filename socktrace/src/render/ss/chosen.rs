@@ -2,11 +2,13 @@
 
 use std::borrow::Cow;
 
+use crate::render::amounts::Micros;
 use crate::render::escape::{push_quoted, push_text};
 use crate::render::names::Named;
 use crate::render::places::short_unit;
-use crate::render::units::{push_hex, push_i64, push_u32};
-use crate::socket::{Cgroup, Opener, Owner};
+use crate::render::units::{push_hex, push_i64, push_u32, push_u64};
+use crate::socket::info::{Member, tcp};
+use crate::socket::{Cgroup, Opener, Owner, Proto};
 
 use super::columns::{self, Align, Column};
 use super::{Cell, address, details, push, users};
@@ -26,7 +28,9 @@ pub enum Takes {
     PeerProcesses,
     /// The cgroup.
     Cgroup,
-    /// Who opened the socket, which only an agent knows.
+    /// `tcp_info`.
+    Info,
+    /// Who opened the socket, and when, which only an agent knows.
     Opener,
     /// Nothing beyond the row; shows addresses.
     Address,
@@ -40,7 +44,7 @@ const fn column(header: &'static str, cell: fn(&mut Vec<u8>, &mut Cell<'_>)) -> 
     Column { header, separator: " ", align: Align::Left, shown: |_| false, cell }
 }
 
-static CHOICES: [(&str, Takes, Column); 21] = [
+static CHOICES: [(&str, Takes, Column); 26] = [
     ("netns", Takes::Nothing, column("Netns", netns)),
     ("netid", Takes::Nothing, column("Netid", columns::netid)),
     ("state", Takes::Nothing, column("State", columns::state)),
@@ -68,6 +72,11 @@ static CHOICES: [(&str, Takes, Column); 21] = [
         Takes::Cgroup,
         column("Pod", |out, cell| of_cgroup(out, cell, |it| Some(it.pod.as_ref()?.as_bytes().into()))),
     ),
+    ("rtt", Takes::Info, column("RTT", rtt)),
+    ("retrans", Takes::Info, column("Retrans", |out, cell| info(out, cell, tcp::TOTAL_RETRANS))),
+    ("sent", Takes::Info, column("Sent", |out, cell| info(out, cell, tcp::BYTES_SENT))),
+    ("received", Takes::Info, column("Received", |out, cell| info(out, cell, tcp::BYTES_RECEIVED))),
+    ("age", Takes::Opener, column("Age", age)),
     ("delta", Takes::Delta, column("Delta", |out, cell| trimmed(out, cell, details::delta))),
     ("details", Takes::Details, column("Details", |out, cell| trimmed(out, cell, details::cell))),
 ];
@@ -75,7 +84,8 @@ static CHOICES: [(&str, Takes, Column); 21] = [
 impl Pick {
     /// The words of all of them, as `--columns` takes them.
     pub const WORDS: &'static str = "netns, netid, state, recvq, sendq, local, peer, process, peerprocess, opener, uid, user, inode, \
-                                     cookie, interface, cgroup, unit, container, pod, delta or details";
+                                     cookie, interface, cgroup, unit, container, pod, rtt, retrans, sent, received, age, delta or \
+                                     details";
 
     /// The column of that word.
     #[must_use]
@@ -162,6 +172,32 @@ fn opener(out: &mut Vec<u8>, cell: &mut Cell<'_>) {
     push_u32(out, process.pid);
     push(out, ")");
     push(out, mark);
+}
+
+/// What `tcp_info` has, as the number that it is.
+fn info(out: &mut Vec<u8>, cell: &mut Cell<'_>, member: Member) {
+    if let Some(number) = of_tcp(cell, member) {
+        push_u64(out, number);
+    }
+}
+
+fn of_tcp(cell: &Cell<'_>, member: Member) -> Option<u64> {
+    let socket = cell.socket();
+    let info = socket.detail.as_ref()?.info.as_deref().filter(|_| socket.proto == Proto::Tcp)?;
+    member.of(info)
+}
+
+/// In the words of events. A listener measures nothing, which the kernel says as 0.
+fn rtt(out: &mut Vec<u8>, cell: &mut Cell<'_>) {
+    if let Some(us) = of_tcp(cell, tcp::RTT).filter(|&us| us != 0) {
+        push(out, &Micros(us).to_string());
+    }
+}
+
+fn age(out: &mut Vec<u8>, cell: &mut Cell<'_>) {
+    if let Some(us) = cell.row.age_us {
+        push(out, &Micros(us).to_string());
+    }
 }
 
 fn uid(out: &mut Vec<u8>, cell: &mut Cell<'_>) {

@@ -1,6 +1,6 @@
 //! How wide each column is.
 //!
-//! Widths are bytes, as ss counts them: scripts that cut ss's columns by position keep working.
+//! Widths of ss's columns are bytes, as ss counts them: scripts that cut them by position keep working.
 
 use super::columns::Column;
 

@@ -94,6 +94,8 @@ pub struct Row<'a> {
     pub users: &'a [Holder],
     /// Who opened it and when, where somebody keeps account of that.
     pub opener: Option<Opener>,
+    /// How long ago that was, microseconds, if it was seen.
+    pub age_us: Option<u64>,
     /// The other end of a connected UNIX socket, where it was looked for.
     pub peer: Option<UnixPeer<'a>>,
     /// What its network namespace is called, where there is more than one.
@@ -150,7 +152,16 @@ impl<'a> Row<'a> {
     /// Of a socket of which nothing else is known.
     #[must_use]
     pub const fn of(socket: &'a Socket) -> Self {
-        Self { socket, users: &[], opener: None, peer: None, netns: None, delta: None, round: None }
+        Self {
+            socket,
+            users: &[],
+            opener: None,
+            age_us: None,
+            peer: None,
+            netns: None,
+            delta: None,
+            round: None,
+        }
     }
 }
 

@@ -3,6 +3,7 @@
 use std::io::{self, Write};
 
 use crate::render::names::Names;
+use crate::render::width::width;
 use crate::socket::Proto;
 
 use super::columns::{Align, COLUMNS, Column};
@@ -71,7 +72,8 @@ impl Table {
 
     fn end_cell(&mut self, index: usize, start: usize) {
         let length = self.text.len() - start;
-        self.widest[index] = self.widest[index].max(length);
+        let wide = wide(self.chosen, self.text.get(start..).unwrap_or_default());
+        self.widest[index] = self.widest[index].max(wide);
         self.lengths.push(u32::try_from(length).unwrap_or(u32::MAX));
     }
 
@@ -108,7 +110,7 @@ impl Table {
         let mut buffer = Vec::with_capacity(CHUNK + CHUNK / 4);
         let mut text = self.text.as_slice();
         for row in self.lengths.chunks_exact(self.columns.len()) {
-            let mut line = Line { out: &mut buffer, blanks: 0, begun: false };
+            let mut line = Line { out: &mut buffer, blanks: 0, begun: false, chosen: self.chosen };
             for ((column, &length), &width) in self.columns.iter().zip(row).zip(&widths) {
                 let (cell, rest) = text.split_at(length as usize);
                 text = rest;
@@ -127,18 +129,25 @@ impl Table {
     }
 }
 
+/// How wide a cell is: in ss's own columns bytes, as ss counts them; in chosen ones what it takes on a terminal.
+fn wide(chosen: bool, cell: &[u8]) -> usize {
+    if chosen { width(cell) } else { cell.len() }
+}
+
 /// A row as it is being written: blanks wait until something follows them.
 struct Line<'a> {
     out: &'a mut Vec<u8>,
     blanks: usize,
     begun: bool,
+    /// Of columns that somebody chose.
+    chosen: bool,
 }
 
 impl Line<'_> {
     fn cell(&mut self, column: &Column, cell: &[u8], width: usize) {
         let separator = if self.begun { column.separator.len() } else { 0 };
         self.begun = true;
-        let padding = width.saturating_sub(separator + cell.len());
+        let padding = width.saturating_sub(separator + wide(self.chosen, cell));
         self.blanks += separator;
         match column.align {
             Align::Left => {

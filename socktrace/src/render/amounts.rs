@@ -1,7 +1,7 @@
 //! Times and sizes as people say them.
 
 /// Microseconds as people say them: three digits or so, and a unit.
-pub(in crate::render) struct Micros(pub(in crate::render) u64);
+pub(super) struct Micros(pub(super) u64);
 
 impl std::fmt::Display for Micros {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -19,9 +19,9 @@ impl std::fmt::Display for Micros {
 
 /// How long a socket was open. Where its end was found by a pass over the kernel's tables, the time of the pass is an upper
 /// bound.
-pub(in crate::render) struct Lifetime {
-    pub(in crate::render) us: u64,
-    pub(in crate::render) is_bound: bool,
+pub(super) struct Lifetime {
+    pub(super) us: u64,
+    pub(super) is_bound: bool,
 }
 
 impl std::fmt::Display for Lifetime {
