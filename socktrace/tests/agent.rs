@@ -105,13 +105,17 @@ pub(crate) fn folder() -> tempfile::TempDir {
 
 /// An HTTP request over a Unix socket, by hand.
 pub(crate) fn get(path: &Path, target: &str) -> (String, String) {
+    try_get(path, target).unwrap()
+}
+
+fn try_get(path: &Path, target: &str) -> std::io::Result<(String, String)> {
     use std::io::{Read as _, Write as _};
-    let mut stream = std::os::unix::net::UnixStream::connect(path).unwrap();
-    write!(stream, "GET {target} HTTP/1.0\r\n\r\n").unwrap();
+    let mut stream = std::os::unix::net::UnixStream::connect(path)?;
+    write!(stream, "GET {target} HTTP/1.0\r\n\r\n")?;
     let mut answer = String::new();
-    stream.read_to_string(&mut answer).unwrap();
+    stream.read_to_string(&mut answer)?;
     let (head, body) = answer.split_once("\r\n\r\n").unwrap();
-    (head.to_owned(), body.to_owned())
+    Ok((head.to_owned(), body.to_owned()))
 }
 
 /// A server that accepts and a client that connects, so many times, at full speed.

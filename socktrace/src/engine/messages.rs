@@ -48,7 +48,7 @@ pub enum Output {
     Seek(FxHashSet<u32>),
     /// Somebody wants events of this kind. Who wants this one is found out by [`Subscribers`](super::Subscribers).
     Event(Event),
-    /// The first dump is in the table, with so many sockets.
+    /// The first dump is in the table, which has so many sockets; 0 if none could be listed, whatever changes have said.
     Ready(u64),
 }
 

@@ -85,6 +85,8 @@ pub struct Engine {
     holders: FxHashMap<u32, Held>,
     stats: Stats,
     unix_ends_told: bool,
+    /// A dump has listed a socket.
+    has_listed: bool,
     /// Events of one input, kept for its memory.
     events: Vec<Event>,
 }
@@ -102,6 +104,7 @@ impl Engine {
             holders: FxHashMap::default(),
             stats: Stats::default(),
             unix_ends_told: config.unix_ends_told,
+            has_listed: false,
             events: Vec::new(),
         }
     }
@@ -127,7 +130,10 @@ impl Engine {
             }
             Input::Drained => self.finish_by(now, now, &mut events, out),
             Input::Counters(counters) => self.count(counters, now, &mut events, out),
-            Input::Row(row) => self.table.row(&row),
+            Input::Row(row) => {
+                self.has_listed = true;
+                self.table.row(&row);
+            }
             Input::Scope(scope, outcome) => {
                 self.dumps.scope(outcome == Outcome::Partial);
                 self.table.scope(scope, outcome);
@@ -305,7 +311,8 @@ impl Engine {
         let (added, removed, changed) = (merged.added, merged.removed, merged.changed);
         let resync = Event { at, kind: EventKind::Resync { added, removed, changed }, subject: None };
         match cause {
-            Cause::Seed => out.push(Output::Ready(self.table.len() as u64)),
+            Cause::Seed if self.has_listed => out.push(Output::Ready(self.table.len() as u64)),
+            Cause::Seed => out.push(Output::Ready(0)),
             Cause::Loss => {
                 self.stats.resyncs += 1;
                 events.push(resync);

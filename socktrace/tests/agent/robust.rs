@@ -1,6 +1,6 @@
 //! Faults that an agent lives through: no descriptors left, processes and namespaces that come and go.
 
-use super::{Agent, Churn, folder};
+use super::{Agent, Churn, folder, try_get};
 use crate::support::actor::Actor;
 use crate::support::run::{Running, run, socktrace};
 use crate::support::{cookie, in_own_netns, may_trace, wait_for};
@@ -37,6 +37,11 @@ fn without_descriptors_it_goes_on_and_serves_again_when_there_are_some() {
     let mut churn = Churn::begin(500);
     churn.end();
     drop(clients);
+    // Who comes while it still lets go of the others may be turned away.
+    wait_for("an answer", || {
+        let (head, _) = try_get(&agent.path, "/v1/status").ok()?;
+        head.starts_with("HTTP/1.0 200 ").then_some(())
+    });
     agent.is_right(&churn.server);
     assert!(agent.status()["sockets"].as_u64().unwrap() > 0);
 }

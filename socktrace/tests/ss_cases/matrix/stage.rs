@@ -27,6 +27,8 @@ pub(super) struct Stage {
     usual: UnixListener,
     /// A process in the namespace.
     near: u32,
+    /// Both namespaces.
+    netns: [u64; 2],
     _kept: Vec<OwnedFd>,
 }
 
@@ -40,7 +42,7 @@ impl Stage {
         let port = far.does("listen 127.0.0.1");
         far.does(&format!("connect 127.0.0.1 {port}"));
         let netns = File::open(format!("/proc/{}/ns/net", near.pid())).unwrap();
-        let pid = near.pid();
+        let (pid, both) = (near.pid(), [near.netns(), far.netns()]);
         std::thread::scope(|scope| {
             let inside = || {
                 setns(&netns, CloneFlags::CLONE_NEWNET).expect("root");
@@ -50,13 +52,23 @@ impl Stage {
                 // It is of no namespace that is listed.
                 let usual = on_host(|| UnixListener::bind(folder.0.join("usual.sock")).unwrap());
                 usual.set_nonblocking(true).unwrap();
-                let stage = Self { folder, agent: path, usual, near: pid, _kept: kept };
+                let stage = Self { folder, agent: path, usual, near: pid, netns: both, _kept: kept };
                 stage.is_called_without_direct();
                 does(&stage);
             };
             let thread = scope.spawn(inside);
             thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
         });
+    }
+
+    /// Whether a line of `--all-netns` tells of a namespace that is none of these: by its column, `COMM/PID`, or by its
+    /// fields.
+    pub(super) fn is_elsewhere(&self, line: &str) -> bool {
+        if let Ok(object) = serde_json::from_str::<serde_json::Value>(line) {
+            return object["netns"].as_u64().is_some_and(|netns| !self.netns.contains(&netns));
+        }
+        let column = line.split_whitespace().next().and_then(|column| column.rsplit_once('/'));
+        column.is_some_and(|(comm, pid)| pid.parse::<u32>().is_ok() && !comm.starts_with("matrix-"))
     }
 
     /// Runs `ss` with these words, from outside if they name the namespace, as long as it takes to see what it does.
@@ -239,11 +251,12 @@ fn watched(mut child: Child) -> Seen {
         if child.try_wait().unwrap().is_some() {
             break;
         }
-        let udp = UdpSocket::bind("127.0.0.2:7502").unwrap();
+        let udp = crate::support::wait_for("the port", || UdpSocket::bind("127.0.0.2:7502").ok());
         udp.connect("127.0.0.1:7503").unwrap();
         drop(udp);
         for addr in ["127.0.0.2:80", "[::1]:0"] {
-            let listener = TcpListener::bind(addr).unwrap();
+            // A process that another test has just forked may still hold the last one.
+            let listener = crate::support::wait_for("the port", || TcpListener::bind(addr).ok());
             let client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
             let (accepted, _) = listener.accept().unwrap();
             // No TIME-WAIT, so that the port is free the next time.
