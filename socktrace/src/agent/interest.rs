@@ -185,13 +185,13 @@ fn sorts(interest: &Interest) -> Sorts {
     Sort::ALL.into_iter().filter(is_wanted).collect()
 }
 
-/// The columns of these words; the usual ones if there is none.
+/// The columns of these words; the `usual` ones if there is none.
 ///
 /// # Errors
 /// The first word that names no column.
-pub fn columns(words: &[String]) -> Result<Columns, SelectionError> {
+pub fn columns(words: &[String], usual: Columns) -> Result<Columns, SelectionError> {
     if words.is_empty() {
-        return Ok(Columns::default());
+        return Ok(usual);
     }
     let column = |word: &String| {
         Column::from_word(word)

@@ -37,7 +37,7 @@ FILTER is an expression of ss, as for events.
 Examples:
   socktrace history --since 10m 'sport = :8080'   who was on port 8080
   socktrace history --comm curl -tn               curl's connections, ports as numbers
-  socktrace history --since 2h --until 1h 'age > 1s and retrans > 0'
+  socktrace history --since 1h --sort retrans --top 10    what was sent again most
   sudo socktrace history --dir /var/lib/socktrace/history --json";
 
 const STATUS_EXAMPLES: &str = "\
@@ -145,9 +145,9 @@ pub(super) struct EventsArgs {
     /// Numbers of ports instead of the names of services [default: off]
     #[arg(short, long)]
     pub(super) numeric: bool,
-    /// Show these columns, separated by commas: time, event, lifetime, proto, local, peer, state, process, pid, command,
-    /// attribution, uid, netns, cookie, cgroup, unit, container, pod, details [default: time, event, proto, local, peer,
-    /// pid, command, details]
+    /// Show these columns, separated by commas: time, event, lifetime, proto, local, peer, sport, dport, state, process,
+    /// pid, command, attribution, uid, netns, cookie, cgroup, unit, container, pod, sent, received, rtt, retrans, details
+    /// [default: time, event, proto, local, peer, pid, command, details]
     #[arg(long, value_name = "LIST", value_delimiter = ',', conflicts_with = "json")]
     pub(super) columns: Vec<String>,
     /// Size of the buffer between the kernel and socktrace, bytes, for all CPUs together, without an agent [default: 16 MiB,
@@ -208,6 +208,19 @@ pub(super) struct HistoryArgs {
     /// Numbers of ports instead of the names of services [default: off]
     #[arg(short, long)]
     pub(super) numeric: bool,
+    /// Show these columns, separated by commas, of those that events have [default: time, lifetime, proto, local, peer,
+    /// process, details]
+    #[arg(long, value_name = "LIST", value_delimiter = ',', conflicts_with = "json")]
+    pub(super) columns: Vec<String>,
+    /// Order by these columns, separated by commas, large amounts first; -COLUMN is the other way round [default: time]
+    #[arg(long, value_name = "LIST", value_delimiter = ',', allow_hyphen_values = true)]
+    pub(super) sort: Vec<String>,
+    /// Show the first N only [default: all]
+    #[arg(long, value_name = "N", value_parser = values::top)]
+    pub(super) top: Option<usize>,
+    /// Count by these columns, separated by commas, instead of listing [default: off]
+    #[arg(long, value_name = "LIST", value_delimiter = ',', conflicts_with_all = ["columns", "sort"])]
+    pub(super) count_by: Vec<String>,
     /// The agent's socket [default: $SOCKTRACE_SOCKET or /run/socktrace/agent.sock]
     #[arg(long, value_name = "PATH", help_heading = "Source")]
     pub(super) agent: Option<PathBuf>,

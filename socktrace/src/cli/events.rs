@@ -15,6 +15,7 @@ use crate::agent::stop::Stop;
 use crate::agent::stream::EventStream;
 use crate::agent::time;
 use crate::listing::absent;
+use crate::render::event_line::Columns;
 use crate::socket::Viewer;
 use bytes::Bytes;
 use std::future::pending;
@@ -33,7 +34,7 @@ pub(super) fn run(args: EventsArgs) -> Result<(), Error> {
     resolve(&mut selection, &interest, &names);
     let pids = selection.pids.iter().copied().chain(interest.filter.pids());
     warnings.extend(absent(pids));
-    let columns = columns(&args.columns).map_err(Error::Selection)?;
+    let columns = columns(&args.columns, Columns::default()).map_err(Error::Selection)?;
     let format = if args.json {
         Format::Json
     } else {

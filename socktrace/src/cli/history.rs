@@ -5,9 +5,10 @@ use super::error::Error;
 use super::{output, runtime, select, source};
 use crate::agent::client::{self, ClientError};
 use crate::agent::history::answer::{self, Survey};
+use crate::agent::history::arrange::{Arrangement, NoColumn};
 use crate::agent::history::log::Log;
 use crate::agent::history::question::{Asking, ahead, parse_time};
-use crate::agent::interest::{names, resolve};
+use crate::agent::interest::{SelectionError, columns, names, resolve};
 use crate::agent::selection::Format;
 use crate::agent::stop::Stop;
 use crate::agent::time;
@@ -34,7 +35,9 @@ pub(super) fn run(args: &HistoryArgs) -> Result<(), Error> {
             answer::survey(&log, &question, &stop).map_err(|error| Error::Io("read the history", error))?;
         say(&survey, &asking);
         let mut out = BufWriter::with_capacity(64 * 1024, io::stdout().lock());
-        return answer::write(&log, &question, &survey, &stop, &mut out).map_err(Error::Output);
+        let found = answer::find(&log, &question, &survey, &stop, &|_| true);
+        let found = found.map_err(|error| Error::Io("read the history", error))?;
+        return found.write(&log, &stop, &mut out).map_err(Error::Output);
     }
     let agent = source::agent(args.agent.as_ref())?;
     runtime()?.block_on(async {
@@ -73,11 +76,20 @@ fn asking(args: &HistoryArgs) -> Result<Asking, Error> {
         Format::Json
     } else {
         Format::Lines {
-            style: output::style(Columns::of_ended(), args.numeric),
+            style: output::style(
+                columns(&args.columns, Columns::of_ended()).map_err(Error::Selection)?,
+                args.numeric,
+            ),
             utc_offset_s: time::local_offset_s(),
         }
     };
-    Ok(Asking { selection: select::selection(&args.which), since, until, format })
+    let no_column = |NoColumn { word, expected }| Error::Selection(SelectionError::Word { word, expected });
+    let arrangement = Arrangement {
+        sort: Arrangement::order(args.sort.iter().map(String::as_str)).map_err(no_column)?,
+        top: args.top,
+        count_by: Arrangement::groups(args.count_by.iter().map(String::as_str)).map_err(no_column)?,
+    };
+    Ok(Asking { selection: select::selection(&args.which), since, until, format, arrangement })
 }
 
 /// The time that an option was given; what is none is pointed at.

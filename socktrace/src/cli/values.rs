@@ -32,6 +32,11 @@ pub(super) fn number(text: &str) -> Result<usize, String> {
     text.parse().map_err(|_| "expected how many, 0 or more".to_owned())
 }
 
+/// How many lines, at least one.
+pub(super) fn top(text: &str) -> Result<usize, String> {
+    text.parse().ok().filter(|&top| top > 0).ok_or_else(|| "expected how many, 1 or more".to_owned())
+}
+
 /// The number of a process.
 pub(super) fn pid(text: &str) -> Result<u32, String> {
     let pid = text.parse().ok().filter(|pid| (1..=i32::MAX as u32).contains(pid));

@@ -4,15 +4,17 @@
 mod columns;
 mod details;
 mod line;
+mod value;
 
 pub use columns::{Column, Columns, Stamp};
+pub use value::value;
 
-use super::amounts::Lifetime;
+use super::amounts::{Lifetime, Micros};
 use super::clock::Clock;
 use super::event_json::is_wildcard;
 use super::names::{Named, Names};
 use super::places::short_unit;
-use crate::socket::{BootNs, Endpoint, Event, EventKind, Owner, Process, Proto, Subject};
+use crate::socket::{BootNs, Closing, Endpoint, Event, EventKind, Owner, Process, Proto, Subject};
 use details::details;
 use line::Line;
 
@@ -186,6 +188,8 @@ impl What<'_> {
             Column::Local => end(&subject.local, subject.proto, style, names, line),
             Column::Peer if is_wildcard(&subject.peer) => line.text(b"*"),
             Column::Peer => end(&subject.peer, subject.proto, style, names, line),
+            Column::LocalPort => line.number(subject.local.inet().map(|(_, port)| port.into())),
+            Column::PeerPort => line.number(subject.peer.inet().map(|(_, port)| port.into())),
             Column::State => line.text(subject.state.word().as_bytes()),
             Column::Process => holder(&subject.owner, style.layout(), line),
             Column::Pid => line.number(process.map(|process| process.pid.into())),
@@ -205,29 +209,54 @@ impl What<'_> {
                 line.maybe(id.map(|id| id.get(..12).unwrap_or(id)));
             }
             Column::Pod => line.maybe(place.and_then(|place| place.pod.as_ref()).map(|uid| uid.as_bytes())),
+            Column::Sent => line.number(closing(event).map(|closing| closing.bytes_sent)),
+            Column::Received => line.number(closing(event).map(|closing| closing.bytes_received)),
+            Column::Rtt => match closing(event).map(|closing| closing.rtt_us).filter(|&us| us != 0) {
+                Some(us) => line.print(format_args!("{}", Micros(us.into()))),
+                None => line.text(b"-"),
+            },
+            Column::Retrans => line.number(closing(event).map(|closing| closing.retrans.into())),
             Column::Details => details(event, style, line),
         }
     }
 
     /// How long it was open, or how long it tried to connect.
     fn lifetime(&self) -> Option<Lifetime> {
-        match self.event.kind {
-            EventKind::Close { duration_us, found, .. } => {
-                Some(Lifetime { us: duration_us?, is_bound: found || self.missed })
-            }
-            EventKind::ConnectFailed { latency_us, .. } => {
-                Some(Lifetime { us: latency_us?, is_bound: self.missed })
-            }
-            // These end nothing.
-            EventKind::Bind { .. }
-            | EventKind::Listen { .. }
-            | EventKind::Connect { .. }
-            | EventKind::Accept
-            | EventKind::Open
-            | EventKind::State { .. }
-            | EventKind::Lost { .. }
-            | EventKind::Resync { .. } => None,
-        }
+        let found = matches!(self.event.kind, EventKind::Close { found: true, .. });
+        Some(Lifetime { us: lifetime_us(&self.event.kind)?, is_bound: found || self.missed })
+    }
+}
+
+/// How long it was open, or how long it tried to connect, microseconds.
+const fn lifetime_us(kind: &EventKind) -> Option<u64> {
+    match kind {
+        EventKind::Close { duration_us, .. } => *duration_us,
+        EventKind::ConnectFailed { latency_us, .. } => *latency_us,
+        // These end nothing.
+        EventKind::Bind { .. }
+        | EventKind::Listen { .. }
+        | EventKind::Connect { .. }
+        | EventKind::Accept
+        | EventKind::Open
+        | EventKind::State { .. }
+        | EventKind::Lost { .. }
+        | EventKind::Resync { .. } => None,
+    }
+}
+
+/// What went over a connection that has closed.
+fn closing(event: &Event) -> Option<&Closing> {
+    match &event.kind {
+        EventKind::Close { closing, .. } => closing.as_deref(),
+        EventKind::Bind { .. }
+        | EventKind::Listen { .. }
+        | EventKind::Connect { .. }
+        | EventKind::ConnectFailed { .. }
+        | EventKind::Accept
+        | EventKind::Open
+        | EventKind::State { .. }
+        | EventKind::Lost { .. }
+        | EventKind::Resync { .. } => None,
     }
 }
 

@@ -9,6 +9,7 @@ pub mod escape;
 mod event_fixtures;
 pub mod event_json;
 pub mod event_line;
+pub mod groups;
 pub mod json;
 pub mod names;
 mod nested;

@@ -1,10 +1,11 @@
 //! The answer to a question about closed sockets.
 //!
 //! First everything is looked through for what concerns the whole: how far it goes back, what was lost, who accepted
-//! what. Then those that pass are written, oldest first.
+//! what. Then those that pass are written, oldest first, or ordered or counted.
 //!
 //! I/O: files, through `log`.
 
+use super::arrange::{Kept, Memory};
 use super::log::{Log, Trouble};
 use super::question::Question;
 use crate::agent::selection::Format;
@@ -79,37 +80,89 @@ pub fn survey(log: &Log, question: &Question, stop: &Stop) -> io::Result<Survey>
     Ok(survey)
 }
 
-/// Writes the sockets that pass, oldest first.
+/// What is to be written, looked through as far as its arrangement takes.
+pub struct Found<'a> {
+    question: &'a Question,
+    survey: &'a Survey,
+    /// None where lines are written as they are found.
+    kept: Option<Kept<'a>>,
+}
+
+/// Looks for what must be known before the first line can be written: nothing, unless the answer is ordered or counted.
 ///
 /// # Errors
-/// They cannot be written, or it is to stop.
-pub fn write(
+/// It is to stop, or there is no memory for it ([`OutOfMemory`](io::ErrorKind::OutOfMemory)).
+pub fn find<'a>(
     log: &Log,
-    question: &Question,
-    survey: &Survey,
+    question: &'a Question,
+    survey: &'a Survey,
     stop: &Stop,
-    out: &mut impl Write,
-) -> io::Result<()> {
-    let mut lines = Lines::new(question);
-    lines.header(out)?;
-    log.read::<io::Error>(question.since, &mut |_| (), &mut |_, records: Records<'_>| {
-        for Dated { at, record } in records.map_while(Result::ok) {
-            stop.check()?;
-            let Record::Ended { mut event, missed } = record else { continue };
-            if !question.is_of(at) {
-                continue;
-            }
-            survey.name_owner(&mut event);
-            let viewer = question.interest.viewer;
-            // What they may not see they cannot ask for either.
-            let seen = if viewer.is_limited() { viewer.see(&event) } else { Some(event) };
-            if let Some(event) = seen.filter(|event| question.interest.wants(event)) {
-                lines.line(&event, missed, out)?;
-            }
+    memory: Memory<'a>,
+) -> io::Result<Found<'a>> {
+    let mut found = Found { question, survey, kept: None };
+    if !question.arrangement.is_plain() {
+        let mut kept = Kept::new(&question.arrangement, memory);
+        let mut lines = Lines::new(question);
+        found.each(log, stop, &mut |event, missed| match kept.counts() {
+            true => kept.count(event),
+            false => kept.line(event, lines.line(event, missed)),
+        })?;
+        found.kept = Some(kept);
+    }
+    Ok(found)
+}
+
+impl Found<'_> {
+    /// Writes the sockets that pass, oldest first unless they are arranged otherwise.
+    ///
+    /// # Errors
+    /// They cannot be written, or it is to stop.
+    pub fn write(mut self, log: &Log, stop: &Stop, out: &mut impl Write) -> io::Result<()> {
+        let mut lines = Lines::new(self.question);
+        if self.question.arrangement.count_by.is_empty() {
+            out.write_all(lines.header())?;
         }
-        Ok(())
-    })?;
-    out.flush()
+        let mut left = self.question.arrangement.top.unwrap_or(usize::MAX);
+        match self.kept.take() {
+            Some(kept) => kept.write(self.question.format, &mut |text| {
+                stop.check()?;
+                out.write_all(text)
+            })?,
+            None => self.each(log, stop, &mut |event, missed| {
+                let is_wanted = left > 0;
+                left = left.saturating_sub(1);
+                if is_wanted { out.write_all(lines.line(event, missed)) } else { Ok(()) }
+            })?,
+        }
+        out.flush()
+    }
+
+    /// Shows each that passes, oldest first.
+    fn each(
+        &self,
+        log: &Log,
+        stop: &Stop,
+        each: &mut dyn FnMut(&Event, bool) -> io::Result<()>,
+    ) -> io::Result<()> {
+        let Self { question, survey, .. } = self;
+        log.read::<io::Error>(question.since, &mut |_| (), &mut |_, records: Records<'_>| {
+            for Dated { at, record } in records.map_while(Result::ok) {
+                stop.check()?;
+                let Record::Ended { mut event, missed } = record else { continue };
+                if !question.is_of(at) {
+                    continue;
+                }
+                survey.name_owner(&mut event);
+                let viewer = question.interest.viewer;
+                // What they may not see they cannot ask for either.
+                let seen = if viewer.is_limited() { viewer.see(&event) } else { Some(event) };
+                if let Some(event) = seen.filter(|event| question.interest.wants(event)) {
+                    each(&event, missed)?;
+                }
+            }
+            Ok(())
+        })
+    }
 }
 
 impl Question {
@@ -160,16 +213,16 @@ impl Lines {
         }
     }
 
-    fn header(&mut self, out: &mut impl Write) -> io::Result<()> {
+    fn header(&mut self) -> &[u8] {
         self.line.clear();
         match self.format {
             Format::Json => {}
             Format::Lines { style, .. } => event_line::header(style, Stamp::Date, &mut self.line),
         }
-        out.write_all(&self.line)
+        &self.line
     }
 
-    fn line(&mut self, event: &Event, missed: bool, out: &mut impl Write) -> io::Result<()> {
+    fn line(&mut self, event: &Event, missed: bool) -> &[u8] {
         self.line.clear();
         match self.format {
             Format::Json => event_json::encode_ended(event, missed, &self.clock, &mut self.line),
@@ -177,6 +230,6 @@ impl Lines {
                 event_line::ended(event, missed, &self.clock, style, &mut self.names, &mut self.line);
             }
         }
-        out.write_all(&self.line)
+        &self.line
     }
 }

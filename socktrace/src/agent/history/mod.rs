@@ -3,6 +3,7 @@
 //! I/O: files, a thread that writes them.
 
 pub mod answer;
+pub mod arrange;
 mod disk;
 mod dropped;
 mod files;

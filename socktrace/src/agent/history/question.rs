@@ -1,5 +1,6 @@
 //! What can be asked of history, and how that is written in a URL.
 
+use super::arrange::Arrangement;
 use crate::agent::interest::{SelectionError, Told, interest, judge};
 use crate::agent::parameters::{BadParameter, parameters};
 use crate::agent::selection::{Format, SELECTION, Selection};
@@ -21,6 +22,8 @@ pub struct Asking {
     pub until: Option<UnixNs>,
     /// How they are written.
     pub format: Format,
+    /// How they are arranged.
+    pub arrangement: Arrangement,
 }
 
 /// A question whose words have been given their meaning.
@@ -34,6 +37,8 @@ pub struct Question {
     pub until: Option<UnixNs>,
     /// How they are written.
     pub format: Format,
+    /// How they are arranged.
+    pub arrangement: Arrangement,
     /// What of it matches nothing although the rest can.
     pub warnings: Vec<String>,
 }
@@ -48,6 +53,7 @@ impl Asking {
         for (key, time) in [("since", self.since), ("until", self.until)] {
             query.extend_pairs(time.map(|time| (key, rfc3339(time))));
         }
+        query.extend_pairs(self.arrangement.parameters());
         let mut query = query.finish();
         if !look.is_empty() {
             query.push('&');
@@ -61,7 +67,7 @@ impl Asking {
     /// # Errors
     /// A parameter that is unknown or has no such value.
     pub fn from_request(accept: &str, query: &str) -> Result<Self, BadParameter> {
-        let mut selection = Selection::default();
+        let (mut selection, mut arrangement) = (Selection::default(), Arrangement::default());
         let (mut since, mut until) = (None, None);
         for parameter in parameters(query)? {
             let time = |error| match error {
@@ -72,14 +78,18 @@ impl Asking {
                 "since" => since = Some(parse_time(&parameter.value).map_err(time)?),
                 "until" => until = Some(parse_time(&parameter.value).map_err(time)?),
                 key => {
-                    if !selection.takes(&parameter)? && !Format::PARAMETERS.contains(&key) {
-                        return Err(parameter.bad(format!("expected since, until, {SELECTION}")));
+                    let takes = selection.takes(&parameter)? || arrangement.takes(&parameter)?;
+                    if !takes && !Format::PARAMETERS.contains(&key) {
+                        let arrangement = Arrangement::PARAMETERS.join(", ");
+                        return Err(
+                            parameter.bad(format!("expected since, until, {arrangement}, {SELECTION}"))
+                        );
                     }
                 }
             }
         }
         let format = Format::from_request(accept, query, Columns::of_ended())?;
-        Ok(Self { selection, since, until, format })
+        Ok(Self { selection, since, until, format, arrangement })
     }
 
     /// Its meaning. Names in a filter are looked up, which may take time.
@@ -87,10 +97,10 @@ impl Asking {
     /// # Errors
     /// The first word that cannot be understood.
     pub fn meaning(self, viewer: Viewer, names: &Directory) -> Result<Question, SelectionError> {
-        let Self { selection, since, until, format } = self;
+        let Self { selection, since, until, format, arrangement } = self;
         let interest = interest(&selection, viewer, names)?;
         let warnings = judge(&selection, &interest, Told::Ended)?;
-        Ok(Question { interest, since, until, format, warnings })
+        Ok(Question { interest, since, until, format, arrangement, warnings })
     }
 }
 

@@ -3,6 +3,7 @@
 mod on_disk;
 
 use super::answer::{self, Survey};
+use super::arrange::{Arrangement, By};
 use super::disk::Disk;
 use super::dropped::Dropped;
 use super::log::Log;
@@ -13,7 +14,7 @@ use crate::agent::selection::{Format, Selection};
 use crate::agent::stop::Stop;
 use crate::history::{Bounds, Cut, Loser, Record, Ring, UnixNs, segment};
 use crate::render::clock::Clock;
-use crate::render::event_line::{Columns, Style};
+use crate::render::event_line::{Column, Columns, Style};
 use crate::socket::{
     Comm, Ended, Endpoint, EventKind, Family, Owner, Process, Proto, State, Subject, Viewer,
 };
@@ -56,7 +57,8 @@ fn ended(at: u64, port: u16, uid: u32) -> Ended {
 
 fn question(filter: &str, viewer: Viewer) -> Question {
     let selection = Selection { filter: vec![filter.to_owned()], ..Selection::default() };
-    let asking = Asking { selection, since: None, until: None, format: Format::Json };
+    let (format, arrangement) = (Format::Json, Arrangement::default());
+    let asking = Asking { selection, since: None, until: None, format, arrangement };
     asking.meaning(viewer, &names(viewer, &Stop::default())).unwrap()
 }
 
@@ -67,7 +69,8 @@ fn all() -> Question {
 fn answers(log: &Log, question: &Question) -> (Survey, Vec<Value>) {
     let survey = answer::survey(log, question, &Stop::default()).unwrap();
     let mut text = Vec::new();
-    answer::write(log, question, &survey, &Stop::default(), &mut text).unwrap();
+    let found = answer::find(log, question, &survey, &Stop::default(), &|_| true).unwrap();
+    found.write(log, &Stop::default(), &mut text).unwrap();
     let lines = std::str::from_utf8(&text).unwrap().lines();
     (survey, lines.map(|line| serde_json::from_str(line).unwrap()).collect())
 }
@@ -255,27 +258,93 @@ fn memory_and_files_together_tell_everything_once() {
 }
 
 #[test]
+fn ends_are_ordered_counted_and_only_the_first_are_shown() {
+    let mut recorder = Recorder::start(&Options { bounds: ROOMY, files: None }, 0, &CLOCK);
+    // Three users on ports 1 to 4000, most of which are the third one's.
+    let uid = |port: u16| match port {
+        0..=3 => 1,
+        4..=5 => 2,
+        6.. => 3,
+    };
+    (1..=4000).for_each(|port| recorder.push(&ended(u64::from(port) * SECOND, port, uid(port)), &CLOCK));
+    let log = recorder.log();
+    let order = |words: &str, top| Arrangement {
+        sort: Arrangement::order(words.split(',')).unwrap(),
+        top,
+        ..Arrangement::default()
+    };
+    let ports = |arrangement| {
+        let (_, told) = answers(&log, &Question { arrangement, ..all() });
+        told.iter().map(|line| line["local_port"].as_u64().unwrap()).collect::<Vec<_>>()
+    };
+    assert_eq!(ports(Arrangement { top: Some(2), ..Arrangement::default() }), [1, 2]);
+    assert_eq!(ports(order("-sport", Some(3))), [4000, 3999, 3998]);
+    assert_eq!(ports(order("uid,-sport", Some(6))), [3, 2, 1, 5, 4, 4000]);
+    // Nothing is known of it: in the order of their ends.
+    assert_eq!(ports(order("-rtt", Some(2))), [1, 2]);
+    let all_of_them = ports(order("-time", None));
+    assert!(all_of_them.len() == 4000 && all_of_them.is_sorted_by(|a, b| a > b));
+    let count_by = |words: &str| Arrangement {
+        count_by: Arrangement::groups(words.split(',')).unwrap(),
+        ..Arrangement::default()
+    };
+    let counted = |arrangement| answers(&log, &Question { arrangement, ..all() }).1;
+    assert_eq!(
+        counted(count_by("uid")),
+        [
+            serde_json::json!({"count": 3995, "key": "3"}),
+            serde_json::json!({"count": 3, "key": "1"}),
+            serde_json::json!({"count": 2, "key": "2"}),
+        ]
+    );
+    let most = Arrangement { top: Some(1), ..count_by("event,uid") };
+    assert_eq!(counted(most), [serde_json::json!({"count": 3995, "keys": ["close", "3"]})]);
+    // Who may take no more is told so before the answer begins.
+    let question = Question { arrangement: order("-sport", None), ..all() };
+    let survey = answer::survey(&log, &question, &Stop::default()).unwrap();
+    let refused = answer::find(&log, &question, &survey, &Stop::default(), &|_| false);
+    assert_eq!(refused.err().map(|error| error.kind()), Some(std::io::ErrorKind::OutOfMemory));
+}
+
+#[test]
 fn what_cannot_be_asked() {
     for (query, expected) in [
         ("since=10x", "since=10x: expected a time like 10m, 14:05 or 2026-11-22T14:05:00Z"),
         ("until=25:00", "until=25:00: there is no such time"),
         ("pid=me", "pid=me: expected a process id"),
-        ("port=5", "port=5: expected since, until, kinds, proto, family, pid, comm, filter"),
+        (
+            "port=5",
+            "port=5: expected since, until, sort, top, count_by, kinds, proto, family, pid, comm, filter",
+        ),
+        ("top=0", "top=0: expected a number, 1 to 18446744073709551615"),
+        ("sort=peer,-size", "sort=-size: expected time, event, lifetime, "),
+        ("sort=details", "sort=details: expected time, event, lifetime, "),
+        ("count_by=rtt", "count_by=rtt: expected event, proto, local, "),
     ] {
-        assert_eq!(Asking::from_request("", query).unwrap_err().to_string(), expected);
+        let said = Asking::from_request("", query).unwrap_err().to_string();
+        assert!(said.starts_with(expected), "{said}");
     }
 }
 
 proptest! {
     #[test]
     fn a_question_survives_its_request(
-        since: Option<u32>, until: Option<u32>, numeric: bool, lines: bool, filter in "\\PC{0,20}", pid: u32,
+        since: Option<u32>, until: Option<u32>, numeric: bool, lines: bool, arranged: bool, filter in "\\PC{0,20}", pid: u32,
     ) {
         let time = |seconds: Option<u32>| seconds.map(|seconds| u64::from(seconds) * SECOND + 7);
         let style = Style { width: None, colour: false, numeric, columns: Columns::of_ended() };
         let format = if lines { Format::Lines { style, utc_offset_s: 3600 } } else { Format::Json };
         let selection = Selection { filter: vec![filter], pids: vec![pid], ..Selection::default() };
-        let asking = Asking { selection, since: time(since), until: time(until), format };
+        let by = |(column, reversed)| By { column, reversed };
+        let arrangement = match arranged {
+            true => Arrangement {
+                sort: [(Column::Peer, true), (Column::Rtt, false)].map(by).into(),
+                top: Some(3),
+                count_by: vec![Column::Unit, Column::PeerPort],
+            },
+            false => Arrangement::default(),
+        };
+        let asking = Asking { selection, since: time(since), until: time(until), format, arrangement };
         let (query, accept) = asking.to_query();
         prop_assert_eq!(Asking::from_request(accept, &query), Ok(asking));
     }

@@ -22,6 +22,7 @@ use axum::http::header::CONTENT_TYPE;
 use axum::http::{HeaderMap, HeaderName, StatusCode};
 use axum::response::{IntoResponse, Response};
 use std::io;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use tokio::sync::oneshot;
 
 pub(super) async fn history(
@@ -39,14 +40,27 @@ pub(super) async fn history(
         Format::Lines { .. } => TEXT,
     };
     let viewer = client.viewer;
+    let room = client.account.room();
     let (sender, pieces) = pieces();
     let (surveyed, survey) = oneshot::channel();
     // The history is asked for by the work itself: whoever waits for a permit keeps nothing of it meanwhile.
     let work = move |stop: &Stop| {
-        let found = find(&asker, asking, viewer, stop);
-        let head = found.as_ref().map_err(Refusal::clone).and_then(Found::head);
+        let kept = AtomicUsize::new(0);
+        let memory = |bytes| match viewer.is_limited() {
+            true => room.take(bytes),
+            false => kept.fetch_add(bytes, Ordering::Relaxed) + bytes <= MAX_KEPT,
+        };
+        let asked = ask(&asker, asking, viewer, stop);
+        let found = asked.as_ref().map_err(Refusal::clone).and_then(|asked| {
+            let found = answer::find(&asked.log, &asked.question, &asked.survey, stop, &memory);
+            Ok((asked.head()?, found.map_err(|error| refusal(&error))?, asked))
+        });
+        let (head, found) = match found {
+            Ok((head, found, asked)) => (Ok(head), Some((found, asked))),
+            Err(refusal) => (Err(refusal), None),
+        };
         match (surveyed.send(head), found) {
-            (Ok(()), Ok(found)) => found.write(stop, &mut Pieces::new(sender, stop)),
+            (Ok(()), Some((found, asked))) => found.write(&asked.log, stop, &mut Pieces::new(sender, stop)),
             // The client has gone, or has been told why not.
             (Ok(()) | Err(_), _) => Ok(()),
         }
@@ -60,14 +74,28 @@ pub(super) async fn history(
     Ok((limits(viewer), warnings(&said), head, body(pieces, job)).into_response())
 }
 
-/// What is to be written, and what is to be known beside it.
-struct Found {
+/// Bytes of lines that are kept for root and the group to be put in order.
+const MAX_KEPT: usize = 256 << 20;
+
+fn refusal(error: &io::Error) -> Refusal {
+    match error.kind() {
+        io::ErrorKind::OutOfMemory => {
+            let said =
+                "these are too many to keep for another order: ask for fewer (--since, --top, a filter)";
+            Refusal(StatusCode::SERVICE_UNAVAILABLE, said.to_owned())
+        }
+        _ => Refusal::too_long(),
+    }
+}
+
+/// What is asked, of what, and what is to be known beside the answer.
+struct Asked {
     log: Log,
     question: Question,
     survey: Survey,
 }
 
-fn find(asker: &Asker, asking: Asking, viewer: Viewer, stop: &Stop) -> Result<Found, Refusal> {
+fn ask(asker: &Asker, asking: Asking, viewer: Viewer, stop: &Stop) -> Result<Asked, Refusal> {
     // A filter may hold names whose look-up takes time.
     let names = names(viewer, stop);
     let question = asking.meaning(viewer, &names).map_err(|error| Refusal::selection(&error, viewer))?;
@@ -77,18 +105,14 @@ fn find(asker: &Asker, asking: Asking, viewer: Viewer, stop: &Stop) -> Result<Fo
     let none = || Refusal(StatusCode::NOT_FOUND, "no history is kept here".to_owned());
     let log = asker.history()?.ok_or_else(none)?;
     let survey = answer::survey(&log, &question, stop).map_err(|_| Refusal::too_long())?;
-    Ok(Found { log, question, survey })
+    Ok(Asked { log, question, survey })
 }
 
-impl Found {
+impl Asked {
     /// The survey, and what of the question matches nothing.
     fn head(&self) -> Result<(String, Vec<String>), Refusal> {
         let survey = serde_json::to_string(&self.survey).map(ascii).map_err(Refusal::failed)?;
         Ok((survey, self.question.warnings.clone()))
-    }
-
-    fn write(&self, stop: &Stop, out: &mut Pieces) -> io::Result<()> {
-        answer::write(&self.log, &self.question, &self.survey, stop, out)
     }
 }
 

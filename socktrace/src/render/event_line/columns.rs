@@ -12,6 +12,8 @@ pub enum Column {
     Proto,
     Local,
     Peer,
+    LocalPort,
+    PeerPort,
     State,
     Process,
     Pid,
@@ -24,6 +26,10 @@ pub enum Column {
     Unit,
     Container,
     Pod,
+    Sent,
+    Received,
+    Rtt,
+    Retrans,
     Details,
 }
 
@@ -36,42 +42,68 @@ pub enum Stamp {
     Date,
 }
 
+/// What a column is good for beside being shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Use {
+    /// Nothing.
+    Shown,
+    /// Rows are ordered by it, small values first.
+    Order,
+    /// Rows are ordered by it, large values first.
+    Amount,
+    /// Rows are ordered by it, and those of one value make a group.
+    Group,
+}
+
 /// What is known of a column: its word, its header, and its width in narrow and wide lines.
 struct Facts {
+    used: Use,
     column: Column,
     word: &'static str,
     header: &'static str,
     widths: [usize; 2],
 }
 
-const fn facts(column: Column, word: &'static str, header: &'static str, widths: [usize; 2]) -> Facts {
-    Facts { column, word, header, widths }
+const fn facts(
+    column: Column,
+    word: &'static str,
+    header: &'static str,
+    widths: [usize; 2],
+    used: Use,
+) -> Facts {
+    Facts { used, column, word, header, widths }
 }
 
 /// How many columns there are. The length of the array below, written down: a type whose length asks for the array
 /// sends the optimising compiler round in a circle (E0391).
-const COUNT: usize = 19;
+const COUNT: usize = 25;
 
 const ALL: [Facts; COUNT] = [
-    facts(Column::Time, "time", "Time", [8, 15]),
-    facts(Column::Event, "event", "Event", [7, 14]),
-    facts(Column::Lifetime, "lifetime", "Lifetime", [7, 8]),
-    facts(Column::Proto, "proto", "Prot", [4, 4]),
-    facts(Column::Local, "local", "Local", [15, 21]),
-    facts(Column::Peer, "peer", "Peer", [16, 21]),
-    facts(Column::State, "state", "State", [11, 11]),
-    facts(Column::Process, "process", "Process", [16, 30]),
-    facts(Column::Pid, "pid", "PID", [6, 7]),
-    facts(Column::Command, "command", "Command", [15, 15]),
-    facts(Column::Attribution, "attribution", "Attribution", [11, 11]),
-    facts(Column::User, "uid", "UID", [5, 7]),
-    facts(Column::Netns, "netns", "Netns", [10, 10]),
-    facts(Column::Cookie, "cookie", "Cookie", [8, 8]),
-    facts(Column::Cgroup, "cgroup", "Cgroup", [24, 32]),
-    facts(Column::Unit, "unit", "Unit", [16, 24]),
-    facts(Column::Container, "container", "Container", [12, 12]),
-    facts(Column::Pod, "pod", "Pod", [36, 36]),
-    facts(Column::Details, "details", "Details", [0, 0]),
+    facts(Column::Time, "time", "Time", [8, 15], Use::Order),
+    facts(Column::Event, "event", "Event", [7, 14], Use::Group),
+    facts(Column::Lifetime, "lifetime", "Lifetime", [7, 8], Use::Amount),
+    facts(Column::Proto, "proto", "Prot", [4, 4], Use::Group),
+    facts(Column::Local, "local", "Local", [15, 21], Use::Group),
+    facts(Column::Peer, "peer", "Peer", [16, 21], Use::Group),
+    facts(Column::LocalPort, "sport", "SPort", [5, 5], Use::Group),
+    facts(Column::PeerPort, "dport", "DPort", [5, 5], Use::Group),
+    facts(Column::State, "state", "State", [11, 11], Use::Group),
+    facts(Column::Process, "process", "Process", [16, 30], Use::Group),
+    facts(Column::Pid, "pid", "PID", [6, 7], Use::Group),
+    facts(Column::Command, "command", "Command", [15, 15], Use::Group),
+    facts(Column::Attribution, "attribution", "Attribution", [11, 11], Use::Group),
+    facts(Column::User, "uid", "UID", [5, 7], Use::Group),
+    facts(Column::Netns, "netns", "Netns", [10, 10], Use::Group),
+    facts(Column::Cookie, "cookie", "Cookie", [8, 8], Use::Order),
+    facts(Column::Cgroup, "cgroup", "Cgroup", [24, 32], Use::Group),
+    facts(Column::Unit, "unit", "Unit", [16, 24], Use::Group),
+    facts(Column::Container, "container", "Container", [12, 12], Use::Group),
+    facts(Column::Pod, "pod", "Pod", [36, 36], Use::Group),
+    facts(Column::Sent, "sent", "Sent", [8, 10], Use::Amount),
+    facts(Column::Received, "received", "Received", [8, 10], Use::Amount),
+    facts(Column::Rtt, "rtt", "RTT", [7, 7], Use::Amount),
+    facts(Column::Retrans, "retrans", "Retrans", [7, 7], Use::Amount),
+    facts(Column::Details, "details", "Details", [0, 0], Use::Shown),
 ];
 
 impl Column {
@@ -85,6 +117,24 @@ impl Column {
     #[must_use]
     pub fn from_word(word: &str) -> Option<Self> {
         ALL.iter().find(|facts| facts.word == word).map(|facts| facts.column)
+    }
+
+    /// The words of those that rows can be ordered by.
+    #[must_use]
+    pub fn orders() -> Vec<&'static str> {
+        ALL.iter().filter(|facts| facts.used != Use::Shown).map(|facts| facts.word).collect()
+    }
+
+    /// The words of those that make groups.
+    #[must_use]
+    pub fn groups() -> Vec<&'static str> {
+        ALL.iter().filter(|facts| facts.used == Use::Group).map(|facts| facts.word).collect()
+    }
+
+    /// Whether large values come first.
+    #[must_use]
+    pub fn is_largest_first(self) -> bool {
+        self.facts().used == Use::Amount
     }
 
     /// Its word.

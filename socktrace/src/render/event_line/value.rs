@@ -1,0 +1,63 @@
+//! What an event has in a column, as a value that lines are ordered and counted by.
+
+use super::{Column, closing, lifetime_us};
+use crate::render::groups::Value;
+use crate::socket::{Endpoint, Event};
+
+/// Numbers as numbers, ports without the names of services. Nothing is shortened.
+#[must_use]
+pub fn value(event: &Event, column: Column) -> Value {
+    let Some(subject) = &event.subject else { return Value::Unknown };
+    let process = subject.owner.process();
+    let place = subject.place.as_deref();
+    let known = |number: u64| Value::number(Some(number).filter(|&number| number != 0));
+    let port = |end: &Endpoint| Value::number(end.inet().map(|(_, port)| port.into()));
+    match column {
+        Column::Time => Value::Number(event.at),
+        Column::Event => Value::text(Some(event.kind.name().as_bytes())),
+        Column::Lifetime => Value::number(lifetime_us(&event.kind)),
+        Column::Proto => Value::text(Some(subject.proto.name().as_bytes())),
+        Column::Local => end(&subject.local),
+        Column::Peer => end(&subject.peer),
+        Column::LocalPort => port(&subject.local),
+        Column::PeerPort => port(&subject.peer),
+        Column::State => Value::text(Some(subject.state.word().as_bytes())),
+        Column::Process | Column::Command => Value::text(process.map(|process| process.comm.as_bytes())),
+        Column::Pid => Value::number(process.map(|process| process.pid.into())),
+        Column::Attribution => Value::text(Some(subject.owner.attribution().name().as_bytes())),
+        Column::User => Value::number(subject.uid.map(u64::from)),
+        Column::Netns => known(subject.netns.into()),
+        Column::Cookie => known(subject.cookie),
+        Column::Cgroup => Value::text(place.map(|place| &*place.path)),
+        Column::Unit => Value::text(place.and_then(|place| place.unit.as_deref())),
+        Column::Container => {
+            Value::text(place.and_then(|place| place.container.as_ref()).map(|it| it.id.as_bytes()))
+        }
+        Column::Pod => Value::text(place.and_then(|place| place.pod.as_ref()).map(|uid| uid.as_bytes())),
+        Column::Sent => Value::number(closing(event).map(|closing| closing.bytes_sent)),
+        Column::Received => Value::number(closing(event).map(|closing| closing.bytes_received)),
+        Column::Rtt => Value::number(closing(event).map(|it| it.rtt_us.into()).filter(|&us| us != 0)),
+        Column::Retrans => Value::number(closing(event).map(|closing| closing.retrans.into())),
+        Column::Details => Value::Unknown,
+    }
+}
+
+/// As `ss --sort` and `--count-by` take it: a v4-mapped address is the IPv4 address.
+fn end(end: &Endpoint) -> Value {
+    match end {
+        Endpoint::Inet { addr, port } => Value::End(addr.to_canonical(), Some(*port)),
+        Endpoint::Unix { name, .. } if name.is_unnamed() => Value::Unknown,
+        Endpoint::Unix { name, .. } => {
+            let name = name.as_bytes().iter().map(|&byte| if byte == 0 { b'@' } else { byte });
+            Value::Text(name.collect(), 0)
+        }
+        // Not known, or of a family that no hook reports.
+        Endpoint::None
+        | Endpoint::Packet { .. }
+        | Endpoint::Netlink { .. }
+        | Endpoint::NetlinkPeer { .. }
+        | Endpoint::Vsock { .. }
+        | Endpoint::Tipc { .. }
+        | Endpoint::Xdp { .. } => Value::Unknown,
+    }
+}
