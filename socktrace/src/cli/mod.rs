@@ -18,7 +18,7 @@ mod values;
 
 use crate::kernel::ebpf;
 use args::{Args, Command};
-use clap::Parser as _;
+use clap::{CommandFactory as _, Parser as _};
 use error::Error;
 use std::ffi::OsString;
 use std::io::Write as _;
@@ -40,6 +40,15 @@ pub fn main() -> ExitCode {
         Err(error) => error.report(),
     }
 }
+
+/// The command line, from which manuals and completions are made. Of `ss` it knows no options: [`SS_HELP`] lists them.
+#[must_use]
+pub fn definition() -> clap::Command {
+    Args::command()
+}
+
+/// What `socktrace ss --help` prints.
+pub use ss::HELP as SS_HELP;
 
 /// Our own warnings are for people who run a command; `RUST_LOG=socktrace=debug` says more.
 fn log_to_stderr() {

@@ -23,7 +23,8 @@ use std::os::fd::AsFd as _;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-const HELP: &str = include_str!("ss_help.txt");
+/// What `--help` prints.
+pub const HELP: &str = include_str!("ss_help.txt");
 
 /// Runs with the words that follow `ss`.
 pub(super) fn run(words: Vec<OsString>) -> Result<(), Error> {
