@@ -7,6 +7,7 @@ mod build_ebpf;
 mod ci;
 mod fetch;
 mod oracle;
+mod package;
 mod record;
 mod setup;
 mod sh;
@@ -41,6 +42,10 @@ enum Task {
     FetchSs,
     /// Churn sockets, then compare the agent's table with the kernel's own: zero differences, or each is printed.
     Oracle(oracle::Args),
+    /// Make the packages that people install.
+    Package(package::Options),
+    /// Make the manual pages and completions, and try them: mandoc, man, the three shells.
+    Manual,
     /// Boot other kernels under QEMU and run the kernel tests there.
     Vm(vm::Options),
     /// Measure speed and cost, beside others and beside what the kernel allows.
@@ -64,6 +69,8 @@ fn main() -> ExitCode {
         Task::Tidy => tidy::run(),
         Task::FetchSs => fetch::ss::fetch(&sh::root()).map(|ss| println!("{}", ss.display())),
         Task::Oracle(args) => oracle::run(&args),
+        Task::Package(options) => package::run(&options),
+        Task::Manual => package::manual(),
         Task::Vm(options) => vm::run(&options),
         Task::Bench(options) => bench::run(&options),
         Task::Soak(soak) => soak.run(),

@@ -15,15 +15,17 @@ pub(crate) mod ss;
 /// The package client with sources and lists of its own.
 pub(crate) struct Apt {
     folder: PathBuf,
+    /// Processor that the packages are for; none for this machine's.
+    arch: Option<String>,
 }
 
 impl Apt {
-    /// One that knows what a suite has. `folder` is its own.
-    pub(crate) fn of(folder: &Path, suite: &str) -> Result<Self> {
+    /// One that knows what a suite has, for another processor than this machine's if one is named. `folder` is its own.
+    pub(crate) fn of(folder: &Path, suite: &str, arch: Option<&str>) -> Result<Self> {
         fs::create_dir_all(folder.join("lists/partial"))?;
         fs::create_dir_all(folder.join("cache/archives/partial"))?;
         fs::write(folder.join("sources.list"), source_of(suite)?)?;
-        let apt = Self { folder: folder.to_owned() };
+        let apt = Self { folder: folder.to_owned(), arch: arch.map(str::to_owned) };
         quiet(apt.command("apt-get").args(["-q", "-q", "update"]))?;
         Ok(apt)
     }
@@ -35,6 +37,10 @@ impl Apt {
         command.current_dir(&self.folder).args(["-o", "Dir::Etc::sourceparts=/dev/null"]);
         command.args(["-o", "APT::Sandbox::User=root", "-o", &set("Dir::Etc::sourcelist", "sources.list")]);
         command.args(["-o", &set("Dir::State::lists", "lists"), "-o", &set("Dir::Cache", "cache")]);
+        if let Some(arch) = &self.arch {
+            command.args(["-o", &format!("APT::Architecture={arch}"), "-o", "APT::Architectures="]);
+            command.args(["-o", &format!("APT::Architectures::={arch}")]);
+        }
         command
     }
 
@@ -76,7 +82,8 @@ fn source_of(suite: &str) -> Result<String> {
     Ok(format!("deb{signed} {} {suite} main\n", mirror.uri))
 }
 
-fn codename() -> Result<String> {
+/// The name of this machine's suite.
+pub(crate) fn codename() -> Result<String> {
     let release = fs::read_to_string("/etc/os-release").context("cannot read /etc/os-release")?;
     let codename = release.lines().find_map(|line| line.strip_prefix("VERSION_CODENAME="));
     Ok(codename.context("this system has no code name")?.to_owned())

@@ -34,7 +34,7 @@ pub(crate) fn fetch(root: &Path) -> Result<PathBuf> {
         return Ok(ss);
     }
     let suite = suite()?;
-    Apt::of(&folder, suite)?.unpack("iproute2", &folder.join("root"))?;
+    Apt::of(&folder, suite, None)?.unpack("iproute2", &folder.join("root"))?;
     unpacked(&folder).with_context(|| format!("iproute2 of {suite} holds no ss of {VERSION}"))
 }
 

@@ -88,7 +88,7 @@ pub(crate) fn fetch(kernel: Kernel) -> Result<Unpacked> {
     if let Some(found) = unpacked(&folder.join("root")) {
         return Ok(found);
     }
-    let apt = Apt::of(&folder, kernel.suite())?;
+    let apt = Apt::of(&folder, kernel.suite(), None)?;
     let meta = "linux-image-cloud-amd64";
     let image = depends(&apt, meta)?.into_iter().find(|name| name.starts_with("linux-image-"));
     let image = image.with_context(|| format!("{meta} names no kernel"))?;

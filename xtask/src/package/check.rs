@@ -1,0 +1,119 @@
+//! What other people's tools say of the packages, the unit, the manual and the completions.
+//!
+//! I/O: runs lintian, rpmlint, shellcheck, systemd-analyze, mandoc, man, bash, zsh and fish; target/package.
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+use anyhow::{Context as _, Result, bail};
+
+use super::{WHAT, folder, made};
+use crate::{setup, sh};
+
+/// What runs the checks of a package.
+pub(super) const PACKAGES: &[&str] = &["lintian", "shellcheck", "systemd", "fakeroot"];
+
+/// What runs the checks of the manual.
+pub(super) const MANUAL: &[&str] = &["mandoc", "man-db", "bash-completion", "zsh", "fish"];
+
+/// What `systemd-analyze security` may say of the unit at most, in tenths: 100 is everything allowed.
+const EXPOSURE: &str = "35";
+
+/// The unit is understood, and no door has been opened.
+pub(super) fn service() -> Result<()> {
+    setup::packages(WHAT, PACKAGES)?;
+    // It looks for the program and for the manual page, which are not installed here.
+    let unit = fs::read_to_string(sh::root().join("packaging/socktrace.service"))?;
+    let tried = folder().join("socktrace.service");
+    let text = unit.replace("/usr/bin/socktrace", "/bin/true").replace("Documentation=man:", "#");
+    fs::write(&tried, text)?;
+    sh::run_quietly(sh::command("systemd-analyze").arg("verify").arg(&tried))?;
+    let mut security = sh::command("systemd-analyze");
+    security.args(["security", "--no-pager", "--offline=true", "--threshold", EXPOSURE]);
+    let said = sh::read(security.arg(&tried))?;
+    println!("systemd-analyze: {}", said.lines().last().unwrap_or_default().trim());
+    for script in ["postinst", "prerm", "postrm"] {
+        sh::run_quietly(sh::command("shellcheck").arg(format!("packaging/debian/{script}")))?;
+    }
+    Ok(())
+}
+
+/// Neither an error nor a warning.
+pub(super) fn deb(deb: &Path) -> Result<()> {
+    setup::packages(WHAT, PACKAGES)?;
+    let mut lintian = sh::command("lintian");
+    lintian.args(["--allow-root", "--fail-on", "error,warning", "--info", "--tag-display-limit", "0"]);
+    sh::run_quietly(lintian.arg(deb))?;
+    println!("lintian: no error, no warning");
+    Ok(())
+}
+
+/// The same of an rpm.
+pub(super) fn rpm(rpm: &Path) -> Result<()> {
+    setup::packages(WHAT, &["rpmlint"])?;
+    let said = Command::new("rpmlint").arg(rpm).output().context("cannot run rpmlint")?;
+    print!("{}", String::from_utf8_lossy(&said.stdout));
+    if said.status.success() { Ok(()) } else { bail!("rpmlint: {}", said.status) }
+}
+
+/// The manual is well made, and each shell completes with what is made for it.
+pub(crate) fn manual() -> Result<()> {
+    setup::packages("the manual", MANUAL)?;
+    let made = folder().join("manual");
+    if made.exists() {
+        fs::remove_dir_all(&made)?;
+    }
+    made::manual(&made, &made::Version::of_tree()?.epoch())?;
+    let mut pages = 0;
+    for entry in fs::read_dir(made.join("man"))? {
+        page(&entry?.path())?;
+        pages += 1;
+    }
+    println!("{pages} manual pages: nothing to be said by mandoc -Tlint and man --warnings");
+    let completions = made.join("completions");
+    for (shell, script) in SHELLS {
+        let mut command = sh::command(shell);
+        command.args(["-c", script]).env("COMPLETIONS", &completions).env("HOME", &made);
+        let said = sh::read(&mut command)?;
+        for word in ["events", "history"] {
+            if !said.split_whitespace().any(|offered| offered == word) {
+                bail!("{shell} does not complete `socktrace ` with {word}: {said:?}");
+            }
+        }
+    }
+    println!("bash, zsh and fish complete the commands");
+    Ok(())
+}
+
+/// What each shell offers after `socktrace `, one word a line or more.
+const SHELLS: &[(&str, &str)] = &[
+    (
+        "bash",
+        r#"source "$COMPLETIONS/socktrace.bash"
+           COMP_WORDS=(socktrace ''); COMP_CWORD=1; _socktrace socktrace '' socktrace; echo "${COMPREPLY[@]}""#,
+    ),
+    // Without a terminal there is no line to complete: what would describe the words prints them.
+    (
+        "zsh",
+        r#"_describe() { print -l ${${(P)${@[-1]}}%%:*} }
+           _arguments() { for word in "$@"; do case $word in *::*_commands) _socktrace_commands;; esac; done }
+           autoload -Uz compinit; compinit -u -D; unfunction _describe _arguments 2>/dev/null
+           _describe() { local name=${@[-1]}; [[ -n ${(P)name} ]] || name=commands; print -l ${${(P)name}%%:*} }
+           source "$COMPLETIONS/_socktrace" 2>/dev/null; _socktrace_commands"#,
+    ),
+    ("fish", r#"source "$COMPLETIONS/socktrace.fish"; complete --do-complete 'socktrace ' | cut -f1"#),
+];
+
+/// One page, by both programs that show it.
+fn page(path: &Path) -> Result<()> {
+    let lint = Command::new("mandoc").args(["-Tlint", "-Wstyle"]).arg(path).output().context("no mandoc")?;
+    let mut man = Command::new("man");
+    man.args(["--warnings=w", "--encoding=UTF-8", "--local-file", "-Tutf8", "-Z"]).arg(path);
+    let man = man.env("MANWIDTH", "80").env("LC_ALL", "C.UTF-8").output().context("cannot run man")?;
+    let said = [lint.stdout, lint.stderr, man.stderr].concat();
+    if !said.is_empty() || !man.status.success() {
+        bail!("{}: {}", path.display(), String::from_utf8_lossy(&said).trim_end());
+    }
+    Ok(())
+}
