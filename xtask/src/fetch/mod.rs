@@ -40,6 +40,8 @@ impl Apt {
         if let Some(arch) = &self.arch {
             command.args(["-o", &format!("APT::Architecture={arch}"), "-o", "APT::Architectures="]);
             command.args(["-o", &format!("APT::Architectures::={arch}")]);
+            // What this machine has installed, in whatever version, is not what is asked for.
+            command.args(["-o", "Dir::State::status=/dev/null"]);
         }
         command
     }

@@ -96,11 +96,9 @@ const SHELLS: &[(&str, &str)] = &[
     // Without a terminal there is no line to complete: what would describe the words prints them.
     (
         "zsh",
-        r#"_describe() { print -l ${${(P)${@[-1]}}%%:*} }
-           _arguments() { for word in "$@"; do case $word in *::*_commands) _socktrace_commands;; esac; done }
-           autoload -Uz compinit; compinit -u -D; unfunction _describe _arguments 2>/dev/null
-           _describe() { local name=${@[-1]}; [[ -n ${(P)name} ]] || name=commands; print -l ${${(P)name}%%:*} }
-           source "$COMPLETIONS/_socktrace" 2>/dev/null; _socktrace_commands"#,
+        r#"autoload -Uz compinit; compinit -u -D; source "$COMPLETIONS/_socktrace"
+           _describe() { print -l ${${(P)${@[-1]}}%%:*} }
+           _socktrace_commands"#,
     ),
     ("fish", r#"source "$COMPLETIONS/socktrace.fish"; complete --do-complete 'socktrace ' | cut -f1"#),
 ];

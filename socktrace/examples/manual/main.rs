@@ -2,7 +2,9 @@
 //!
 //! What the options mean is said once, where clap reads them; this adds what a manual has besides.
 //!
-//! I/O: writes DIR/man/*.1 and DIR/completions/*.
+//! I/O: writes DIR/man/*.1, DIR/man/*.7 and DIR/completions/*.
+
+mod markdown;
 
 use std::fs;
 use std::io;
@@ -80,6 +82,7 @@ fn write(folder: &Path) -> io::Result<()> {
         let name = format!("socktrace-{}", sub.get_name());
         fs::write(man.join(format!("{name}.1")), page(&name, sub)?)?;
     }
+    fs::write(man.join("socktrace-filter.7"), filter()?)?;
     for shell in [Shell::Bash, Shell::Zsh, Shell::Fish] {
         generate_to(shell, &mut command, "socktrace", &completions)?;
     }
@@ -90,9 +93,7 @@ fn page(name: &str, command: &Command) -> io::Result<Vec<u8>> {
     let man = Man::new(command.clone());
     let mut page = Vec::new();
     let about = command.get_about().map(ToString::to_string).unwrap_or_default();
-    let mut head = Roff::new();
-    let version = concat!("socktrace ", env!("CARGO_PKG_VERSION"));
-    head.control("TH", [&*name.to_uppercase(), "1", &date(), version, "User Commands"]);
+    let mut head = head(name, "1", "User Commands");
     head.control("SH", ["NAME"]);
     head.text([roman(format!("{name} - {}", lower(&about)))]);
     head.to_writer(&mut page)?;
@@ -124,12 +125,39 @@ fn page(name: &str, command: &Command) -> io::Result<Vec<u8>> {
             roff.text([roman(*text)]);
         }
     }
-    roff.control("SH", ["SEE ALSO"]);
-    for (page, section) in RELATED {
-        roff.control("BR", [*page, section]);
-    }
+    related(&mut roff, name);
     roff.to_writer(&mut page)?;
     Ok(tidy(&String::from_utf8_lossy(&page)).into_bytes())
+}
+
+/// The document about filters.
+fn filter() -> io::Result<Vec<u8>> {
+    let mut page = Vec::new();
+    let mut head = head("socktrace-filter", "7", "Miscellaneous");
+    head.control("SH", ["NAME"]);
+    head.text([roman("socktrace-filter - the language that says which sockets are meant")]);
+    head.to_writer(&mut page)?;
+    let document = include_str!("../../../docs/filter.md");
+    markdown::roff_of(document).to_writer(&mut page)?;
+    let mut roff = Roff::new();
+    related(&mut roff, "socktrace-filter");
+    roff.to_writer(&mut page)?;
+    Ok(tidy(&String::from_utf8_lossy(&page)).into_bytes())
+}
+
+fn head(name: &str, section: &str, title: &str) -> Roff {
+    let mut head = Roff::new();
+    let version = concat!("socktrace ", env!("CARGO_PKG_VERSION"));
+    head.control("TH", [&*name.to_uppercase(), section, &date(), version, title]);
+    head
+}
+
+/// What else there is to read.
+fn related(roff: &mut Roff, name: &str) {
+    roff.control("SH", ["SEE ALSO"]);
+    for (page, section) in RELATED.iter().filter(|(page, _)| *page != name) {
+        roff.control("BR", [*page, section]);
+    }
 }
 
 /// Day of the sources, so that two builds give the same bytes: SOURCE_DATE_EPOCH, or the day of the build.
