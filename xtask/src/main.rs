@@ -44,6 +44,8 @@ enum Task {
     Oracle(oracle::Args),
     /// Make the packages that people install.
     Package(package::Options),
+    /// Install, use, upgrade and purge the deb on Debians that boot under QEMU, with systemd.
+    Trial(vm::trial::Options),
     /// Make the manual pages and completions, and try them: mandoc, man, the three shells.
     Manual,
     /// Boot other kernels under QEMU and run the kernel tests there.
@@ -70,6 +72,7 @@ fn main() -> ExitCode {
         Task::FetchSs => fetch::ss::fetch(&sh::root()).map(|ss| println!("{}", ss.display())),
         Task::Oracle(args) => oracle::run(&args),
         Task::Package(options) => package::run(&options),
+        Task::Trial(options) => vm::trial::run(&options),
         Task::Manual => package::manual(),
         Task::Vm(options) => vm::run(&options),
         Task::Bench(options) => bench::run(&options),

@@ -40,6 +40,16 @@ Examples:
   socktrace history --since 1h --sort retrans --top 10    what was sent again most
   sudo socktrace history --dir /var/lib/socktrace/history --json";
 
+const DOCTOR_EXAMPLES: &str = "\
+It loads and attaches the programs, makes one connection to itself and detaches; it changes nothing. The last line is the verdict.
+Exit status: 0 ok or degraded, 1 failed, 3 not found out.
+
+Examples:
+  sudo socktrace doctor
+  sudo socktrace doctor -v                         what is fine, too
+  sudo socktrace doctor --json | jq -r .verdict
+  sudo socktrace doctor --report doctor.json       for a bug report: no addresses, no names";
+
 const STATUS_EXAMPLES: &str = "\
 Examples:
   socktrace status
@@ -74,6 +84,8 @@ pub(super) enum Command {
     History(HistoryArgs),
     /// Show the agent's health
     Status(StatusArgs),
+    /// Find out what works on this machine, what does not, and what to do about it
+    Doctor(DoctorArgs),
 }
 
 /// Where answers come from: the same two options in every command that asks.
@@ -235,6 +247,24 @@ pub(super) struct StatusArgs {
     /// One JSON object instead of lines [default: off]
     #[arg(long, action = ArgAction::SetTrue)]
     pub(super) json: bool,
+    /// The agent's socket [default: $SOCKTRACE_SOCKET or /run/socktrace/agent.sock]
+    #[arg(long, value_name = "PATH")]
+    pub(super) agent: Option<PathBuf>,
+}
+
+#[derive(Debug, clap::Args)]
+#[command(after_help = DOCTOR_EXAMPLES)]
+pub(super) struct DoctorArgs {
+    /// Say what is fine, too [default: only what is not]
+    #[arg(short, long)]
+    pub(super) verbose: bool,
+    /// One JSON object instead of lines [default: off]
+    #[arg(long)]
+    pub(super) json: bool,
+    /// Write everything to this file as well, which must not be there yet; it holds no addresses and no names of processes,
+    /// users or hosts [default: no file]
+    #[arg(long, value_name = "FILE")]
+    pub(super) report: Option<PathBuf>,
     /// The agent's socket [default: $SOCKTRACE_SOCKET or /run/socktrace/agent.sock]
     #[arg(long, value_name = "PATH")]
     pub(super) agent: Option<PathBuf>,

@@ -6,6 +6,7 @@
 
 mod agent;
 mod args;
+mod doctor;
 mod error;
 mod events;
 mod history;
@@ -32,11 +33,11 @@ pub fn main() -> ExitCode {
     log_to_stderr();
     let words: Vec<OsString> = std::env::args_os().collect();
     let result = match ss_words(&words) {
-        Some(words) => ss::run(words.to_vec()),
+        Some(words) => ss::run(words.to_vec()).map(|()| ExitCode::SUCCESS),
         None => command(Args::parse_from(&words).command),
     };
     match result {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(error) => error.report(),
     }
 }
@@ -68,14 +69,16 @@ fn ss_words(words: &[OsString]) -> Option<&[OsString]> {
     rest.split_first().filter(|(command, _)| *command == "ss").map(|(_, rest)| rest)
 }
 
-fn command(command: Command) -> Result<(), Error> {
+fn command(command: Command) -> Result<ExitCode, Error> {
     match command {
+        Command::Doctor(args) => return doctor::run(&args),
         Command::Status(args) => status::run(args),
         Command::Ss { words } => ss::run(words),
         Command::Events(args) => events::run(args),
         Command::History(args) => history::run(&args),
         Command::Agent(args) => agent::run(args),
     }
+    .map(|()| ExitCode::SUCCESS)
 }
 
 /// One thread is enough for every command: each waits for one thing most of the time.

@@ -8,7 +8,8 @@ pub fn is_at_least(version: (u32, u32)) -> bool {
 }
 
 /// Whether a kernel release (`6.18.44-generic`) is that version or a later one.
-fn is_from(release: &str, version: (u32, u32)) -> bool {
+#[must_use]
+pub fn is_from(release: &str, version: (u32, u32)) -> bool {
     let mut numbers = release.split(|c: char| !c.is_ascii_digit()).map(str::parse);
     match (numbers.next(), numbers.next()) {
         (Some(Ok(major)), Some(Ok(minor))) => (major, minor) >= version,

@@ -69,7 +69,7 @@ fn quiet(command: &mut Command) -> Result<()> {
 }
 
 /// One line of apt's sources for a suite, from the mirror that this machine's own suite comes from.
-fn source_of(suite: &str) -> Result<String> {
+pub(crate) fn source_of(suite: &str) -> Result<String> {
     let codename = codename()?;
     let mut files = vec![PathBuf::from("/etc/apt/sources.list")];
     if let Ok(entries) = fs::read_dir("/etc/apt/sources.list.d") {

@@ -14,6 +14,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, Result, bail};
 
 pub(crate) use check::manual;
+pub(crate) use made::Version;
 pub(crate) use target::Arch;
 use target::Target;
 
@@ -57,7 +58,7 @@ enum Kind {
 
 pub(crate) fn run(options: &Options) -> Result<()> {
     let kinds = if options.kinds.is_empty() { &[Kind::Deb] } else { &*options.kinds };
-    let version = made::Version::of_tree()?;
+    let version = Version::of_tree()?;
     let deb = deb(options.arch, &version)?;
     show(&deb)?;
     if options.check {
@@ -80,7 +81,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
 }
 
 /// Makes the deb of the tree as it stands.
-pub(crate) fn deb(arch: Arch, version: &made::Version) -> Result<PathBuf> {
+pub(crate) fn deb(arch: Arch, version: &Version) -> Result<PathBuf> {
     let target = Target::of(arch)?;
     target.build()?;
     made::all(&target, version)?;
@@ -88,7 +89,7 @@ pub(crate) fn deb(arch: Arch, version: &made::Version) -> Result<PathBuf> {
 }
 
 /// Makes the deb of a program that is built, with what else lies in target/package.
-fn pack(target: &Target, version: &made::Version) -> Result<PathBuf> {
+fn pack(target: &Target, version: &Version) -> Result<PathBuf> {
     let to = folder().join(format!("socktrace_{}_{}.deb", version.debian(), target.arch));
     let mut cargo = sh::command(cargo_deb()?);
     cargo.args(["--package", "socktrace", "--no-build", "--no-strip", "--target", target.triple()]);
@@ -99,7 +100,7 @@ fn pack(target: &Target, version: &made::Version) -> Result<PathBuf> {
 }
 
 /// A deb of the tree that calls itself older than it is: what the newest one is an upgrade of.
-pub(crate) fn older_deb(arch: Arch, version: &made::Version) -> Result<PathBuf> {
+pub(crate) fn older_deb(arch: Arch, version: &Version) -> Result<PathBuf> {
     pack(&Target::of(arch)?, &version.older())
 }
 
@@ -122,7 +123,7 @@ fn cargo_deb() -> Result<PathBuf> {
 }
 
 /// The same bytes from another folder.
-fn twice(arch: Arch, version: &made::Version, first: &Path) -> Result<()> {
+fn twice(arch: Arch, version: &Version, first: &Path) -> Result<()> {
     let other = std::env::temp_dir().join(format!("socktrace-again-{}", std::process::id()));
     let made = again(arch, &other, &version.debian());
     let compared = made.and_then(|second| {

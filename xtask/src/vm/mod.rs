@@ -6,6 +6,7 @@
 mod image;
 mod kernels;
 mod qemu;
+pub(crate) mod trial;
 
 use std::path::PathBuf;
 
@@ -100,7 +101,8 @@ fn tests(kernel: Kernel, programs: &Programs, only: &[String]) -> String {
 fn boot(kernel: Kernel, qemu: &Tree, programs: &Programs, command: &str) -> Result<()> {
     let booted = kernels::fetch(kernel)?;
     let initramfs = image::pack(&booted, programs, command)?;
-    match qemu::boot(qemu, &booted.image, &initramfs)? {
+    let guest = qemu::Boot { kernel: &booted.image, initramfs: &initramfs, words: "", megabytes: 2048 };
+    match qemu::boot(qemu, &guest)? {
         0 => Ok(()),
         code => bail!("`{command}` ended with {code} on {}", booted.release),
     }

@@ -34,8 +34,18 @@ fn command(tree: &Tree) -> Result<Command> {
     Ok(qemu)
 }
 
+/// A guest.
+pub(super) struct Boot<'a> {
+    pub(super) kernel: &'a Path,
+    pub(super) initramfs: &'a Path,
+    /// What is said to the kernel besides.
+    pub(super) words: &'a str,
+    /// Its memory.
+    pub(super) megabytes: u32,
+}
+
 /// Boot and give the exit code of the guest's command.
-pub(super) fn boot(qemu: &Tree, kernel: &Path, initramfs: &Path) -> Result<i32> {
+pub(super) fn boot(qemu: &Tree, boot: &Boot<'_>) -> Result<i32> {
     // Two things that QEMU 7.2 emulates in a way that Linux 6.12 dies of: five-level page tables, which `-cpu max`
     // has, and cmpxchg16b, which leaves rubbish in the flags when an interrupt comes.
     let mut qemu = command(qemu)?;
@@ -49,12 +59,13 @@ pub(super) fn boot(qemu: &Tree, kernel: &Path, initramfs: &Path) -> Result<i32> 
         "-smp",
         "2",
         "-m",
-        "2G",
+        &format!("{}M", boot.megabytes),
         "-nodefaults",
         "-no-reboot",
     ]);
-    qemu.args(["-display", "none", "-serial", "stdio", "-append", "console=ttyS0 quiet panic=-1"]);
-    qemu.arg("-kernel").arg(kernel).arg("-initrd").arg(initramfs);
+    qemu.args(["-display", "none", "-serial", "stdio"]);
+    qemu.arg("-append").arg(format!("console=ttyS0 quiet panic=-1 {}", boot.words));
+    qemu.arg("-kernel").arg(boot.kernel).arg("-initrd").arg(boot.initramfs);
     let running = qemu.stdin(Stdio::null()).stdout(Stdio::piped()).spawn();
     let mut running = Stopped(running.context("cannot run qemu-system-x86_64")?);
 

@@ -59,6 +59,15 @@ impl AttachError {
         }
     }
 
+    /// What the kernel or the mount namespace has not got, if that is why.
+    #[must_use]
+    pub const fn lacks(&self) -> Option<&'static str> {
+        match self {
+            Self::Missing { what, .. } => Some(what),
+            Self::Denied(_) | Self::Verifier(_) | Self::NoDescriptors(_) | Self::Call(_) | Self::Object(_) => None,
+        }
+    }
+
     /// What this kernel does not have.
     pub(super) fn missing(what: &'static str, error: &io::Error) -> Self {
         Self::Missing { what, errno: errno_of(error) }

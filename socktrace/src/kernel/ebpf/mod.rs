@@ -72,11 +72,20 @@ pub enum EbpfError {
 }
 
 impl EbpfError {
+    /// Whether more rights would help.
+    #[must_use]
+    pub const fn is_denied(&self) -> bool {
+        match self {
+            Self::Load(why) | Self::Attach { why, .. } => why.is_denied(),
+            Self::NoBtf { .. } | Self::Btf(_) | Self::NoField { .. } | Self::Map { .. } => false,
+        }
+    }
+
     /// What to try, in one line.
     #[must_use]
     pub fn remedy(&self) -> &'static str {
         match self {
-            Self::Load(why) | Self::Attach { why, .. } if why.is_denied() => {
+            Self::Load(_) | Self::Attach { .. } if self.is_denied() => {
                 "sudo socktrace …, or grant CAP_BPF, CAP_PERFMON and CAP_NET_ADMIN"
             }
             Self::Load(AttachError::NoDescriptors(_))

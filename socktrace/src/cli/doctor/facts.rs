@@ -1,0 +1,153 @@
+//! What is to be known to judge: found out here, all of it, and judged elsewhere.
+//!
+//! I/O: uname(2), /proc, /sys, the capabilities of this thread, netlink, the agent's socket; what `trial` does.
+
+use super::super::error::Error;
+use super::super::{runtime, source};
+use super::start::Start;
+use super::trial::{self, Trial};
+use crate::agent::client::{self, ClientError};
+use crate::agent::status::Status;
+use crate::kernel::sock_diag::SockDiag;
+use caps::{CapSet, Capability};
+use std::collections::HashSet;
+use std::fs;
+use std::path::PathBuf;
+
+/// What was found out.
+#[derive(Debug)]
+pub(super) struct Facts {
+    pub(super) start: Start,
+    /// `uname -r`.
+    pub(super) release: String,
+    /// Whether the kernel's types can be read; why not.
+    pub(super) btf: Result<(), String>,
+    /// None if the kernel does not say.
+    pub(super) capabilities: Option<HashSet<Capability>>,
+    pub(super) proc: Proc,
+    /// Whether sockets can be listed by netlink; why not.
+    pub(super) sock_diag: Result<(), String>,
+    /// `none`, `integrity`, `confidentiality`; none if it cannot be read.
+    pub(super) lockdown: Option<String>,
+    pub(super) trial: Trial,
+    pub(super) agent: Agent,
+}
+
+/// What /proc says of itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) struct Proc {
+    /// Whether it is there.
+    pub(super) mounted: bool,
+    /// Whether it hides processes of others.
+    pub(super) hides: bool,
+    /// Whether a filter of system calls is on this process.
+    pub(super) filtered: bool,
+}
+
+/// The agent, or why it did not answer.
+#[derive(Debug)]
+pub(super) struct Agent {
+    pub(super) path: PathBuf,
+    pub(super) status: Result<Box<Status>, ClientError>,
+}
+
+/// What loading and attaching takes; CAP_SYS_ADMIN stands for each (kernel/bpf/syscall.c, `bpf_prog_load`).
+pub(super) const TO_ATTACH: [(Capability, &str); 3] = [
+    (Capability::CAP_BPF, "CAP_BPF"),
+    (Capability::CAP_PERFMON, "CAP_PERFMON"),
+    (Capability::CAP_NET_ADMIN, "CAP_NET_ADMIN"),
+];
+
+impl Facts {
+    /// Finds everything out. The programs are tried unless something is missing without which they cannot be loaded.
+    pub(super) fn gather(agent: Option<&PathBuf>) -> Result<Self, Error> {
+        let address = source::agent(agent)?;
+        let path = address.path.clone();
+        let status = runtime()?.block_on(client::status(&address)).map(Box::new);
+        let release = nix::sys::utsname::uname().ok();
+        let release = release.and_then(|names| Some(names.release().to_str()?.to_owned())).unwrap_or_default();
+        let capabilities = caps::read(None, CapSet::Effective).ok();
+        let mut facts = Self {
+            start: Start::here(unit()),
+            release,
+            btf: fs::File::open("/sys/kernel/btf/vmlinux").map(drop).map_err(|error| reason(&error)),
+            capabilities,
+            proc: proc_of(
+                fs::read_to_string("/proc/self/mountinfo").ok().as_deref(),
+                &fs::read_to_string("/proc/self/status").unwrap_or_default(),
+            ),
+            sock_diag: SockDiag::open().map(drop).map_err(|error| error.to_string()),
+            lockdown: fs::read_to_string("/sys/kernel/security/lockdown").ok().and_then(|text| chosen(&text)),
+            trial: Trial::NotTried,
+            agent: Agent { path, status },
+        };
+        if facts.btf.is_ok() && facts.missing_to_attach().is_empty() {
+            facts.trial = trial::run().map_err(|error| Error::Io("try the programs", error))?;
+        }
+        Ok(facts)
+    }
+
+    /// Whether processes that /proc hides stay hidden.
+    pub(super) fn missing_ptrace(&self) -> bool {
+        let ptrace = Capability::CAP_SYS_PTRACE;
+        self.capabilities.as_ref().is_some_and(|has| !has.contains(&ptrace))
+    }
+
+    /// The capabilities without which nothing can be attached, of those that are not there.
+    pub(super) fn missing_to_attach(&self) -> Vec<&'static str> {
+        let has = |capability| self.capabilities.as_ref().is_none_or(|has| has.contains(&capability));
+        if has(Capability::CAP_SYS_ADMIN) {
+            return Vec::new();
+        }
+        TO_ATTACH.iter().filter(|(capability, _)| !has(*capability)).map(|(_, name)| *name).collect()
+    }
+}
+
+fn reason(error: &std::io::Error) -> String {
+    crate::render::errno::reason(error)
+}
+
+/// The unit that we run in, by its cgroup.
+fn unit() -> Option<String> {
+    let groups = fs::read_to_string("/proc/self/cgroup").ok()?;
+    let path = groups.lines().find_map(|line| line.strip_prefix("0::"))?;
+    Some(path.rsplit('/').next()?.to_owned())
+}
+
+/// From the texts of `mountinfo` and `status`.
+fn proc_of(mounts: Option<&str>, status: &str) -> Proc {
+    let mount = mounts.and_then(|mounts| mounts.lines().find(|line| line.contains(" - proc ")));
+    let options = mount.and_then(|line| line.split_whitespace().last()).unwrap_or_default();
+    let hides = options.split(',').any(|option| match option.strip_prefix("hidepid=") {
+        Some("0" | "off") | None => false,
+        Some(_) => true,
+    });
+    let seccomp = status.lines().find_map(|line| line.strip_prefix("Seccomp:")).map(str::trim);
+    Proc { mounted: mount.is_some(), hides, filtered: seccomp.is_some_and(|mode| mode != "0") }
+}
+
+/// `none [integrity] confidentiality`
+fn chosen(text: &str) -> Option<String> {
+    Some(text.split_once('[')?.1.split_once(']')?.0.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn proc_tells_of_itself() {
+        let line = |options: &str| format!("22 1 0:21 / /proc rw,nosuid - proc proc {options}\n");
+        let check = |options: &str, status: &str, hides, filtered| {
+            let expected = Proc { mounted: true, hides, filtered };
+            assert_eq!(proc_of(Some(&line(options)), status), expected, "{options} {status}");
+        };
+        check("rw", "Name:\tx\nSeccomp:\t0\n", false, false);
+        check("rw,hidepid=invisible", "Seccomp:\t2\n", true, true);
+        check("rw,gid=4,hidepid=2", "", true, false);
+        check("rw,hidepid=off", "", false, false);
+        assert_eq!(proc_of(None, ""), Proc::default());
+        assert_eq!(chosen("none [integrity] confidentiality\n").as_deref(), Some("integrity"));
+        assert_eq!(chosen(""), None);
+    }
+}

@@ -1,0 +1,168 @@
+//! `cargo xtask trial`: the deb on a Debian that has just been set up, in a virtual machine with systemd as its first
+//! process: installed, started, asked, upgraded, removed, purged.
+//!
+//! I/O: target/trial; runs mmdebstrap, cpio and QEMU.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use anyhow::{Context as _, Result, bail};
+
+use super::kernels::{self, Kernel};
+use super::qemu;
+use crate::package::{self, Arch, Version};
+use crate::{fetch, setup, sh};
+
+/// Who needs the packages, for messages.
+const WHAT: &str = "trying the package";
+
+/// What sets a Debian up and packs it.
+const PACKAGES: &[&str] = &["mmdebstrap", "cpio", "xz-utils"];
+
+/// What a server has that the smallest Debian has not, and what the trial itself runs.
+const INCLUDED: &str = "systemd-sysv,dbus,iproute2,procps";
+
+/// Which Debian.
+#[derive(Debug, Clone, clap::Args)]
+pub(crate) struct Options {
+    /// The suites to try it on: each with its own kernel
+    #[arg(value_name = "SUITE", default_value = "bookworm")]
+    suites: Vec<Suite>,
+    /// Try this deb instead of one made now; its version must be greater than 0.0.1
+    #[arg(long, value_name = "FILE")]
+    deb: Option<PathBuf>,
+}
+
+/// A Debian.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Suite {
+    /// Debian 12.
+    Bookworm,
+    /// Debian 13.
+    Trixie,
+    /// What comes next.
+    Sid,
+}
+
+impl Suite {
+    fn name(self) -> &'static str {
+        match self {
+            Suite::Bookworm => "bookworm",
+            Suite::Trixie => "trixie",
+            Suite::Sid => "sid",
+        }
+    }
+
+    fn kernel(self) -> Kernel {
+        match self {
+            Suite::Bookworm => Kernel::V6_1,
+            Suite::Trixie => Kernel::V6_12,
+            Suite::Sid => Kernel::Newest,
+        }
+    }
+}
+
+/// Tries the package on each suite; the first failure does not keep the others from being tried.
+pub(crate) fn run(options: &Options) -> Result<()> {
+    setup::packages(WHAT, PACKAGES)?;
+    let version = Version::of_tree()?;
+    let deb = match &options.deb {
+        Some(deb) => deb.clone(),
+        None => package::deb(Arch::Amd64, &version)?,
+    };
+    let older = package::older_deb(Arch::Amd64, &version)?;
+    let mut failed = Vec::new();
+    for suite in &options.suites {
+        if let Err(error) = sh::step(suite.name(), || on(*suite, &older, &deb)) {
+            println!("==> {error:#}");
+            failed.push(suite.name());
+        }
+    }
+    if failed.is_empty() { Ok(()) } else { bail!("failed on {}", failed.join(", ")) }
+}
+
+fn on(suite: Suite, older: &Path, deb: &Path) -> Result<()> {
+    let qemu = qemu::fetch(WHAT)?;
+    let kernel = kernels::fetch(suite.kernel())?;
+    let folder = sh::root().join("target/trial").join(suite.name());
+    let root = folder.join("root");
+    if root.exists() {
+        fs::remove_dir_all(&root)?;
+    }
+    fs::create_dir_all(&root)?;
+    let fresh = fresh(suite, &folder)?;
+    sh::run_quietly(Command::new("tar").arg("-C").arg(&root).arg("-xf").arg(fresh))?;
+    let opt = root.join("opt");
+    fs::copy(older, opt.join("older.deb"))?;
+    fs::copy(deb, opt.join("newer.deb"))?;
+    fs::copy(sh::root().join("packaging/trial.sh"), opt.join("trial.sh"))?;
+    let units = root.join("etc/systemd/system");
+    fs::write(units.join("trial.service"), UNIT)?;
+    fs::create_dir_all(units.join("multi-user.target.wants"))?;
+    std::os::unix::fs::symlink("../trial.service", units.join("multi-user.target.wants/trial.service"))?;
+    fs::write(root.join("etc/hostname"), "trial\n")?;
+    let initramfs = pack(&root, &folder.join("initramfs"))?;
+    let boot = qemu::Boot {
+        kernel: &kernel.image,
+        initramfs: &initramfs,
+        words: "rdinit=/lib/systemd/systemd systemd.show_status=false systemd.mask=getty.target \
+                systemd.mask=serial-getty@ttyS0.service",
+        megabytes: 3072,
+    };
+    match qemu::boot(&qemu, &boot)? {
+        0 => Ok(()),
+        code => bail!("the trial ended with {code} on {}", suite.name()),
+    }
+}
+
+/// Runs the trial and powers off.
+const UNIT: &str = "\
+[Unit]
+Description=Trial of the package
+After=basic.target dbus.service systemd-logind.service
+
+[Service]
+Type=oneshot
+TimeoutStartSec=infinity
+StandardOutput=tty
+StandardError=tty
+TTYPath=/dev/ttyS0
+ExecStart=/bin/sh -c 'cd /opt; bash ./trial.sh /opt/older.deb /opt/newer.deb; echo \"guest: exit $?\"; sync; systemctl poweroff --force --force'
+";
+
+/// A Debian that has just been set up, as a tarball; made unless it is there.
+fn fresh(suite: Suite, folder: &Path) -> Result<PathBuf> {
+    let tar = folder.join("fresh.tar");
+    if tar.is_file() {
+        return Ok(tar);
+    }
+    println!("setting up Debian {} in {}", suite.name(), tar.display());
+    let sources = folder.join("sources.list");
+    fs::write(&sources, fetch::source_of(suite.name())?)?;
+    let part = folder.join("part.tar");
+    let mut mmdebstrap = sh::command("mmdebstrap");
+    mmdebstrap.args(["--quiet", "--variant=minbase", "--mode=root", &format!("--include={INCLUDED}")]);
+    sh::run_quietly(mmdebstrap.arg(suite.name()).arg(&part).arg(&sources))?;
+    fs::rename(part, &tar)?;
+    Ok(tar)
+}
+
+fn pack(root: &Path, into: &Path) -> Result<PathBuf> {
+    // What nobody in there reads; it all lies in memory.
+    for unread in ["var/cache/apt", "var/lib/apt/lists", "usr/share/locale", "usr/share/doc"] {
+        let path = root.join(unread);
+        if path.exists() {
+            fs::remove_dir_all(path)?;
+        }
+    }
+    let mut find = Command::new("find").arg(".").current_dir(root).stdout(Stdio::piped()).spawn()?;
+    let names = find.stdout.take().context("find has no stdout")?;
+    let mut cpio = Command::new("cpio");
+    cpio.args(["--quiet", "-o", "-H", "newc", "-F"]).arg(into).current_dir(root).stdin(names);
+    sh::run(&mut cpio)?;
+    if !find.wait()?.success() {
+        bail!("find failed");
+    }
+    Ok(into.to_owned())
+}
