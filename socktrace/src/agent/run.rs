@@ -5,7 +5,7 @@
 use super::budget::{Budget, Limits};
 use super::core::{Core, StartError};
 use super::history;
-use super::request;
+use super::request::{self, Asker};
 use super::rights::Rights;
 use super::server::Server;
 use super::shutdown::Shutdown;
@@ -95,6 +95,7 @@ pub async fn run(options: &Options) -> Result<(), AgentError> {
             // Where nobody can hear it, that is no reason to stop.
             let _ = writeln!(io::stderr(), "socktrace: agent ready on {path}{known}");
             notify(&[NotifyState::Ready]);
+            show_life(&asker).await;
         }
         std::future::pending::<()>().await;
     };
@@ -118,6 +119,19 @@ pub async fn run(options: &Options) -> Result<(), AgentError> {
 fn raise_descriptors() -> u64 {
     let Ok((now, most)) = getrlimit(Resource::RLIMIT_NOFILE) else { return 1024 };
     if setrlimit(Resource::RLIMIT_NOFILE, most, most).is_ok() { most } else { now }
+}
+
+/// As often as systemd's watchdog wants to hear it, says that the engine still answers. It starts us anew when that ends.
+async fn show_life(asker: &Asker) {
+    let Some(limit) = sd_notify::watchdog_enabled() else { return };
+    let mut tick = tokio::time::interval(limit / 3);
+    loop {
+        tick.tick().await;
+        if asker.ready().await.is_err() {
+            return;
+        }
+        notify(&[NotifyState::Watchdog]);
+    }
 }
 
 /// Tells systemd, if it started us.

@@ -134,6 +134,13 @@ impl Target {
     fn flags(&self) -> Result<OsString> {
         let mut flags = OsString::from("-Clink-arg=--sysroot=");
         flags.push(&self.sysroot);
+        // The compiler that links looks beside itself before it looks there: for what begins a program, and for libraries.
+        let place = format!("{}-linux-gnu", self.arch.machine());
+        for (option, folder) in [("-B", "usr/lib"), ("-L", "usr/lib"), ("-L", "lib")] {
+            flags.push("\u{1f}-Clink-arg=");
+            flags.push(option);
+            flags.push(self.sysroot.join(folder).join(&place));
+        }
         for (from, to) in [(sh::root(), "/usr/src/socktrace"), (sh::cargo_home(), "/usr/src/cargo")] {
             let from = from.canonicalize().with_context(|| format!("cannot find {}", from.display()))?;
             flags.push("\u{1f}--remap-path-prefix=");
