@@ -7,6 +7,7 @@ mod cgroups;
 mod cli;
 mod closes;
 mod diag;
+mod doctor;
 mod events;
 mod filter;
 mod garbage;

@@ -3,7 +3,7 @@
 use anyhow::{Result, bail};
 
 use crate::build_ebpf;
-use crate::{fetch, oracle, setup, sh, testing, tidy, toolchain, vm};
+use crate::{fetch, oracle, package, setup, sh, testing, tidy, toolchain, vm};
 
 type Step = fn() -> Result<()>;
 
@@ -16,6 +16,7 @@ const STEPS: &[(&str, Step)] = &[
     ("format", format),
     ("tidy", tidy::run),
     ("lints", host_lints),
+    ("manual and unit", manual),
     ("release build", release_build),
     ("oracle", random_churn),
     ("lints of the kernel programs", kernel_lints),
@@ -43,6 +44,7 @@ pub(crate) fn run() -> Result<()> {
 pub(crate) fn setup() -> Result<()> {
     setup::tests()?;
     toolchain::find_or_install()?;
+    package::setup()?;
     vm::setup()
 }
 
@@ -80,6 +82,12 @@ fn kernel_lints() -> Result<()> {
 /// What people run. The optimising compiler has refused what every test build took.
 fn release_build() -> Result<()> {
     sh::run(sh::cargo().args(["build", "--quiet", "--release", "--locked", "--package", "socktrace"]))
+}
+
+/// What packages hold besides the program: quick to look at. The packages themselves are another command.
+fn manual() -> Result<()> {
+    package::manual()?;
+    package::service()
 }
 
 fn random_churn() -> Result<()> {

@@ -21,11 +21,12 @@ pub(super) const MANUAL: &[&str] = &["mandoc", "man-db", "bash-completion", "zsh
 const EXPOSURE: &str = "35";
 
 /// The unit is understood, and no door has been opened.
-pub(super) fn service() -> Result<()> {
+pub(crate) fn service() -> Result<()> {
     setup::packages(WHAT, PACKAGES)?;
     // It looks for the program and for the manual page, which are not installed here.
     let unit = fs::read_to_string(sh::root().join("packaging/socktrace.service"))?;
     let tried = folder().join("socktrace.service");
+    fs::create_dir_all(folder())?;
     let text = unit.replace("/usr/bin/socktrace", "/bin/true").replace("Documentation=man:", "#");
     fs::write(&tried, text)?;
     sh::run_quietly(sh::command("systemd-analyze").arg("verify").arg(&tried))?;
@@ -33,9 +34,9 @@ pub(super) fn service() -> Result<()> {
     security.args(["security", "--no-pager", "--offline=true", "--threshold", EXPOSURE]);
     let said = sh::read(security.arg(&tried))?;
     println!("systemd-analyze: {}", said.lines().last().unwrap_or_default().trim());
-    for script in ["postinst", "prerm", "postrm"] {
-        sh::run_quietly(sh::command("shellcheck").arg(format!("packaging/debian/{script}")))?;
-    }
+    let scripts = ["debian/postinst", "debian/prerm", "debian/postrm", "trial.sh"];
+    let scripts = scripts.map(|script| format!("packaging/{script}"));
+    sh::run_quietly(sh::command("shellcheck").args(&scripts))?;
     Ok(())
 }
 

@@ -39,7 +39,8 @@ impl Version {
             Some(epoch) => epoch,
             None => now()?,
         };
-        let suffix = match git(&["log", "-1", "--format=%cd.%h", "--date=format-local:%Y%m%d", "--abbrev=9"]) {
+        let suffix = match git(&["log", "-1", "--format=%cd.%h", "--date=format-local:%Y%m%d", "--abbrev=9"])
+        {
             Some(commit) if !is_tagged => format!("~git{commit}"),
             Some(_) | None => String::new(),
         };
@@ -97,7 +98,7 @@ fn debian_changelog(version: &Version) -> Result<String> {
     Ok(format!(
         "socktrace ({}) unstable; urgency=medium\n\n  * What has changed is in changelog.gz.\n\n -- {}  {}\n",
         version.debian(),
-        "socktrace contributors <maintainers@socktrace.example>",
+        "socktrace authors <maintainers@socktrace.example>",
         sh::read(&mut date)?
     ))
 }

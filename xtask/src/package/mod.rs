@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail};
 
-pub(crate) use check::manual;
+pub(crate) use check::{manual, service};
 pub(crate) use made::Version;
 pub(crate) use target::Arch;
 use target::Target;
@@ -116,7 +116,15 @@ fn cargo_deb() -> Result<PathBuf> {
     if !program.is_file() {
         println!("building cargo-deb {CARGO_DEB} in {}: some minutes", folder.display());
         let mut cargo = sh::cargo();
-        cargo.args(["install", "--quiet", "--locked", "cargo-deb", "--version", CARGO_DEB, "--no-default-features"]);
+        cargo.args([
+            "install",
+            "--quiet",
+            "--locked",
+            "cargo-deb",
+            "--version",
+            CARGO_DEB,
+            "--no-default-features",
+        ]);
         sh::run(cargo.args(["--features", "lzma", "--root"]).arg(&folder))?;
     }
     Ok(program)
@@ -158,6 +166,7 @@ fn show(file: &Path) -> Result<()> {
 /// Everything that packaging would install or unpack on its way.
 pub(crate) fn setup() -> Result<()> {
     setup::packages(WHAT, check::PACKAGES)?;
+    setup::packages(WHAT, check::MANUAL)?;
     Target::of(Arch::Amd64)?;
     cargo_deb().map(drop)
 }

@@ -45,7 +45,9 @@ pub(super) fn tar(deb: &Path) -> Result<PathBuf> {
 pub(super) fn rpm(arch: Arch, deb: &Path, version: &Version) -> Result<PathBuf> {
     setup::packages(WHAT, &["rpm"])?;
     let root = unpacked(deb)?;
-    let files = sh::read(sh::command("find").args([".", "(", "-type", "f", "-o", "-type", "l", ")"]).current_dir(&root))?;
+    let files = sh::read(
+        sh::command("find").args([".", "(", "-type", "f", "-o", "-type", "l", ")"]).current_dir(&root),
+    )?;
     let mut list: Vec<String> = files.lines().map(|file| listed(file.trim_start_matches('.'))).collect();
     list.sort();
     let spec = fs::read_to_string(sh::root().join("packaging/socktrace.spec"))?;
@@ -71,7 +73,9 @@ pub(super) fn rpm(arch: Arch, deb: &Path, version: &Version) -> Result<PathBuf> 
 fn listed(file: &str) -> String {
     match file {
         _ if file.starts_with("/etc/") => format!("%config(noreplace) {file}"),
-        _ if file.starts_with("/usr/share/man/") || file.starts_with("/usr/share/doc/") => format!("%doc {file}"),
+        _ if file.starts_with("/usr/share/man/") || file.starts_with("/usr/share/doc/") => {
+            format!("%doc {file}")
+        }
         _ => file.to_owned(),
     }
 }
@@ -95,7 +99,14 @@ pub(super) fn image(arch: Arch, deb: &Path, version: &Version) -> Result<PathBuf
     }
     let name = format!("localhost/socktrace:{}", version.rpm().replace('~', "-"));
     let mut buildah = sh::command("buildah");
-    buildah.args(["build", "--quiet", "--storage-driver=vfs", "--isolation=chroot", "--arch", &arch.to_string()]);
+    buildah.args([
+        "build",
+        "--quiet",
+        "--storage-driver=vfs",
+        "--isolation=chroot",
+        "--arch",
+        &arch.to_string(),
+    ]);
     buildah.args(["--timestamp", &version.epoch(), "--tag", &name, "--file"]);
     buildah.arg(sh::root().join("packaging/Containerfile")).arg(&context);
     sh::run_quietly(&mut buildah)?;

@@ -98,7 +98,8 @@ impl Target {
         let mut readelf = Command::new(self.tool("readelf"));
         let said = sh::read(readelf.args(["-W", "-l", "-d"]).arg(&program))?;
         let bracketed = |line: &str| Some(line.split_once('[')?.1.split_once(']')?.0.to_owned());
-        let named = |what: &str| said.lines().filter(|line| line.contains(what)).filter_map(bracketed).collect();
+        let named =
+            |what: &str| said.lines().filter(|line| line.contains(what)).filter_map(bracketed).collect();
         let loader: Vec<String> = named("Requesting program interpreter");
         let loader = loader.first().and_then(|line| line.split(": ").nth(1)).context("no loader is named")?;
         let needed: Vec<String> = named("(NEEDED)");
@@ -156,8 +157,7 @@ impl Target {
         cargo.args(["build", "--release", "--locked", "--package", "socktrace", "--bin", "socktrace"]);
         sh::run(cargo.args(["--quiet", "--target", self.triple()]))?;
         let program = self.program();
-        // Names of functions stay: they are what a backtrace shows.
-        sh::run(Command::new(self.tool("strip")).arg("--strip-debug").arg(&program))?;
+        sh::run(Command::new(self.tool("strip")).arg(&program))?;
         let symbols = sh::read(Command::new(self.tool("readelf")).arg("-W").arg("-V").arg(&program))?;
         let newest = newest_library(&symbols).context("readelf named no version of the C library")?;
         println!("needs glibc {}.{} or newer", newest.0, newest.1);

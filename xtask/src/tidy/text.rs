@@ -33,6 +33,7 @@ const HOSTS: &[&str] = &[
     "www.rust-lang.org",
     "rustup.rs",
     "www.apache.org",
+    "www.debian.org",
     "opensource.org",
     "json-schema.org",
     "keepachangelog.com",

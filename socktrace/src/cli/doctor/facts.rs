@@ -65,7 +65,8 @@ impl Facts {
         let path = address.path.clone();
         let status = runtime()?.block_on(client::status(&address)).map(Box::new);
         let release = nix::sys::utsname::uname().ok();
-        let release = release.and_then(|names| Some(names.release().to_str()?.to_owned())).unwrap_or_default();
+        let release =
+            release.and_then(|names| Some(names.release().to_str()?.to_owned())).unwrap_or_default();
         let capabilities = caps::read(None, CapSet::Effective).ok();
         let mut facts = Self {
             start: Start::here(unit()),

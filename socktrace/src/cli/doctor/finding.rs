@@ -84,7 +84,10 @@ impl Finding {
 /// The worst of all: a failure, else what could not be found out, else what is lost.
 pub(super) fn verdict(findings: &[Finding]) -> Answer {
     let any = |answer| findings.iter().any(|finding| finding.answer == answer);
-    [Answer::Failed, Answer::Unknown, Answer::Degraded].into_iter().find(|&bad| any(bad)).unwrap_or(Answer::Ok)
+    [Answer::Failed, Answer::Unknown, Answer::Degraded]
+        .into_iter()
+        .find(|&bad| any(bad))
+        .unwrap_or(Answer::Ok)
 }
 
 #[cfg(test)]

@@ -50,7 +50,10 @@ fn rights(facts: &Facts) -> Vec<Finding> {
     };
     let missing = facts.missing_to_attach();
     if !missing.is_empty() && facts.agent.status.is_ok() {
-        return vec![Finding::ok("rights", "none to trace by oneself, and none are needed: the agent traces")];
+        return vec![Finding::ok(
+            "rights",
+            "none to trace by oneself, and none are needed: the agent traces",
+        )];
     }
     let mut all = Vec::new();
     for name in &missing {
@@ -78,9 +81,11 @@ fn surroundings(facts: &Facts) -> Vec<Finding> {
         proc if !proc.mounted => Finding::degraded("proc", "/proc is not mounted")
             .lost("processes and namespaces of sockets that were open before")
             .remedy("mount -t proc proc /proc"),
-        proc if proc.hides && facts.missing_ptrace() => Finding::degraded("proc", "/proc hides other users' processes (hidepid)")
-            .lost("processes of other users")
-            .remedy("CAP_SYS_PTRACE, or mount -o remount,hidepid=off /proc"),
+        proc if proc.hides && facts.missing_ptrace() => {
+            Finding::degraded("proc", "/proc hides other users' processes (hidepid)")
+                .lost("processes of other users")
+                .remedy("CAP_SYS_PTRACE, or mount -o remount,hidepid=off /proc")
+        }
         _ => Finding::ok("proc", "mounted"),
     };
     all.push(proc);
@@ -93,7 +98,9 @@ fn surroundings(facts: &Facts) -> Vec<Finding> {
     if facts.lockdown.as_deref() == Some("confidentiality") {
         let finding = Finding::degraded("kernel.lockdown", "the kernel is locked down (confidentiality)");
         all.push(
-            finding.lost("accept, bind and listen events").remedy("lockdown=integrity on the kernel's command line"),
+            finding
+                .lost("accept, bind and listen events")
+                .remedy("lockdown=integrity on the kernel's command line"),
         );
     }
     all
@@ -109,9 +116,11 @@ fn trial(facts: &Facts) -> Vec<Finding> {
             let finding = Finding::failed("trace.load", error.to_string());
             let remedy = match error.is_denied() {
                 true if facts.proc.filtered => facts.start.unfilter(),
-                true => "what else may forbid it: a security module, or kernel.unprivileged_bpf_disabled with \
+                true => {
+                    "what else may forbid it: a security module, or kernel.unprivileged_bpf_disabled with \
                          a user namespace in between"
-                    .to_owned(),
+                        .to_owned()
+                }
                 false => error.remedy().to_owned(),
             };
             vec![finding.remedy(remedy)]
@@ -147,7 +156,9 @@ fn hooks(missing: &[Missing]) -> Vec<Finding> {
         let remedy = match id.as_str() {
             "mounts.tracefs" => "mount -t tracefs tracefs /sys/kernel/tracing",
             "mounts.cgroup2" => "mount -t cgroup2 cgroup2 /sys/fs/cgroup",
-            FUNCTIONS => "a kernel of 5.15 or later with CONFIG_FUNCTION_TRACER whose host does not forbid it",
+            FUNCTIONS => {
+                "a kernel of 5.15 or later with CONFIG_FUNCTION_TRACER whose host does not forbid it"
+            }
             _ => "see docs/kernels.md for what this hook needs",
         };
         let why = hooks.first().map(|hook| hook.why.clone()).unwrap_or_default();
@@ -159,13 +170,16 @@ fn hooks(missing: &[Missing]) -> Vec<Finding> {
 fn seen(connection: &Result<Seen, String>) -> Finding {
     let id = "trace.connection";
     match connection {
-        Err(why) => Finding::unknown(id, format!("no connection over loopback: {why}"))
-            .remedy("ip link set lo up"),
-        Ok(Seen { connected: Some(after), owned: true, closed: true }) => {
-            Finding::ok(id, format!("seen after {} us, from its beginning to its end, with its process", after.as_micros()))
+        Err(why) => {
+            Finding::unknown(id, format!("no connection over loopback: {why}")).remedy("ip link set lo up")
         }
+        Ok(Seen { connected: Some(after), owned: true, closed: true }) => Finding::ok(
+            id,
+            format!("seen after {} us, from its beginning to its end, with its process", after.as_micros()),
+        ),
         Ok(seen) => {
-            let parts = [(seen.connected.is_some(), "connect"), (seen.owned, "process"), (seen.closed, "close")];
+            let parts =
+                [(seen.connected.is_some(), "connect"), (seen.owned, "process"), (seen.closed, "close")];
             let not: Vec<&str> = parts.iter().filter(|(is, _)| !is).map(|(_, what)| *what).collect();
             Finding::failed(id, format!("a connection of our own was not seen: {}", not.join(", ")))
                 .remedy("report it, with what socktrace doctor --json says")
@@ -216,8 +230,12 @@ fn health(status: &Status) -> Vec<Finding> {
         all.push(Finding::degraded("agent.lost", what).remedy("a larger --ring-size"));
     }
     if status.drift > 0 {
-        let what = format!("{} differences between its table and the kernel's were found and mended", status.drift);
-        all.push(Finding::degraded("agent.drift", what).remedy("report it, with what socktrace status --json says"));
+        let what =
+            format!("{} differences between its table and the kernel's were found and mended", status.drift);
+        all.push(
+            Finding::degraded("agent.drift", what)
+                .remedy("report it, with what socktrace status --json says"),
+        );
     }
     if !status.seccomp {
         all.push(Finding::degraded("agent.seccomp", "its filter of system calls is not in place"));

@@ -66,7 +66,9 @@ fn lines(findings: &[Finding], verdict: Answer, verbose: bool) -> String {
     let _ = match verdict {
         Answer::Ok => writeln!(text, "ok: everything works ({} checks)", findings.len()),
         Answer::Degraded => writeln!(text, "degraded: it works, but for {}", count(verdict)),
-        Answer::Failed => writeln!(text, "failed: it cannot trace ({} of {})", count(verdict), findings.len()),
+        Answer::Failed => {
+            writeln!(text, "failed: it cannot trace ({} of {})", count(verdict), findings.len())
+        }
         Answer::Unknown => writeln!(text, "unknown: {} could not be found out", count(verdict)),
     };
     text

@@ -31,7 +31,9 @@ impl Start {
         }
         match unit {
             // systemd says so to what it starts, and to nothing that a shell starts.
-            Some(unit) if env::var_os("INVOCATION_ID").is_some() && unit.ends_with(".service") => Self::Unit(unit),
+            Some(unit) if env::var_os("INVOCATION_ID").is_some() && unit.ends_with(".service") => {
+                Self::Unit(unit)
+            }
             Some(_) | None if nix::unistd::geteuid().is_root() => Self::Root,
             Some(_) | None => Self::User,
         }
@@ -74,11 +76,17 @@ impl Start {
         match self {
             Self::User | Self::Root => "a shell without a seccomp filter".to_owned(),
             Self::Unit(unit) => {
-                format!("systemctl edit {unit}, and there SystemCallFilter=bpf perf_event_open setns below [Service]")
+                format!(
+                    "systemctl edit {unit}, and there SystemCallFilter=bpf perf_event_open setns below [Service]"
+                )
             }
-            Self::Container => "--security-opt seccomp=unconfined, or a profile with bpf and perf_event_open".to_owned(),
-            Self::Pod => "securityContext.seccompProfile.type: Unconfined, or a profile with bpf and perf_event_open"
-                .to_owned(),
+            Self::Container => {
+                "--security-opt seccomp=unconfined, or a profile with bpf and perf_event_open".to_owned()
+            }
+            Self::Pod => {
+                "securityContext.seccompProfile.type: Unconfined, or a profile with bpf and perf_event_open"
+                    .to_owned()
+            }
         }
     }
 }

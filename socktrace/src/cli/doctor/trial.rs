@@ -109,8 +109,11 @@ impl Seen {
             _ => None,
         };
         // It has no port yet when it begins to connect; from then on it is known by its cookie.
-        let is_it = |change: &&Change| is_at(&change.local, local) && state(change) == Some(State::Established);
-        let Some(cookie) = changes.iter().find(is_it).map(|change| change.cookie) else { return Self::default() };
+        let is_it =
+            |change: &&Change| is_at(&change.local, local) && state(change) == Some(State::Established);
+        let Some(cookie) = changes.iter().find(is_it).map(|change| change.cookie) else {
+            return Self::default();
+        };
         let mut seen = Self { connected: Some(Duration::ZERO), ..Self::default() };
         for change in changes.iter().filter(|change| change.cookie == cookie) {
             let ours = change.process.as_ref().is_some_and(|process| process.pid == pid);

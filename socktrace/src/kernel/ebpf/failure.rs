@@ -64,7 +64,11 @@ impl AttachError {
     pub const fn lacks(&self) -> Option<&'static str> {
         match self {
             Self::Missing { what, .. } => Some(what),
-            Self::Denied(_) | Self::Verifier(_) | Self::NoDescriptors(_) | Self::Call(_) | Self::Object(_) => None,
+            Self::Denied(_)
+            | Self::Verifier(_)
+            | Self::NoDescriptors(_)
+            | Self::Call(_)
+            | Self::Object(_) => None,
         }
     }
 
