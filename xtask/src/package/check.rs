@@ -9,20 +9,20 @@ use std::process::Command;
 use anyhow::{Context as _, Result, bail};
 
 use super::{WHAT, folder, made};
-use crate::{setup, sh};
+use crate::{setup, sh, tree};
 
-/// What runs the checks of a package.
-pub(super) const PACKAGES: &[&str] = &["lintian", "shellcheck", "systemd", "fakeroot"];
+/// What runs the checks of the unit and the scripts.
+const SERVICE: &[&str] = &["shellcheck", "systemd"];
 
 /// What runs the checks of the manual.
-pub(super) const MANUAL: &[&str] = &["mandoc", "man-db", "bash-completion", "zsh", "fish"];
+const MANUAL: &[&str] = &["mandoc", "man-db", "bash-completion", "zsh", "fish"];
 
 /// What `systemd-analyze security` may say of the unit at most, in tenths: 100 is everything allowed.
 const EXPOSURE: &str = "35";
 
 /// The unit is understood, and no door has been opened.
 pub(crate) fn service() -> Result<()> {
-    setup::packages(WHAT, PACKAGES)?;
+    setup::packages("the unit", SERVICE)?;
     // It looks for the program and for the manual page, which are not installed here.
     let unit = fs::read_to_string(sh::root().join("packaging/socktrace.service"))?;
     let tried = folder().join("socktrace.service");
@@ -40,9 +40,15 @@ pub(crate) fn service() -> Result<()> {
     Ok(())
 }
 
+/// Installs what CI looks at these with.
+pub(crate) fn setup() -> Result<()> {
+    setup::packages("the unit", SERVICE)?;
+    setup::packages("the manual", MANUAL)
+}
+
 /// Neither an error nor a warning.
 pub(super) fn deb(deb: &Path) -> Result<()> {
-    setup::packages(WHAT, PACKAGES)?;
+    setup::packages(WHAT, &["lintian"])?;
     let mut lintian = sh::command("lintian");
     lintian.args(["--allow-root", "--fail-on", "error,warning", "--info", "--tag-display-limit", "0"]);
     sh::run_quietly(lintian.arg(deb))?;
@@ -56,6 +62,25 @@ pub(super) fn rpm(rpm: &Path) -> Result<()> {
     let said = Command::new("rpmlint").arg(rpm).output().context("cannot run rpmlint")?;
     print!("{}", String::from_utf8_lossy(&said.stdout));
     if said.status.success() { Ok(()) } else { bail!("rpmlint: {}", said.status) }
+}
+
+/// The version of kubernetes-validate, which brings the schemas of the API with it.
+const KUBERNETES_VALIDATE: &str = "1.37.0";
+
+/// The manifest is what the API knows, without a key too many.
+pub(super) fn kubernetes() -> Result<()> {
+    let python = tree::cache()?.join(format!("kubernetes-validate-{KUBERNETES_VALIDATE}"));
+    let program = python.join("bin/kubernetes-validate");
+    if !program.is_file() {
+        setup::packages(WHAT, &["python3-venv"])?;
+        sh::run_quietly(sh::command("python3").args(["-m", "venv"]).arg(&python))?;
+        let wanted = format!("kubernetes-validate=={KUBERNETES_VALIDATE}");
+        sh::run_quietly(sh::command(python.join("bin/pip")).args(["install", "--quiet", &wanted]))?;
+    }
+    let manifest = "packaging/kubernetes.yaml";
+    sh::run_quietly(sh::command(program).arg("--strict").arg(manifest))?;
+    println!("kubernetes-validate --strict: {manifest} is valid");
+    Ok(())
 }
 
 /// The manual is well made, and each shell completes with what is made for it.

@@ -13,12 +13,12 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail};
 
-pub(crate) use check::{manual, service};
+pub(crate) use check::{manual, service, setup};
 pub(crate) use made::Version;
 pub(crate) use target::Arch;
 use target::Target;
 
-use crate::{setup, sh, tree};
+use crate::{sh, tree};
 
 /// Who needs the packages, for messages.
 const WHAT: &str = "packaging";
@@ -63,6 +63,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     show(&deb)?;
     if options.check {
         check::service()?;
+        check::kubernetes()?;
         check::deb(&deb)?;
     }
     for kind in kinds {
@@ -161,12 +162,4 @@ fn show(file: &Path) -> Result<()> {
     let shown = file.strip_prefix(sh::root()).unwrap_or(file).display();
     println!("{shown}: {:.2} MB, sha256 {}", size as f64 / 1e6, hash(file)?);
     Ok(())
-}
-
-/// Everything that packaging would install or unpack on its way.
-pub(crate) fn setup() -> Result<()> {
-    setup::packages(WHAT, check::PACKAGES)?;
-    setup::packages(WHAT, check::MANUAL)?;
-    Target::of(Arch::Amd64)?;
-    cargo_deb().map(drop)
 }
