@@ -113,6 +113,11 @@ poweroff -f
     )
 }
 
+/// Puts the modules that a request for sockets makes a kernel load into another guest's tree.
+pub(super) fn modules(kernel: &Unpacked, root: &Path) -> Result<()> {
+    Guest { root: root.to_owned() }.modules(kernel)
+}
+
 /// The guest's files while they lie in a folder of ours.
 struct Guest {
     root: PathBuf,

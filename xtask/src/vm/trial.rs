@@ -10,7 +10,7 @@ use std::process::{Command, Stdio};
 use anyhow::{Context as _, Result, bail};
 
 use super::kernels::{self, Kernel};
-use super::qemu;
+use super::{image, qemu};
 use crate::package::{self, Arch, Version};
 use crate::{fetch, setup, sh};
 
@@ -21,7 +21,7 @@ const WHAT: &str = "trying the package";
 const PACKAGES: &[&str] = &["mmdebstrap", "cpio", "xz-utils"];
 
 /// What a server has that the smallest Debian has not, and what the trial itself runs.
-const INCLUDED: &str = "systemd-sysv,dbus,iproute2,procps";
+const INCLUDED: &str = "systemd-sysv,dbus,iproute2,procps,kmod";
 
 /// Which Debian.
 #[derive(Debug, Clone, clap::Args)]
@@ -93,6 +93,7 @@ fn on(suite: Suite, older: &Path, deb: &Path) -> Result<()> {
     fs::create_dir_all(&root)?;
     let fresh = fresh(suite, &folder)?;
     sh::run_quietly(Command::new("tar").arg("-C").arg(&root).arg("-xf").arg(fresh))?;
+    image::modules(&kernel, &root)?;
     let opt = root.join("opt");
     fs::copy(older, opt.join("older.deb"))?;
     fs::copy(deb, opt.join("newer.deb"))?;

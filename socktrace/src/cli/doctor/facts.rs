@@ -8,10 +8,12 @@ use super::start::Start;
 use super::trial::{self, Trial};
 use crate::agent::client::{self, ClientError};
 use crate::agent::status::Status;
-use crate::kernel::sock_diag::SockDiag;
+use crate::kernel::sock_diag::{DiagError, InetQuery, InetTable, IpVersion, SockDiag};
+use crate::socket::{State, StateSet};
 use caps::{CapSet, Capability};
 use std::collections::HashSet;
 use std::fs;
+use std::ops::ControlFlow;
 use std::path::PathBuf;
 
 /// What was found out.
@@ -77,7 +79,7 @@ impl Facts {
                 fs::read_to_string("/proc/self/mountinfo").ok().as_deref(),
                 &fs::read_to_string("/proc/self/status").unwrap_or_default(),
             ),
-            sock_diag: SockDiag::open().map(drop).map_err(|error| error.to_string()),
+            sock_diag: listed().map_err(|error| error.to_string()),
             lockdown: fs::read_to_string("/sys/kernel/security/lockdown").ok().and_then(|text| chosen(&text)),
             trial: Trial::NotTried,
             agent: Agent { path, status },
@@ -104,6 +106,12 @@ impl Facts {
     }
 }
 
+/// Lists the TCP sockets that listen, to see whether that can be done.
+fn listed() -> Result<(), DiagError> {
+    let query = InetQuery::new(InetTable::Tcp, IpVersion::V4, StateSet::of(State::Listen));
+    SockDiag::open()?.inet(&query, |_| ControlFlow::Continue(())).map(drop)
+}
+
 fn reason(error: &std::io::Error) -> String {
     crate::render::errno::reason(error)
 }
@@ -117,7 +125,9 @@ fn unit() -> Option<String> {
 
 /// From the texts of `mountinfo` and `status`.
 fn proc_of(mounts: Option<&str>, status: &str) -> Proc {
-    let mount = mounts.and_then(|mounts| mounts.lines().find(|line| line.contains(" - proc ")));
+    // The last one lies on top of the others.
+    let is_there = |line: &&str| line.contains(" - proc ") && line.split_whitespace().nth(4) == Some("/proc");
+    let mount = mounts.and_then(|mounts| mounts.lines().rfind(is_there));
     let options = mount.and_then(|line| line.split_whitespace().last()).unwrap_or_default();
     let hides = options.split(',').any(|option| match option.strip_prefix("hidepid=") {
         Some("0" | "off") | None => false,
@@ -147,6 +157,8 @@ mod tests {
         check("rw,hidepid=invisible", "Seccomp:\t2\n", true, true);
         check("rw,gid=4,hidepid=2", "", true, false);
         check("rw,hidepid=off", "", false, false);
+        let on_top = line("rw") + &line("rw,hidepid=2");
+        assert!(proc_of(Some(&on_top), "").hides, "what lies on top counts");
         assert_eq!(proc_of(None, ""), Proc::default());
         assert_eq!(chosen("none [integrity] confidentiality\n").as_deref(), Some("integrity"));
         assert_eq!(chosen(""), None);

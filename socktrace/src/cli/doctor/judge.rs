@@ -93,7 +93,7 @@ fn surroundings(facts: &Facts) -> Vec<Finding> {
         Ok(()) => Finding::ok("sock_diag", "sockets can be listed by netlink"),
         Err(why) => Finding::degraded("sock_diag", why.clone())
             .lost("cookies and details of sockets: they are read from /proc/net")
-            .remedy(facts.start.unfilter()),
+            .remedy("modprobe -a tcp_diag udp_diag unix_diag, or a kernel with CONFIG_INET_DIAG; in a sandbox, AF_NETLINK"),
     });
     if facts.lockdown.as_deref() == Some("confidentiality") {
         let finding = Finding::degraded("kernel.lockdown", "the kernel is locked down (confidentiality)");

@@ -244,9 +244,11 @@ impl SockDiag {
     ) -> Result<Answer, DiagError> {
         let failed = |source| match source {
             // The handler is missing, or a family that the kernel does not even know was asked for.
-            NetlinkError::Refused(Errno::ENOENT | Errno::EAFNOSUPPORT | Errno::EPROTONOSUPPORT) => {
-                DiagError::Unsupported(table)
-            }
+            // The last is said of a question about both IPs where inet_diag is not there (net/core/sock_diag.c,
+            // `sock_diag_rcv_msg`).
+            NetlinkError::Refused(
+                Errno::ENOENT | Errno::EAFNOSUPPORT | Errno::EPROTONOSUPPORT | Errno::EOPNOTSUPP,
+            ) => DiagError::Unsupported(table),
             source => DiagError::Netlink { action: "list", table, source },
         };
         let request = request.map_err(|error| failed(error.into()))?;
