@@ -68,7 +68,8 @@ impl AttachError {
             | Self::Verifier(_)
             | Self::NoDescriptors(_)
             | Self::Call(_)
-            | Self::Object(_) => None,
+            | Self::Object(_)
+            | Self::NoField { .. } => None,
         }
     }
 
