@@ -1,7 +1,7 @@
 """Churn, then quiet, then the agent's table against the kernel's own tables.
 
 oracle.py SOCKTRACE SEED SOCKETS VARIANT: makes three network namespaces, opens and closes about SOCKETS sockets in them
-by churn.py, and compares what the agent's table holds (`/v1/table`) with truth.py: identity, kind, state, endpoints,
+and in some without a name by churn.py, and compares what the agent's table holds (`/v1/table`) with truth.py: identity, kind, state, endpoints,
 uid; who opened each socket with what churn.py knows; all who hold each, as the agent answers `ss -p`, with /proc. Prints
 each difference; exit 1 if any.
 
@@ -68,10 +68,10 @@ class Namespaces:
         for name in self.names:
             subprocess.run(["ip", "netns", "add", name], check=True)
             subprocess.run(["ip", "-n", name, "link", "set", "lo", "up"], check=True)
-        self.inodes = [os.stat(f"/run/netns/{name}").st_ino for name in self.names]
+        self.paths = {os.stat(path).st_ino: path for path in (f"/run/netns/{name}" for name in self.names)}
 
-    def inside(self, n, *command):
-        return ["nsenter", f"--net=/run/netns/{self.names[n % 3]}", sys.executable, *command]
+    def inside(self, path, *command):
+        return ["nsenter", f"--net={path}", sys.executable, *command]
 
     def remove(self):
         for name in self.names:
@@ -80,28 +80,57 @@ class Namespaces:
 
 def truth(namespaces):
     rows = {}
-    for n, inode in enumerate(namespaces.inodes):
-        output = subprocess.run(namespaces.inside(n, f"{HERE}/truth.py"), check=True, capture_output=True, text=True)
+    for inode, path in namespaces.paths.items():
+        output = subprocess.run(namespaces.inside(path, f"{HERE}/truth.py"), check=True, capture_output=True, text=True)
         for line in output.stdout.splitlines():
             row = json.loads(line)
             row["netns"] = inode
-            rows[row["cookie"]] = row
+            rows[key(row, row.get("local"), row.get("peer"))] = row
     return rows
+
+
+def rarities(namespaces):
+    """How many there are of the sockets that are easily missed."""
+    rows = truth(namespaces).values()
+    named = [os.stat(path).st_ino for path in namespaces.paths.values() if path.startswith("/run/netns/")]
+    return ", ".join(
+        f"{sum(map(holds, rows))} {what}"
+        for what, holds in {
+            "MPTCP": lambda row: row["proto"] == "mptcp",
+            "SYN-SENT": lambda row: STATES[row["state"]] == "SYN-SENT",
+            "bound only": lambda row: row["proto"] == "tcp" and STATES[row["state"]] == "UNCONN",
+            "of another user": lambda row: row.get("uid", 0) != 0,
+            "in namespaces without a name": lambda row: row["netns"] not in named,
+        }.items()
+    )
+
+
+def key(row, local, peer):
+    """Which socket it is: the cookie alone says it of all but MPTCP, where an accepted one has its listener's."""
+    return json.dumps([row["cookie"], local, peer]) if "mptcp" in (row.get("proto"), row.get("netid")) else str(row["cookie"])
+
+
+def key_of(row):
+    return key(row, known(row, "local"), known(row, "peer"))
 
 
 def holders(agent):
     """Who holds each socket, as `ss -p` through the agent says."""
-    rows = agent.ask("/v1/sockets?arg=-tuxnap&arg=--all-netns")
-    return {row["cookie"]: sorted({process["pid"] for process in row["processes"]}) for row in rows}
+    rows = agent.ask("/v1/sockets?arg=-tuxMnap&arg=--all-netns")
+    return {key_of(row): sorted({process["pid"] for process in row["processes"]}) for row in rows}
 
 
 def endpoint(row, side):
     return [row.get(f"{side}_addr"), row.get(f"{side}_port")]
 
 
+def known(row, side):
+    return endpoint(row, side) if row.get(f"{side}_addr") else NOWHERE.get(row["family"])
+
+
 def differences(agent, namespaces, opened, certain):
     kernel = truth(namespaces)
-    table = {row["cookie"]: row for row in agent.ask("/v1/table") if row["netns"] in namespaces.inodes}
+    table = {key_of(row): row for row in agent.ask("/v1/table") if row["netns"] in namespaces.paths}
     # A namespace has sockets of its own that no hook tells of (the kernel's); sock_diag shows none of them.
     for cookie in sorted(kernel.keys() - table.keys()):
         yield f"missing from the table: {kernel[cookie]}"
@@ -112,7 +141,7 @@ def differences(agent, namespaces, opened, certain):
         if held.get(cookie) != kernel[cookie]["holders"]:
             yield f"{cookie}: held by {kernel[cookie]['holders']}, ss says {held.get(cookie)}: {kernel[cookie]}"
     for cookie in sorted(kernel.keys() & table.keys()):
-        yield from row_differences(cookie, kernel[cookie], table[cookie], opened.get(str(cookie)), certain)
+        yield from row_differences(cookie, kernel[cookie], table[cookie], opened.get(cookie), certain)
 
 
 def row_differences(cookie, kernel, table, opener, certain):
@@ -122,7 +151,7 @@ def row_differences(cookie, kernel, table, opener, certain):
             yield f"{cookie}: {fact} is {expected[fact]}, the table says {table.get(fact)}: {table}"
     if kernel["proto"] != "unix":
         for side in ("local", "peer"):
-            if (endpoint(table, side) if table.get(f"{side}_addr") else NOWHERE[table["family"]]) != kernel[side]:
+            if known(table, side) != kernel[side]:
                 yield f"{cookie}: {side} is {kernel[side]}, the table says {endpoint(table, side)}: {table}"
         if table.get("uid") != kernel["uid"]:
             yield f"{cookie}: uid is {kernel['uid']}, the table says {table.get('uid')}"
@@ -152,7 +181,8 @@ def run_in(directory, binary, seed, sockets, variant):
     workers = []
     try:
         for n in range(WORKERS):
-            command = namespaces.inside(n, f"{HERE}/churn.py", f"{seed}-{n}", str(share), str(live), directory)
+            home = list(namespaces.paths.values())[n % 3]
+            command = namespaces.inside(home, f"{HERE}/churn.py", f"{seed}-{n}", str(share), str(live), directory)
             workers.append(subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True))
         time.sleep(min(2.0, sockets / 50000))  # into the middle of the churn
         if variant == "mid":
@@ -167,7 +197,9 @@ def run_in(directory, binary, seed, sockets, variant):
             agent.start()
         opened = {}
         for worker in workers:
-            opened |= json.loads(worker.stdout.readline())["opened"]
+            done = json.loads(worker.stdout.readline())
+            opened |= done["opened"]
+            namespaces.paths |= done["namespaces"]
         certain = variant == "plain"
         deadline = time.monotonic() + PATIENCE
         while True:
@@ -177,7 +209,8 @@ def run_in(directory, binary, seed, sockets, variant):
             time.sleep(0.2)
         status = agent.ask("/v1/status")[0]
         print(
-            f"seed {seed} {variant}: {sockets} sockets churned, {len(opened)} open at the end, "
+            f"seed {seed} {variant}: {sockets} sockets churned, {len(opened)} open at the end "
+            f"({rarities(namespaces)}), "
             f"{status['events_seen']} events, {status['events_lost']} lost, {status['resyncs']} resyncs: "
             f"{len(found)} differences",
             flush=True,

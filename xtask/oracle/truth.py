@@ -13,6 +13,8 @@ NETLINK_SOCK_DIAG = 4
 SOCK_DIAG_BY_FAMILY = 20
 DUMP = 0x301  # NLM_F_REQUEST | NLM_F_DUMP
 TCP_STATES_LISTED = 0x3FFE & ~(1 << 3) & ~(1 << 6)  # all but SYN-RECV and TIME-WAIT
+IPPROTO_MPTCP = 262
+INET_DIAG_REQ_PROTOCOL = 3
 UNIX_DIAG_NAME, UNIX_DIAG_PEER = 0, 2
 
 
@@ -57,10 +59,15 @@ def attributes(data):
 
 
 def inet(family, protocol, proto):
-    request = struct.pack("=BBBxI", family, protocol, 0, TCP_STATES_LISTED) + bytes(48)
+    # A number of more than eight bits goes in an attribute, whatever stands there.
+    request = struct.pack("=BBBxI", family, min(protocol, 255), 0, TCP_STATES_LISTED) + bytes(48)
+    if protocol > 255:
+        request += struct.pack("=HHI", 8, INET_DIAG_REQ_PROTOCOL, protocol)
     for row in whole(request):
         _, state, timer, _ = struct.unpack_from("=BBBB", row)
         if timer == 3:  # a TIME-WAIT mini-socket, whatever state it shows: not in the table
+            continue
+        if proto == "mptcp" and state == 7:  # it has ended and is listed until it is closed, as no TCP socket is
             continue
         sport, dport = struct.unpack_from("!HH", row, 4)
         size = 4 if family == socket.AF_INET else 16
@@ -112,7 +119,7 @@ def holders():
 
 def main():
     held = holders()
-    tables = [(socket.IPPROTO_TCP, "tcp"), (socket.IPPROTO_UDP, "udp")]
+    tables = [(socket.IPPROTO_TCP, "tcp"), (IPPROTO_MPTCP, "mptcp"), (socket.IPPROTO_UDP, "udp")]
     rows = [row for protocol, proto in tables for family in (2, 10) for row in inet(family, protocol, proto)]
     for row in rows + list(unix()):
         row["holders"] = sorted(held.get(row["inode"], ()))
