@@ -28,7 +28,7 @@ const REQUEST: usize = 40 * 1024;
 /// How long a request's head may take, and a connection may wait for its next request: also on a machine that is so busy
 /// that a client gets no processor for seconds between connecting and asking. What has come by then is read first, however
 /// late we are ourselves.
-const HEADER_TIMEOUT: Duration = Duration::from_secs(30);
+pub(super) const HEADER_TIMEOUT: Duration = Duration::from_secs(30);
 /// How long one that is refused may take to ask.
 const REFUSAL_TIMEOUT: Duration = Duration::from_secs(2);
 /// How many are waited for at a time until they have asked; more than these are told at once.
@@ -95,16 +95,20 @@ impl Lane {
     }
 }
 
+/// How HTTP is spoken.
+pub(super) fn http(header_timeout: Duration) -> http1::Builder {
+    let mut http = http1::Builder::new();
+    http.timer(TokioTimer::new()).header_read_timeout(header_timeout).max_buf_size(REQUEST);
+    http
+}
+
 async fn connection(
     stream: UnixStream,
     router: Router,
     patience: Duration,
     mut ending: watch::Receiver<bool>,
 ) {
-    let connection = http1::Builder::new()
-        .timer(TokioTimer::new())
-        .header_read_timeout(patience)
-        .max_buf_size(REQUEST)
+    let connection = http(patience)
         .serve_connection(TokioIo::new(Connection::new(stream)), TowerToHyperService::new(router));
     tokio::pin!(connection);
     let result = tokio::select! {

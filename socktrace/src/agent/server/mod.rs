@@ -12,6 +12,8 @@ mod stall;
 mod table;
 #[cfg(test)]
 mod tests;
+#[cfg(any(test, fuzzing))]
+pub mod trial;
 mod work;
 
 use crate::agent::budget::{Account, Budget, Resource};

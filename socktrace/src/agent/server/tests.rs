@@ -1,16 +1,15 @@
 //! The server over a real Unix socket, with a task behind it that answers what a test gives it.
 
+use super::trial::{a_status, subject};
 use super::*;
 use crate::agent::budget::Limits;
 use crate::agent::client::{self, ClientError};
 use crate::agent::question::{Connection, Question};
 use crate::agent::request::{self, Request};
 use crate::agent::selection::{Format, Selection, TEXT};
-use crate::agent::status::Status;
 use crate::agent::stream::{BACKLOG, Feed, stream};
 use crate::listing::Named;
 use crate::listing::Report;
-use crate::socket::{Endpoint, Family, Owner, Proto, State, Subject};
 use bytes::Bytes;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -26,50 +25,9 @@ struct Running {
     _directory: tempfile::TempDir,
 }
 
-/// A socket of the table.
-fn subject(cookie: u64) -> Subject {
-    let end = Endpoint::Inet { addr: [192, 0, 2, 1].into(), port: 80 };
-    Subject {
-        cookie,
-        netns: 7,
-        proto: Proto::Tcp,
-        family: Family::Inet,
-        local: end.clone(),
-        peer: end,
-        state: State::Established,
-        ifindex: 0,
-        uid: None,
-        mark: 0,
-        inode: 0,
-        cgroup: 0,
-        place: None,
-        owner: Owner::Unknown,
-        opened: None,
-    }
-}
-
 fn cookie(line: &str) -> u64 {
     let socket: serde_json::Value = serde_json::from_str(line).unwrap();
     socket["cookie"].as_u64().unwrap()
-}
-
-fn a_status() -> Status {
-    Status {
-        sockets: Some(7),
-        events_seen: Some(0),
-        events_lost: 0,
-        skipped: 0,
-        families: std::collections::BTreeMap::new(),
-        resyncs: 0,
-        audits: 0,
-        drift: 0,
-        history_records: Some(0),
-        history_bytes: Some(0),
-        hooks: Vec::new(),
-        seccomp: true,
-        uptime_s: 0,
-        rss_bytes: 0,
-    }
 }
 
 fn start() -> Running {
