@@ -3,7 +3,7 @@
 use anyhow::{Result, bail};
 
 use crate::build_ebpf;
-use crate::{fetch, oracle, package, setup, sh, testing, tidy, toolchain, vm};
+use crate::{bench, fetch, oracle, package, setup, sh, testing, tidy, toolchain, vm};
 
 type Step = fn() -> Result<()>;
 
@@ -19,6 +19,7 @@ const STEPS: &[(&str, Step)] = &[
     ("manual and unit", manual),
     ("release build", release_build),
     ("oracle", random_churn),
+    ("siege", siege),
     ("lints of the kernel programs", kernel_lints),
     ("kernel object", kernel_object),
     ("other kernels", other_kernels),
@@ -92,6 +93,10 @@ fn manual() -> Result<()> {
 
 fn random_churn() -> Result<()> {
     oracle::run(&oracle::Args::of_ci())
+}
+
+fn siege() -> Result<()> {
+    bench::Siege::of_ci().run()
 }
 
 /// The tests have run with the committed object, which must be what the recorded toolchain makes of the sources.

@@ -6,6 +6,7 @@ mod bench;
 mod build_ebpf;
 mod ci;
 mod fetch;
+mod fuzz;
 mod oracle;
 mod package;
 mod record;
@@ -54,6 +55,13 @@ enum Task {
     Bench(bench::Options),
     /// Millions of connections past one agent: nothing of it grows, nothing is lost untold.
     Soak(bench::Soak),
+    /// Feed a fuzz target with cases, guided by coverage.
+    Fuzz(fuzz::Options),
+    /// Ordinary users attack an agent of root, and others notice nothing.
+    Siege(bench::Siege),
+    /// Part of siege: one attacker.
+    #[command(hide = true)]
+    Assail(bench::Assail),
     /// Part of bench: hold sockets.
     #[command(hide = true)]
     Hold(bench::Hold),
@@ -77,6 +85,9 @@ fn main() -> ExitCode {
         Task::Vm(options) => vm::run(&options),
         Task::Bench(options) => bench::run(&options),
         Task::Soak(soak) => soak.run(),
+        Task::Fuzz(options) => fuzz::run(&options),
+        Task::Siege(siege) => siege.run(),
+        Task::Assail(assail) => assail.run(),
         Task::Hold(hold) => hold.run(),
         Task::Measure(measured) => measured.run(),
         Task::Setup => ci::setup(),

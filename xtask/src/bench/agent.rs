@@ -24,6 +24,11 @@ pub(super) struct Agent {
 impl Agent {
     /// Start one, on one processor if given, and wait until it is ready.
     pub(super) fn start(bench: &Bench, core: Option<usize>) -> Result<Agent> {
+        Agent::start_with(bench, core, &[])
+    }
+
+    /// The same, with options.
+    pub(super) fn start_with(bench: &Bench, core: Option<usize>, options: &[&str]) -> Result<Agent> {
         let socket = std::env::temp_dir().join(format!("socktrace-bench-{}.sock", std::process::id()));
         let mut command = match core {
             Some(core) => {
@@ -33,7 +38,13 @@ impl Agent {
             }
             None => Command::new(&bench.socktrace),
         };
-        command.arg("agent").arg("--socket").arg(&socket).stdin(Stdio::null()).stderr(Stdio::piped());
+        command
+            .arg("agent")
+            .args(options)
+            .arg("--socket")
+            .arg(&socket)
+            .stdin(Stdio::null())
+            .stderr(Stdio::piped());
         let begun = Instant::now();
         let mut child = command.spawn().context("cannot start the agent")?;
         let mut said = BufReader::new(child.stderr.take().context("no stderr")?);
@@ -61,9 +72,7 @@ impl Agent {
 
     /// A body by HTTP/1.0: no chunks, the end is the end.
     pub(super) fn get(&self, path: &str) -> Result<Vec<u8>> {
-        let mut body = Vec::new();
-        request(&self.socket, path)?.read_to_end(&mut body)?;
-        Ok(body)
+        get(&self.socket, path)
     }
 
     /// A number of `/v1/status`.
@@ -144,6 +153,13 @@ fn count(mut lines: BufReader<UnixStream>) -> Result<Told> {
         line.clear();
     }
     Ok(told)
+}
+
+/// A body by HTTP/1.0.
+pub(super) fn get(socket: &Path, path: &str) -> Result<Vec<u8>> {
+    let mut body = Vec::new();
+    request(socket, path)?.read_to_end(&mut body)?;
+    Ok(body)
 }
 
 /// Ask, and read the head of the answer.

@@ -242,6 +242,22 @@ impl Background {
         Background::start(Traffic::Tcp, next)
     }
 
+    /// So many TCP connections each second, until stopped.
+    pub(super) fn paced(rate: u32) -> Background {
+        let begun = Instant::now();
+        Background::start(Traffic::Tcp, move |done| {
+            let least = (rate / 100).max(1);
+            loop {
+                let due = (begun.elapsed().as_secs_f64() * f64::from(rate)) as u64;
+                match u32::try_from(due.saturating_sub(done)) {
+                    Ok(more) if more < least => std::thread::sleep(Duration::from_millis(2)),
+                    Ok(more) => return more.min(EACH_TURN),
+                    Err(_) => return EACH_TURN,
+                }
+            }
+        })
+    }
+
     /// As many at a time as `next` says to the number of those before, until it says none.
     fn start(traffic: Traffic, next: impl Fn(u64) -> u32 + Send + 'static) -> Background {
         let (stop, done) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU64::new(0)));

@@ -11,6 +11,7 @@ mod measure;
 mod memory;
 mod query;
 mod row;
+mod siege;
 mod soak;
 mod ss;
 mod start;
@@ -22,6 +23,7 @@ use anyhow::{Context as _, Result};
 pub(crate) use load::Hold;
 pub(crate) use measure::Measured;
 use row::Row;
+pub(crate) use siege::{Assail, Siege};
 pub(crate) use soak::Soak;
 
 use crate::{setup, sh};
