@@ -19,6 +19,7 @@ use crate::engine::{Engine, Input, Output, Reach};
 use crate::kernel::cgroups::Cgroups;
 use crate::kernel::memory;
 use crate::kernel::owners::Search;
+use crate::kernel::priority;
 use crate::render::clock::Clock;
 use crate::socket::{BootNs, Change};
 use crate::table::SETTLE;
@@ -337,6 +338,7 @@ fn start_dump(reach: Reach, search: Option<Search>) -> mpsc::Receiver<Part> {
 fn on_a_thread(ask: impl FnOnce(Hand<'_>) -> Result<(), Unwanted> + Send + 'static) -> mpsc::Receiver<Part> {
     let (sender, receiver) = mpsc::channel(PARTS);
     let run = move || {
+        priority::go_back();
         // An error means that the engine's task has ended.
         let _ = ask(&mut |part| sender.blocking_send(part).map_err(|_| Unwanted));
     };

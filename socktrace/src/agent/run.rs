@@ -11,7 +11,7 @@ use super::server::Server;
 use super::shutdown::Shutdown;
 use super::socket_file::{Access, Claim, SocketError};
 use crate::kernel::capabilities::{self, CapabilityError, OtherUser};
-use crate::kernel::{memory, seccomp};
+use crate::kernel::{memory, priority, seccomp};
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use sd_notify::NotifyState;
 use std::io::{self, Write as _};
@@ -71,6 +71,9 @@ pub async fn run(options: &Options) -> Result<(), AgentError> {
     listener.set_nonblocking(true).map_err(StartError::System)?;
     let listener = UnixListener::from_std(listener).map_err(StartError::System)?;
     let core = Core::load(options.ring_size)?;
+    // Whoever makes many records also takes processors: the records are to be read all the same. Takes a capability that
+    // is laid down next.
+    priority::go_ahead();
     // There is one thread until here.
     capabilities::lay_down(user.as_ref())?;
     let confined =

@@ -7,6 +7,7 @@ use super::FileOptions;
 use super::disk::Disk;
 use super::dropped::Dropped;
 use crate::history::Cut;
+use crate::kernel::priority;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
@@ -57,6 +58,7 @@ impl Writer {
         let waiting = Arc::new(AtomicUsize::new(0));
         let waits = waiting.clone();
         let run = move || {
+            priority::go_back();
             for piece in to_write {
                 disk.write(&piece.cut, piece.before);
                 waits.fetch_sub(piece.size(), Ordering::Relaxed);

@@ -44,8 +44,9 @@ pub(super) async fn begin<T: Send + 'static>(
     let (sender, result) = oneshot::channel();
     let (limited, stopped) = (client.viewer.is_limited(), stop.clone());
     let run = move || {
-        if limited {
-            priority::yield_to_others(BEHIND);
+        match limited {
+            true => priority::yield_to_others(BEHIND),
+            false => priority::go_back(),
         }
         if !stopped.is_asked() {
             // An error means that nobody waits any more.
