@@ -352,6 +352,24 @@ mod tests {
         }
     }
 
+    /// What the fuzz target begins with: every one of them is a request of its own kind.
+    #[test]
+    fn every_seed_is_answered_or_refused() {
+        let trial = Trial::new().unwrap();
+        let seeds = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../fuzz/seeds/http");
+        let mut statuses = std::collections::BTreeMap::new();
+        for seed in std::fs::read_dir(seeds).unwrap() {
+            let seed = std::fs::read(seed.unwrap().path()).unwrap();
+            // What root asks for may need rights.
+            let request = seed.strip_prefix(b"!").unwrap_or(&seed);
+            let answer = trial.answer(Whose::User, request).expect("an end");
+            assert!(answer.length < 1 << 20, "{} bytes", answer.length);
+            *statuses.entry(answer.status().expect("an answer")).or_insert(0) += 1;
+        }
+        assert!(statuses.keys().all(|status| STATUSES.contains(status)), "{statuses:?}");
+        assert!(statuses[&200] >= 8, "most are good ones: {statuses:?}");
+    }
+
     #[test]
     fn what_is_asked_rightly_is_answered() {
         let trial = Trial::new().unwrap();

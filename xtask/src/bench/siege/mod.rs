@@ -29,6 +29,8 @@ use crate::{setup, sh};
 
 /// Nobody whom a machine knows.
 const FIRST_USER: u32 = 80_001;
+/// Another one.
+const BYSTANDER: u32 = 79_999;
 /// How long root may wait, milliseconds, 99 times of 100.
 const WAIT_MS: f64 = 50.0;
 /// What the agent's memory may grow by besides its history, MiB: what waits for ordinary users, and what works for them.
@@ -98,9 +100,10 @@ impl Siege {
         let load = Background::paced(self.rate);
         std::thread::sleep(CALM);
         let root = Root::begins(&agent);
+        let bystander = Bystander::begins(bench, &agent);
         let assailants = Assailants::start(attack, &agent, self.seconds)?;
         let tally = assailants.end()?;
-        let root = root.ends()?;
+        let (root, bystander) = (root.ends()?, bystander.ends()?);
         std::thread::sleep(CALM);
         let connections = load.stop()?;
         agent.settled()?;
@@ -115,6 +118,7 @@ impl Siege {
             p50: median(root.waits.clone()),
             p99: quantile(root.waits, 0.99),
             unserved: root.unserved,
+            bystander,
             lost: lost.max(told.lost as f64).max(missing as f64),
             growth: (root.most - before.0).max(0.0),
         })
@@ -224,6 +228,44 @@ impl Root {
     }
 }
 
+/// A user who has nothing to do with it, and whose command asks the agent, or the kernel itself if it is refused.
+struct Bystander {
+    stop: Arc<AtomicBool>,
+    thread: JoinHandle<Result<Vec<f64>>>,
+}
+
+impl Bystander {
+    fn begins(bench: &Bench, agent: &Agent) -> Bystander {
+        let (stop, socket, program) =
+            (Arc::new(AtomicBool::new(false)), agent.socket.clone(), bench.socktrace.clone());
+        let stopped = stop.clone();
+        let thread = std::thread::spawn(move || {
+            let mut waits = Vec::new();
+            while !stopped.load(Ordering::Relaxed) || waits.is_empty() {
+                let begun = Instant::now();
+                let mut command = Command::new(&program);
+                command.args(["ss", "-Htln"]).env("SOCKTRACE_SOCKET", &socket).current_dir("/");
+                command.uid(BYSTANDER).gid(BYSTANDER).stdin(Stdio::null()).stderr(Stdio::null());
+                let listed = command.output().context("cannot start a bystander")?;
+                waits.push(begun.elapsed().as_secs_f64() * 1e3);
+                // The load's listener, at least.
+                if !listed.status.success() || listed.stdout.is_empty() {
+                    bail!("a bystander's listing: {}", listed.status);
+                }
+                std::thread::sleep(20 * PAUSE);
+            }
+            Ok(waits)
+        });
+        Bystander { stop, thread }
+    }
+
+    /// How long it waited for each listing, milliseconds.
+    fn ends(self) -> Result<Vec<f64>> {
+        self.stop.store(true, Ordering::Relaxed);
+        self.thread.join().map_err(|_| anyhow::anyhow!("the bystander died"))?
+    }
+}
+
 /// What came of an attack.
 #[derive(Debug)]
 struct Outcome {
@@ -234,6 +276,8 @@ struct Outcome {
     p50: f64,
     p99: f64,
     unserved: Option<(u64, String)>,
+    /// How long somebody else's listings took, milliseconds.
+    bystander: Vec<f64>,
     lost: f64,
     /// MiB.
     growth: f64,
@@ -266,16 +310,17 @@ impl Outcome {
 /// As Markdown.
 fn table(outcomes: &[Outcome]) -> String {
     let mut text = String::from(
-        "| attack | users | requests | answers | abandoned | without an answer | root waits p50, ms | p99, ms | connections | lost | agent grows, MiB |\n\
-         | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |\n",
+        "| attack | users | requests | answers | abandoned | without an answer | root waits p50, ms | p99, ms | another user's `ss`, p50, ms | p99, ms | connections | lost | agent grows, MiB |\n\
+         | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |\n",
     );
     for outcome in outcomes {
-        let Outcome { attack, tally, connections, p50, p99, lost, growth, unserved: _ } = outcome;
+        let Outcome { attack, tally, connections, p50, p99, lost, growth, bystander, unserved: _ } = outcome;
+        let [ss50, ss99] = [0.5, 0.99].map(|part| quantile(bystander.clone(), part));
         let answers: Vec<String> =
             tally.statuses.iter().map(|(status, count)| format!("{count} × {status}")).collect();
         let _ = writeln!(
             text,
-            "| {} | {} | {} | {} | {} | {} | {p50:.2} | {p99:.2} | {connections} | {lost} | {growth:.0} |",
+            "| {} | {} | {} | {} | {} | {} | {p50:.2} | {p99:.2} | {ss50:.0} | {ss99:.0} | {connections} | {lost} | {growth:.0} |",
             attack.name(),
             attack.users(),
             tally.requests,
