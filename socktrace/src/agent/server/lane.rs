@@ -33,8 +33,6 @@ pub(super) const HEADER_TIMEOUT: Duration = Duration::from_secs(30);
 const REFUSAL_TIMEOUT: Duration = Duration::from_secs(2);
 /// How many are waited for at a time until they have asked; more than these are told at once.
 pub(super) const REFUSALS: usize = 64;
-/// How far the thread of ordinary users' connections stands behind the agent's own, steps of nice(2).
-const BEHIND: i32 = 5;
 
 /// A client who is served, or told why not.
 #[derive(Debug)]
@@ -176,7 +174,7 @@ impl Apart {
         let (hand, runtimes) = std::sync::mpsc::sync_channel::<Runtime>(1);
         Builder::new().name("users".to_owned()).spawn(move || {
             let Ok(runtime) = runtimes.recv() else { return };
-            priority::yield_to_others(BEHIND);
+            priority::go_back();
             runtime.block_on(run);
             drop(ends);
         })?;

@@ -15,7 +15,7 @@ use std::thread::Builder;
 use tokio::sync::{mpsc, oneshot};
 
 /// How far the work for ordinary users stands behind everything else, steps of nice(2).
-const BEHIND: i32 = 10;
+const BEHIND: i32 = 3;
 /// Room for its calls: filters nest 200 deep at most.
 const STACK: usize = 1 << 20;
 
