@@ -1,6 +1,7 @@
-//! Which threads go before which. I/O: getpriority(2), setpriority(2).
+//! Which threads go before which. I/O: getpriority(2), setpriority(2), `/proc/self/autogroup`.
 
 use nix::errno::Errno;
+use nix::unistd::{getpid, getsid};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 /// How far whoever must keep up goes before other programs, steps of nice(2).
@@ -13,8 +14,14 @@ static AHEAD_OF_OTHERS: AtomicBool = AtomicBool::new(false);
 /// of these want a processor, it has one when it needs one. Takes CAP_SYS_NICE. Best effort: without it, or where somebody
 /// else has chosen a place for this process, it stays what it is.
 pub fn go_ahead() {
-    if own() == Ok(0) && set(AHEAD) {
-        AHEAD_OF_OTHERS.store(true, Ordering::Relaxed);
+    if own() != Ok(0) || !set(AHEAD) {
+        return;
+    }
+    AHEAD_OF_OTHERS.store(true, Ordering::Relaxed);
+    // Where the kernel shares out processors among sessions, only the session's place counts (sched(7), "The autogroup
+    // feature"). One that is ours alone, such as a service's, may have it.
+    if getsid(None) == Ok(getpid()) {
+        let _ = std::fs::write("/proc/self/autogroup", AHEAD.to_string());
     }
 }
 

@@ -24,20 +24,24 @@ pub(super) struct Agent {
 impl Agent {
     /// Start one, on one processor if given, and wait until it is ready.
     pub(super) fn start(bench: &Bench, core: Option<usize>) -> Result<Agent> {
-        Agent::start_with(bench, core, &[])
-    }
-
-    /// The same, with options.
-    pub(super) fn start_with(bench: &Bench, core: Option<usize>, options: &[&str]) -> Result<Agent> {
-        let socket = std::env::temp_dir().join(format!("socktrace-bench-{}.sock", std::process::id()));
         let mut command = match core {
             Some(core) => {
-                let mut taskset = Command::new("taskset");
-                taskset.args(["-c", &core.to_string()]).arg(&bench.socktrace);
-                taskset
+                let mut command = Command::new("taskset");
+                command.args(["-c", &core.to_string()]).arg(&bench.socktrace);
+                command
             }
             None => Command::new(&bench.socktrace),
         };
+        Agent::spawn(&mut command, &[])
+    }
+
+    /// One with options, in a session of its own, as a service is.
+    pub(super) fn serve(bench: &Bench, options: &[&str]) -> Result<Agent> {
+        Agent::spawn(Command::new("setsid").arg(&bench.socktrace), options)
+    }
+
+    fn spawn(command: &mut Command, options: &[&str]) -> Result<Agent> {
+        let socket = std::env::temp_dir().join(format!("socktrace-bench-{}.sock", std::process::id()));
         command
             .arg("agent")
             .args(options)

@@ -205,7 +205,7 @@ fn socket(cookie: Cookie, netns: NetnsId) -> Subject {
         family,
         local,
         peer,
-        uid: Some(if cookie % 2 == 0 { 0 } else { 1000 }),
+        uid: Some(if cookie.is_multiple_of(2) { 0 } else { 1000 }),
         cgroup: 77,
         owner: Owner::Exact(process),
         opened: Some(cookie),

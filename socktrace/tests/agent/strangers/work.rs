@@ -2,6 +2,7 @@
 //! it is refused.
 
 use super::{AGENTS, Agent, DAEMON, FIRST, as_user, ask, get, status};
+use crate::agent::folder;
 use crate::support::run::{Running, socktrace};
 use crate::support::{may_trace, wait_for};
 use caps::{CapSet, Capability};
@@ -51,7 +52,7 @@ fn without_threads_a_request_is_refused_and_the_agent_lives() {
     if !may_trace("without_threads_a_request_is_refused_and_the_agent_lives") {
         return;
     }
-    let directory = super::folder();
+    let directory = folder();
     let path = directory.path().join("agent.sock");
     let mut command = socktrace(&["agent", "--socket", path.to_str().unwrap(), "--user", "daemon"]);
     // With these, and as user 0, the kernel does not count threads.

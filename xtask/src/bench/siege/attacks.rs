@@ -124,6 +124,8 @@ pub(crate) struct Assail {
 impl Assail {
     /// Attack.
     pub(crate) fn run(&self) -> Result<()> {
+        // Each user has a session of its own.
+        let _ = nix::unistd::setsid();
         let until = Instant::now() + Duration::from_secs(self.seconds);
         let mut attacker =
             Attacker { socket: &self.socket, until, tally: Tally::default(), held: VecDeque::new() };
