@@ -1,4 +1,4 @@
-//! Garbage in, good order out: what the fuzz targets do with a nightly compiler, in small, on every one.
+//! Garbage in, good order out: what the fuzz targets do, in small, in CI.
 
 use std::ops::ControlFlow;
 

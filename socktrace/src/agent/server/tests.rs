@@ -1,5 +1,7 @@
 //! The server over a real Unix socket, with a task behind it that answers what a test gives it.
 
+mod limits;
+
 use super::trial::{a_status, subject};
 use super::*;
 use crate::agent::budget::Limits;
@@ -237,73 +239,6 @@ async fn no_name_service_is_asked_for_an_ordinary_user() {
     }
     let answer = server.raw(b"GET /v1/sockets?arg=-tr HTTP/1.0\r\n\r\n").await;
     assert!(answer.starts_with("HTTP/1.0 403 ") && answer.contains(advice), "{answer}");
-    server.end().await;
-}
-
-#[tokio::test]
-async fn an_ordinary_user_has_filters_of_limited_cost() {
-    let server = start_among_strangers();
-    let globs = |count: usize| vec!["comm+%3D+*a*b*c*d*"; count].join("+or+");
-    let events = |filter: String| format!("GET /v1/events?filter={filter} HTTP/1.0\r\n\r\n");
-    let answer = server.raw(events(globs(500)).as_bytes()).await;
-    assert!(answer.starts_with("HTTP/1.0 400 ") && answer.contains("may have 512 predicates"), "{answer}");
-    // Several at once are too much, one after the other is not.
-    let subscribe = async || {
-        let mut stream = UnixStream::connect(&server.path).await.unwrap();
-        stream.write_all(events(globs(150)).as_bytes()).await.unwrap();
-        let mut head = [0; 12];
-        stream.read_exact(&mut head).await.unwrap();
-        (stream, String::from_utf8_lossy(&head).into_owned())
-    };
-    let mut held = [subscribe().await, subscribe().await, subscribe().await];
-    assert_eq!(held.each_ref().map(|(_, head)| &head[9..]), ["200", "200", "429"]);
-    held[0].0.shutdown().await.unwrap();
-    while subscribe().await.1 != "HTTP/1.0 200" {}
-    drop(held);
-    server.end().await;
-}
-
-#[tokio::test]
-async fn who_is_one_too_many_is_told_so_and_is_served_when_others_have_gone() {
-    let server = start_with(Limits::for_descriptors(16));
-    let held: Vec<_> =
-        (0..8).map(|_| std::os::unix::net::UnixStream::connect(&server.path).unwrap()).collect();
-    for _ in 0..3 {
-        let refused = client::status(&server.path).await.unwrap_err();
-        let said = "root and the agent's group have as many connections to the agent as there can be (8): close some";
-        assert!(matches!(refused, ClientError::Refused { status: 503, .. }), "{refused:?}");
-        assert_eq!(refused.to_string(), said);
-        // The client of ss is another one.
-        let netns = crate::kernel::netns::current().unwrap();
-        let refused = ask(&server.path, &["-t".into()], netns).await.unwrap_err();
-        assert_eq!(refused.to_string(), said);
-    }
-    drop(held);
-    while client::status(&server.path).await.is_err() {}
-    server.end().await;
-}
-
-#[tokio::test]
-async fn refusals_beyond_those_that_are_waited_for_are_no_connection_resets() {
-    let server = start_with(Limits::for_descriptors(16));
-    let mut held = Vec::new();
-    for _ in 0..8 + lane::REFUSALS {
-        held.push(UnixStream::connect(&server.path).await.unwrap());
-    }
-    // Whether they have asked, or ask at all.
-    for asks in [false, true, false, true] {
-        let mut stream = UnixStream::connect(&server.path).await.unwrap();
-        if asks {
-            // It may be refused, and closed, before.
-            let _ = stream.write_all(b"GET /v1/status HTTP/1.1\r\nHost: x\r\n\r\n").await;
-        }
-        let mut answer = vec![0; 4096];
-        let length = stream.read(&mut answer).await.expect("an answer");
-        let answer = String::from_utf8_lossy(&answer[..length]);
-        assert!(answer.starts_with("HTTP/1.1 503 Service Unavailable\r\n"), "{answer}");
-        assert!(answer.ends_with("as there can be (8): close some\n"), "{answer}");
-    }
-    drop(held);
     server.end().await;
 }
 

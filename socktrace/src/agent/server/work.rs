@@ -63,9 +63,12 @@ impl<T> Job<T> {
     /// Waits for its end.
     ///
     /// # Errors
-    /// It broke off, and said so on standard error.
+    /// There was no time left when it was to begin; or it broke off, and said so on standard error.
     pub(super) async fn result(&mut self) -> Result<T, Refusal> {
-        (&mut self.result).await.map_err(|_| Refusal::failed("the work on this answer broke off"))
+        (&mut self.result).await.map_err(|_| match self.stop.is_asked() {
+            true => Refusal::too_long(),
+            false => Refusal::failed("the work on this answer broke off"),
+        })
     }
 }
 

@@ -1,0 +1,134 @@
+//! Limits that are met over HTTP: whoever meets one is told why, with 400, 429 or 503 (docs/agent.md, "Limits").
+
+use super::*;
+use nix::sys::socket::{getsockopt, sockopt};
+use std::time::Duration;
+
+/// A server to whom everybody is an ordinary user, with limits that are changed.
+fn start_limited(change: impl FnOnce(&mut Limits)) -> Running {
+    let mut limits = Limits::for_descriptors(1 << 20);
+    change(&mut limits);
+    start_as(Rights { uid: u32::MAX, group: None, capabilities: u64::MAX }, limits)
+}
+
+#[tokio::test]
+async fn an_answer_to_an_ordinary_user_that_takes_too_long_is_refused_or_broken_off() {
+    let server = start_limited(|limits| limits.user.answer = Some(Duration::ZERO));
+    for path in ["history", "sockets?arg=-a"] {
+        let answer = server.raw(format!("GET /v1/{path} HTTP/1.0\r\n\r\n").as_bytes()).await;
+        assert!(
+            answer.starts_with("HTTP/1.0 503 ") && answer.contains("takes longer than"),
+            "{path}: {answer}"
+        );
+    }
+    // Its head is sent before.
+    let answer = server.raw(b"GET /v1/table HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").await;
+    assert!(answer.starts_with("HTTP/1.1 200 ") && !answer.ends_with("\r\n0\r\n\r\n"), "{answer}");
+    server.end().await;
+}
+
+#[tokio::test]
+async fn who_waits_too_long_for_the_work_on_an_answer_is_told_so() {
+    let server = start_limited(|limits| {
+        (limits.user.work, limits.user.wait) = (0, Duration::from_millis(1));
+    });
+    for path in ["events", "history", "sockets?arg=-a", "table"] {
+        let answer = server.raw(format!("GET /v1/{path} HTTP/1.0\r\n\r\n").as_bytes()).await;
+        assert!(answer.starts_with("HTTP/1.0 503 "), "{path}: {answer}");
+        assert!(answer.contains("the agent is busy with the questions of your user"), "{path}: {answer}");
+    }
+    // What takes no work is answered.
+    client::status(&server.path).await.unwrap();
+    server.end().await;
+}
+
+#[tokio::test]
+async fn an_answer_that_must_be_kept_has_limited_room() {
+    let server = start_limited(|limits| limits.user.bytes = 1);
+    // 64 KiB are always granted.
+    let _many: Vec<_> = (0..300).map(|_| std::net::UdpSocket::bind("127.0.0.1:0").unwrap()).collect();
+    let answer = server.raw(b"GET /v1/sockets?arg=-uam&arg=--sort&arg=local HTTP/1.0\r\n\r\n").await;
+    assert!(answer.starts_with("HTTP/1.0 503 "), "{answer}");
+    // One that is written as it is made needs none.
+    let answer = server.raw(b"GET /v1/sockets?arg=-uaH HTTP/1.0\r\n\r\n").await;
+    assert!(answer.starts_with("HTTP/1.0 200 "), "{answer}");
+    server.end().await;
+}
+
+#[tokio::test]
+async fn the_kernel_keeps_little_for_an_ordinary_user() {
+    let limits = Limits::for_descriptors(1 << 20);
+    let (asker, _requests) = request::channel();
+    let server = Server { asker, rights: Rights::of_this_process(0), budget: Budget::new(limits) };
+    let (ours, _client) = UnixStream::pair().unwrap();
+    let _guest = server.admit(&ours, Viewer::user(1000, 1));
+    // The kernel doubles it (net/core/sock.c, `__sock_set_sndbuf`).
+    assert_eq!(getsockopt(&ours, sockopt::SndBuf).unwrap(), 128 << 10);
+}
+
+#[tokio::test]
+async fn an_ordinary_user_has_filters_of_limited_cost() {
+    let server = start_among_strangers();
+    let globs = |count: usize| vec!["comm+%3D+*a*b*c*d*"; count].join("+or+");
+    let events = |filter: String| format!("GET /v1/events?filter={filter} HTTP/1.0\r\n\r\n");
+    let answer = server.raw(events(globs(500)).as_bytes()).await;
+    assert!(answer.starts_with("HTTP/1.0 400 ") && answer.contains("may have 512 predicates"), "{answer}");
+    // Several at once are too much, one after the other is not.
+    let subscribe = async || {
+        let mut stream = UnixStream::connect(&server.path).await.unwrap();
+        stream.write_all(events(globs(150)).as_bytes()).await.unwrap();
+        let mut head = [0; 12];
+        stream.read_exact(&mut head).await.unwrap();
+        (stream, String::from_utf8_lossy(&head).into_owned())
+    };
+    let mut held = [subscribe().await, subscribe().await, subscribe().await];
+    assert_eq!(held.each_ref().map(|(_, head)| &head[9..]), ["200", "200", "429"]);
+    held[0].0.shutdown().await.unwrap();
+    while subscribe().await.1 != "HTTP/1.0 200" {}
+    drop(held);
+    server.end().await;
+}
+
+#[tokio::test]
+async fn who_is_one_too_many_is_told_so_and_is_served_when_others_have_gone() {
+    let server = start_with(Limits::for_descriptors(16));
+    let held: Vec<_> =
+        (0..8).map(|_| std::os::unix::net::UnixStream::connect(&server.path).unwrap()).collect();
+    for _ in 0..3 {
+        let refused = client::status(&server.path).await.unwrap_err();
+        let said = "root and the agent's group have as many connections to the agent as there can be (8): close some";
+        assert!(matches!(refused, ClientError::Refused { status: 503, .. }), "{refused:?}");
+        assert_eq!(refused.to_string(), said);
+        // The client of ss is another one.
+        let netns = crate::kernel::netns::current().unwrap();
+        let refused = ask(&server.path, &["-t".into()], netns).await.unwrap_err();
+        assert_eq!(refused.to_string(), said);
+    }
+    drop(held);
+    while client::status(&server.path).await.is_err() {}
+    server.end().await;
+}
+
+#[tokio::test]
+async fn refusals_beyond_those_that_are_waited_for_are_no_connection_resets() {
+    let server = start_with(Limits::for_descriptors(16));
+    let mut held = Vec::new();
+    for _ in 0..8 + lane::REFUSALS {
+        held.push(UnixStream::connect(&server.path).await.unwrap());
+    }
+    // Whether they have asked, or ask at all.
+    for asks in [false, true, false, true] {
+        let mut stream = UnixStream::connect(&server.path).await.unwrap();
+        if asks {
+            // It may be refused, and closed, before.
+            let _ = stream.write_all(b"GET /v1/status HTTP/1.1\r\nHost: x\r\n\r\n").await;
+        }
+        let mut answer = vec![0; 4096];
+        let length = stream.read(&mut answer).await.expect("an answer");
+        let answer = String::from_utf8_lossy(&answer[..length]);
+        assert!(answer.starts_with("HTTP/1.1 503 Service Unavailable\r\n"), "{answer}");
+        assert!(answer.ends_with("as there can be (8): close some\n"), "{answer}");
+    }
+    drop(held);
+    server.end().await;
+}
