@@ -4,6 +4,7 @@
 
 use crate::kernel::clock::wall_now;
 use crate::render::clock::Clock;
+use std::sync::atomic::{AtomicI64, Ordering};
 
 pub use crate::kernel::clock::boot_now;
 
@@ -13,10 +14,14 @@ pub fn now() -> u64 {
     u64::try_from(wall_now()).unwrap_or(0)
 }
 
-/// How far the wall clock is from the kernel's, now.
+/// How far the wall clock is from the kernel's, now: for dates of what was a while ago. So that a date is the same in each
+/// answer, the distance is the one that was told before, unless the clock was set, or slewed by a millisecond since.
 #[must_use]
 pub fn clock(local_offset_s: i32) -> Clock {
-    Clock { unix_minus_boot_ns: Reading::now().distance(), local_offset_s }
+    static TOLD: AtomicI64 = AtomicI64::new(i64::MIN);
+    let unix_minus_boot_ns = Reading::now().told(TOLD.load(Ordering::Relaxed));
+    TOLD.store(unix_minus_boot_ns, Ordering::Relaxed);
+    Clock { unix_minus_boot_ns, local_offset_s }
 }
 
 /// Follows the wall clock: what is told from now on has the time that it shows now. To be called often; it costs three
@@ -31,6 +36,9 @@ pub fn local_offset_s() -> i32 {
     let now = jiff::Timestamp::now();
     jiff::tz::TimeZone::system().to_offset(now).seconds()
 }
+
+/// How far dates may be from the wall clock, nanoseconds.
+const SLEWED: u64 = 1_000_000;
 
 /// The kernel's clock, the wall clock, and the kernel's again: between them we may have been kept waiting.
 #[derive(Debug, Clone, Copy)]
@@ -49,6 +57,12 @@ impl Reading {
     /// The wall clock's reading belongs to the middle.
     const fn distance(self) -> i64 {
         self.wall - (self.before + (self.after - self.before) / 2)
+    }
+
+    /// The distance for answers, given the one that was told before.
+    const fn told(self, before: i64) -> i64 {
+        let new = self.distance();
+        if new.saturating_sub(before).unsigned_abs() <= SLEWED { before } else { new }
     }
 
     /// The distance to go on with: the known one, unless the clocks cannot be so far apart any more. So the times of
@@ -86,6 +100,20 @@ mod tests {
             ("slewed by a microsecond", [1000, 7010, 1020], 6000),
         ] {
             assert_eq!(Reading { before, wall, after }.or(5000), expected, "{name}");
+        }
+    }
+
+    #[test]
+    fn dates_of_two_answers_are_the_same_until_the_clock_is_set() {
+        let reading = |wall| Reading { before: 0, wall, after: 0 };
+        for (wall, before, expected) in [
+            (5000, i64::MIN, 5000),
+            (5001, 5000, 5000),
+            (1_005_000, 5000, 5000),
+            (1_005_001, 5000, 1_005_001),
+            (-3_600_000_000_000, 5000, -3_600_000_000_000),
+        ] {
+            assert_eq!(reading(wall).told(before), expected);
         }
     }
 }

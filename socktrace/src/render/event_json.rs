@@ -98,6 +98,7 @@ pub fn encode_socket(subject: &Subject, clock: &Clock, out: &mut Vec<u8>) {
 }
 
 fn socket(subject: &Subject, old_state: Option<State>, out: &mut Vec<u8>) {
+    word(out, key!("netid"), subject.proto.netid());
     word(out, key!("proto"), subject.proto.name());
     word(out, key!("family"), subject.family.name());
     endpoint(out, [key!("local_addr"), key!("local_port")], &subject.local);
@@ -115,7 +116,7 @@ fn socket(subject: &Subject, old_state: Option<State>, out: &mut Vec<u8>) {
         number(out, key!("uid"), uid.into());
     }
     owner(&subject.owner, out);
-    known(out, key!("cgroup"), subject.cgroup);
+    known(out, key!("cgroup_id"), subject.cgroup);
     for (name, value) in subject.place.iter().flat_map(|cgroup| fields(cgroup)) {
         out.extend_from_slice(b",\"");
         push(out, name);

@@ -291,7 +291,9 @@ fn end(end: &Endpoint, proto: Proto, style: Style, names: &mut dyn Names, line: 
                 None => line.print(format_args!(":{port}")),
             }
         }
+        // As ss shows what has no name.
         Endpoint::Unix { name, .. } if name.is_unnamed() => line.text(b"*"),
+        Endpoint::None if proto.is_unix() => line.text(b"*"),
         Endpoint::Unix { name, .. } if name.is_abstract() => {
             let shown: Vec<u8> = name.as_bytes().iter().map(|&b| if b == 0 { b'@' } else { b }).collect();
             line.escaped(&shown);

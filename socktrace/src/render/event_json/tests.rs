@@ -25,10 +25,10 @@ fn a_connect_has_everything() {
     assert_eq!(
         parsed(&event(EventKind::Connect { latency_us: Some(117) }, subject())),
         json!({
-            "ts": "1970-01-01T00:00:00.123456789Z", "event": "connect", "proto": "tcp", "family": "inet",
+            "ts": "1970-01-01T00:00:00.123456789Z", "event": "connect", "netid": "tcp", "proto": "tcp", "family": "inet",
             "local_addr": "127.0.0.1", "local_port": 43210, "peer_addr": "127.0.0.1", "peer_port": 443,
             "state": "ESTAB", "cookie": 4711, "netns": 4_026_531_840_u32, "ifindex": 3, "uid": 1000,
-            "pid": 1234, "comm": "curl", "attribution": "exact", "cgroup": 12, "latency_us": 117,
+            "pid": 1234, "comm": "curl", "attribution": "exact", "cgroup_id": 12, "latency_us": 117,
             "cgroup_path": "/kubepods.slice/kubepods-pod3c1b9a7e_5d42_4f6a_9e0b_1a2b3c4d5e6f.slice/\
                 crio-4f2a8e5b0d1c9a7e6f3b2c1d0e9f8a7b6c5d4e3f2a1b0c9d8e7f6a5b4c3d2e1f.scope",
             "unit": "crio-4f2a8e5b0d1c9a7e6f3b2c1d0e9f8a7b6c5d4e3f2a1b0c9d8e7f6a5b4c3d2e1f.scope",
@@ -60,7 +60,7 @@ fn what_is_not_known_is_absent_and_an_unknown_owner_is_null() {
     assert_eq!(
         parsed(&event(EventKind::Close { found: false, duration_us: None, closing: None }, bare)),
         json!({
-            "ts": "1970-01-01T00:00:00.123456789Z", "event": "close", "proto": "udp", "family": "inet6",
+            "ts": "1970-01-01T00:00:00.123456789Z", "event": "close", "netid": "udp", "proto": "udp", "family": "inet6",
             "local_addr": "::", "local_port": 53, "state": "UNCONN",
             "pid": null, "comm": null, "attribution": "unknown",
         })
@@ -142,10 +142,10 @@ fn a_socket_of_the_table() {
     assert_eq!(
         value,
         json!({
-            "proto": "tcp", "family": "inet", "local_addr": "127.0.0.1", "local_port": 43210,
+            "netid": "tcp", "proto": "tcp", "family": "inet", "local_addr": "127.0.0.1", "local_port": 43210,
             "peer_addr": "127.0.0.1", "peer_port": 443, "state": "ESTAB", "cookie": 4711,
             "netns": 4_026_531_840_u32, "ifindex": 3, "uid": 1000, "pid": 1234, "comm": "curl",
-            "attribution": "exact", "cgroup": 12, "inode": 99, "opened": "1970-01-01T00:00:00.000000001Z",
+            "attribution": "exact", "cgroup_id": 12, "inode": 99, "opened": "1970-01-01T00:00:00.000000001Z",
             "cgroup_path": "/kubepods.slice/kubepods-pod3c1b9a7e_5d42_4f6a_9e0b_1a2b3c4d5e6f.slice/\
                 crio-4f2a8e5b0d1c9a7e6f3b2c1d0e9f8a7b6c5d4e3f2a1b0c9d8e7f6a5b4c3d2e1f.scope",
             "unit": "crio-4f2a8e5b0d1c9a7e6f3b2c1d0e9f8a7b6c5d4e3f2a1b0c9d8e7f6a5b4c3d2e1f.scope",

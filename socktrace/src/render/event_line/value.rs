@@ -1,6 +1,7 @@
 //! What an event has in a column, as a value that lines are ordered and counted by.
 
 use super::{Column, closing, lifetime_us};
+use crate::render::event_json::is_wildcard;
 use crate::render::groups::Value;
 use crate::socket::{Endpoint, Event};
 
@@ -18,6 +19,7 @@ pub fn value(event: &Event, column: Column) -> Value {
         Column::Lifetime => Value::number(lifetime_us(&event.kind)),
         Column::Proto => Value::text(Some(subject.proto.name().as_bytes())),
         Column::Local => end(&subject.local),
+        Column::Peer if is_wildcard(&subject.peer) => Value::text(Some(b"*")),
         Column::Peer => end(&subject.peer),
         Column::LocalPort => port(&subject.local),
         Column::PeerPort => port(&subject.peer),
@@ -46,7 +48,7 @@ pub fn value(event: &Event, column: Column) -> Value {
 fn end(end: &Endpoint) -> Value {
     match end {
         Endpoint::Inet { addr, port } => Value::End(addr.to_canonical(), Some(*port)),
-        Endpoint::Unix { name, .. } if name.is_unnamed() => Value::Unknown,
+        Endpoint::Unix { name, .. } if name.is_unnamed() => Value::text(Some(b"*")),
         Endpoint::Unix { name, .. } => {
             let name = name.as_bytes().iter().map(|&byte| if byte == 0 { b'@' } else { byte });
             Value::Text(name.collect(), 0)

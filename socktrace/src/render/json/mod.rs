@@ -13,6 +13,7 @@ pub use object::Object;
 use crate::socket::{Cgroup, Detail, Endpoint, Holder, Opener, Socket, UnixName};
 
 use super::clock::Clock;
+use super::event_json::is_wildcard;
 use super::names::{Named, Names};
 use super::places::fields;
 use super::ss::{Delta, Round, Row, Show, Users};
@@ -28,6 +29,7 @@ pub fn encode(out: &mut Vec<u8>, row: &Row<'_>, show: &Show, names: &mut dyn Nam
         object.number("round", number);
     }
     object.word("netid", socket.proto.netid());
+    object.word("proto", socket.proto.name());
     object.word("family", socket.family.name());
     object.word("state", socket.state.word());
     if show.queues {
@@ -119,9 +121,8 @@ fn endpoints(object: &mut Object<'_>, socket: &Socket, row: &Row<'_>, show: &Sho
     match (&socket.local, &socket.peer) {
         (Endpoint::Unix { name, .. }, Endpoint::Unix { inode, .. }) => {
             unix_name(object, "local_addr", name);
-            match row.peer {
-                Some(peer) => unix_name(object, "peer_addr", peer.name),
-                None => object.null("peer_addr"),
+            if let Some(peer) = row.peer {
+                unix_name(object, "peer_addr", peer.name);
             }
             if *inode != 0 {
                 object.number("peer_inode", *inode);
@@ -135,7 +136,10 @@ fn endpoints(object: &mut Object<'_>, socket: &Socket, row: &Row<'_>, show: &Sho
         }
         (local, peer) => {
             endpoint(object, ["local_addr", "local_port"], local, names);
-            endpoint(object, ["peer_addr", "peer_port"], peer, names);
+            // A listener has no peer, as in events.
+            if !is_wildcard(peer) {
+                endpoint(object, ["peer_addr", "peer_port"], peer, names);
+            }
         }
     }
 }
@@ -147,21 +151,14 @@ fn endpoint(
     names: &mut dyn Names,
 ) {
     match end {
-        Endpoint::None => {
-            object.null(addr_key);
-            object.null(port_key);
-        }
+        Endpoint::None => {}
         Endpoint::Inet { addr, port } => {
             object.ascii(addr_key, |out| push_ip(out, *addr));
             object.number(port_key, *port);
         }
         Endpoint::Unix { name, .. } => unix_name(object, addr_key, name),
-        Endpoint::Packet { protocol, ifindex } => {
-            object.number("ethertype", *protocol);
-            if *ifindex == 0 {
-                object.null("interface");
-            }
-        }
+        // Its interface is told as that of any socket.
+        Endpoint::Packet { protocol, .. } => object.number("ethertype", *protocol),
         Endpoint::Netlink { protocol, portid } => {
             object.number("protocol", *protocol);
             if let Some(name) = names.name(Named::NetlinkProtocol(*protocol)) {
@@ -185,10 +182,10 @@ fn endpoint(
     }
 }
 
-/// As ss writes it: an abstract name's NULs are `@`; null for none.
+/// As ss writes it: an abstract name's NULs are `@`; absent for none.
 fn unix_name(object: &mut Object<'_>, key: &'static str, name: &UnixName) {
     if name.is_unnamed() {
-        return object.null(key);
+        return;
     }
     if name.is_abstract() {
         let shown: Vec<u8> = name.as_bytes().iter().map(|&b| if b == 0 { b'@' } else { b }).collect();

@@ -210,6 +210,10 @@ fn other_families_have_other_ends() {
             assert_eq!(object.get(key), Some(value), "{key} of {object}");
         }
     }
+    fn absent(socket: &Socket, keys: &[&str]) {
+        let object = object(&Row::of(socket), &ALL);
+        keys.iter().for_each(|key| assert_eq!(object.get(key), None, "{key} of {object}"));
+    }
     let words = |words: &[u32]| -> Box<[u8]> { words.iter().flat_map(|word| word.to_ne_bytes()).collect() };
     let of = |proto, family, local, peer, detail: Detail| Socket {
         proto,
@@ -237,7 +241,9 @@ fn other_families_have_other_ends() {
             "path": { "inode": 9, "major": 8, "minor": 1 }, "pending": [3],
         }),
     );
-    check(&unix, None, json!({ "peer_addr": null, "peer_inode": 6 }));
+    check(&unix, None, json!({ "proto": "unix", "peer_inode": 6 }));
+    let unnamed = Socket { local: unix.peer.clone(), ..unix };
+    absent(&unnamed, &["local_addr", "local_port", "peer_addr", "peer_port", "peer_processes"]);
     let raw = vec![
         (0, words(&[0, 2, 0, 9, 0, 3])),
         (2, words(&[1, 2, 3, 4, 5, 6, 7])),
@@ -255,7 +261,7 @@ fn other_families_have_other_ends() {
         &packet,
         None,
         json!({
-            "ethertype": 3, "interface": null, "peer_addr": null, "version": 2, "copy_thresh": 9,
+            "ethertype": 3, "version": 2, "copy_thresh": 9,
             "flags": ["running", "auxdata"], "fanout": { "id": 7, "type": 1 },
             "rx_ring": {
                 "block_size": 1, "block_nr": 2, "frame_size": 3, "frame_nr": 4, "retire_tmo": 5, "sizeof_priv": 6,
@@ -264,6 +270,9 @@ fn other_families_have_other_ends() {
             "filter": [{ "code": 32, "jt": 2, "jf": 1, "k": 9 }],
         }),
     );
+    absent(&packet, &["interface", "local_addr", "local_port", "peer_addr", "peer_port"]);
+    // As in events.
+    absent(&tcp(), &["peer_addr", "peer_port"]);
     let netlink = of(
         Proto::Netlink,
         Family::Netlink,

@@ -53,7 +53,10 @@ fn the_table_shows_no_more_than_the_kernel() {
                         "comm",
                         row["comm"].is_null() || holders.iter().any(|holder| holder["comm"] == row["comm"]),
                     ),
-                    ("cgroup", mine || row["cgroup"].is_null() || told["cgroup_id"] == row["cgroup"]),
+                    (
+                        "cgroup_id",
+                        mine || row["cgroup_id"].is_null() || told["cgroup_id"] == row["cgroup_id"],
+                    ),
                     ("unit", mine || row["unit"].is_null() || !told["cgroup_id"].is_null()),
                     ("mark", row["mark"].is_null()),
                 ] {
@@ -69,7 +72,7 @@ fn the_table_shows_no_more_than_the_kernel() {
         assert!(shown.len() > 20 && own >= 3, "{own} of {}", shown.len());
         assert_eq!(beyond(shown), Vec::<String>::new());
         let more_for_root = beyond(table(0));
-        for what in ["row ", "pid of ", "cgroup of "] {
+        for what in ["row ", "pid of ", "cgroup_id of "] {
             assert!(more_for_root.iter().any(|it| it.starts_with(what)), "{what}: nothing is compared");
         }
         let keys = |uid| -> Vec<String> {

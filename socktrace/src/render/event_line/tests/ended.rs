@@ -104,14 +104,14 @@ fn lines() {
         Layout::Wide,
         &mut NoNames,
         &event(listener, Proto::UnixStream, unix.clone(), Endpoint::None, None),
-        "2026-11-22 15:05:01.123 -        unix /run/x.sock           -                     -",
+        "2026-11-22 15:05:01.123 -        unix /run/x.sock           *                     -",
     );
     let found = EventKind::Close { found: true, duration_us: Some(128_900), closing: None };
     check(
         Layout::Wide,
         &mut NoNames,
         &event(found, Proto::UnixStream, unix, Endpoint::None, None),
-        "2026-11-22 15:05:01.123 ≤128.9ms unix /run/x.sock           -                     -",
+        "2026-11-22 15:05:01.123 ≤128.9ms unix /run/x.sock           *                     -",
     );
 }
 
