@@ -1,5 +1,6 @@
 //! What has closed, asked of a real agent about real connections.
 
+mod arranged;
 mod files;
 
 use super::rights::{USER, run as as_user};
@@ -240,39 +241,6 @@ fn lines_for_people_show_whose_they_were() {
     assert!(lines[1].contains(&format!("127.0.0.1:{port} ")), "{}", said.stdout);
     // Asked for more than there is, it says so.
     assert!(said.stderr.starts_with("socktrace: history starts at "), "{}", said.stderr);
-}
-
-#[test]
-fn ends_are_ordered_counted_and_shown_by_the_columns_that_are_asked_for() {
-    if !may_trace("ends_are_ordered_counted_and_shown_by_the_columns_that_are_asked_for") {
-        return;
-    }
-    let agent = Agent::start(&[]);
-    let (actor, port) = connection("arranged");
-    let filter = format!("netns = {} and port = {port} and not state listening", actor.netns());
-    let rows = |words: &[&str]| {
-        let said = ask(&[&["--agent", agent.path(), "-tn", &filter], words].concat());
-        let row = |line: &str| line.split_whitespace().map(str::to_owned).collect::<Vec<_>>();
-        said.stdout.lines().map(row).collect::<Vec<_>>()
-    };
-    let sent = rows(&["--columns", "sent,received,process", "--sort", "sent"]);
-    assert_eq!(sent[0], ["Sent", "Received", "Process"]);
-    let numbers: Vec<u64> = sent[1..].iter().filter_map(|row| row[0].parse().ok()).collect();
-    assert!(numbers.len() == 2 && numbers.is_sorted_by(|a, b| a >= b), "{sent:?}");
-    assert_eq!(sent.last().unwrap()[..2], ["-", "-"], "a listener sends nothing: {sent:?}");
-    let back = rows(&["--columns", "sent", "--sort", "-sent"]);
-    assert_eq!(back[1][0], numbers[1].to_string());
-    assert_eq!(rows(&["--sort", "-time", "--top", "1"]).len(), 2);
-    let pid = actor.pid().to_string();
-    assert_eq!(rows(&["--count-by", "proto,pid"]), [vec!["Count", "proto", "pid"], vec!["3", "tcp", &pid]]);
-    for (words, expected) in [
-        (&["--sort", "size"][..], "size: expected time, event, lifetime, proto"),
-        (&["--count-by", "time"], "time: expected event, proto, local"),
-        (&["--count-by", "pid", "--sort", "pid"], "cannot be used with"),
-    ] {
-        let said = run(&[&["history"], words].concat());
-        assert!(said.code == Some(2) && said.stderr.contains(expected), "{words:?}: {}", said.stderr);
-    }
 }
 
 #[test]
