@@ -59,7 +59,11 @@ pub(super) fn deb(deb: &Path) -> Result<()> {
 /// The same of an rpm.
 pub(super) fn rpm(rpm: &Path) -> Result<()> {
     setup::packages(WHAT, &["rpmlint"])?;
-    let said = Command::new("rpmlint").arg(rpm).output().context("cannot run rpmlint")?;
+    let said = sh::command("rpmlint")
+        .args(["--config", "packaging/rpmlint.toml"])
+        .arg(rpm)
+        .output()
+        .context("cannot run rpmlint")?;
     print!("{}", String::from_utf8_lossy(&said.stdout));
     if said.status.success() { Ok(()) } else { bail!("rpmlint: {}", said.status) }
 }

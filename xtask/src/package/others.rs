@@ -51,7 +51,10 @@ pub(super) fn rpm(arch: Arch, deb: &Path, version: &Version) -> Result<PathBuf> 
     let mut list: Vec<String> = files.lines().map(|file| listed(file.trim_start_matches('.'))).collect();
     list.sort();
     let spec = fs::read_to_string(sh::root().join("packaging/socktrace.spec"))?;
+    let mut date = sh::command("date");
+    date.args(["--utc", "+%a %b %d %Y", "--date"]).arg(format!("@{}", version.epoch())).env("LC_ALL", "C");
     let spec = spec.replace("@VERSION@", &version.rpm()).replace("@FILES@", &list.join("\n"));
+    let spec = spec.replace("@DATE@", &sh::read(&mut date)?);
     let top = folder().join("rpm");
     fs::create_dir_all(&top)?;
     let spec_file = top.join("socktrace.spec");
