@@ -45,6 +45,8 @@ enum Task {
     Oracle(oracle::Args),
     /// Make the packages that people install.
     Package(package::Options),
+    /// Boot Debian's kernels for 64-bit Arm under QEMU and let doctor look at them.
+    Arm(vm::arm::Options),
     /// Install, use, upgrade and purge the deb on Debians that boot under QEMU, with systemd.
     Trial(vm::trial::Options),
     /// Make the manual pages and completions, and try them: mandoc, man, the three shells.
@@ -80,6 +82,7 @@ fn main() -> ExitCode {
         Task::FetchSs => fetch::ss::fetch(&sh::root()).map(|ss| println!("{}", ss.display())),
         Task::Oracle(args) => oracle::run(&args),
         Task::Package(options) => package::run(&options),
+        Task::Arm(options) => vm::arm::run(&options),
         Task::Trial(options) => vm::trial::run(&options),
         Task::Manual => package::manual(),
         Task::Vm(options) => vm::run(&options),

@@ -68,17 +68,17 @@ fn quiet(command: &mut Command) -> Result<()> {
     Ok(())
 }
 
-/// One line of apt's sources for a suite, from the mirror that this machine's own suite comes from.
+/// One line of apt's sources for a suite, from where this machine gets it, else from where it gets its own suite.
 pub(crate) fn source_of(suite: &str) -> Result<String> {
     let codename = codename()?;
     let mut files = vec![PathBuf::from("/etc/apt/sources.list")];
     if let Ok(entries) = fs::read_dir("/etc/apt/sources.list.d") {
         files.extend(entries.filter_map(|entry| Some(entry.ok()?.path())));
     }
-    let mirror = files
-        .iter()
-        .filter_map(|file| fs::read_to_string(file).ok())
-        .find_map(|text| mirror(&text, &codename))
+    let texts: Vec<String> = files.iter().filter_map(|file| fs::read_to_string(file).ok()).collect();
+    let of = |suite: &str| texts.iter().find_map(|text| mirror(text, suite));
+    let mirror = of(suite)
+        .or_else(|| of(&codename))
         .with_context(|| format!("no source of {codename} in /etc/apt"))?;
     let signed = mirror.signed_by.map(|key| format!(" [signed-by={key}]")).unwrap_or_default();
     Ok(format!("deb{signed} {} {suite} main\n", mirror.uri))

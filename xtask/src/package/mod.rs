@@ -15,8 +15,7 @@ use anyhow::{Context as _, Result, bail};
 
 pub(crate) use check::{manual, service, setup};
 pub(crate) use made::Version;
-pub(crate) use target::Arch;
-use target::Target;
+pub(crate) use target::{Arch, Target};
 
 use crate::{sh, tree};
 

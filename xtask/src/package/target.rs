@@ -14,7 +14,7 @@ use std::process::Command;
 use anyhow::{Context as _, Result, bail};
 
 use super::folder;
-use crate::fetch::Apt;
+use crate::fetch::{self, Apt};
 use crate::tree::{self, Tree};
 use crate::{setup, sh, toolchain};
 
@@ -243,9 +243,21 @@ fn standard_library(target: &Target) -> Result<()> {
     let version = rustc.version_of("rustc-web").context("a tree without rustc-web")?;
     let folder = tree::cache()?.join(format!("std-{}-{version}", target.arch));
     let package = format!("libstd-rust-web-dev={version}");
-    let root = unpacked(&folder, target.arch, &crate::fetch::codename()?, &[&package])?;
-    std::os::unix::fs::symlink(root.join(library).join(target.triple()), wanted)?;
-    Ok(())
+    let codename = fetch::codename()?;
+    // A newer compiler comes as an update.
+    let suites = [format!("{codename}-security"), format!("{codename}-updates"), codename];
+    let tried = suites.iter().map(|suite| unpacked(&folder, target.arch, suite, &[&package]));
+    let mut failed = None;
+    for root in tried {
+        match root {
+            Ok(root) => {
+                std::os::unix::fs::symlink(root.join(library).join(target.triple()), wanted)?;
+                return Ok(());
+            }
+            Err(error) => failed = Some(error),
+        }
+    }
+    Err(failed.context("no suite to ask")?).with_context(|| format!("no {package} for {}", target.arch))
 }
 
 #[cfg(test)]

@@ -82,7 +82,7 @@ pub(super) fn pack(kernel: &Unpacked, programs: &Programs, command: &str) -> Res
 
 /// What the kernel runs first and last. All files are in memory as it is; nothing is mounted over /tmp, where this tree may
 /// lie.
-fn init(command: &str) -> String {
+pub(super) fn init(command: &str) -> String {
     let root = sh::root();
     format!(
         r#"#!/bin/busybox sh
@@ -116,6 +116,11 @@ poweroff -f
 /// Puts the modules that a request for sockets makes a kernel load into another guest's tree.
 pub(super) fn modules(kernel: &Unpacked, root: &Path) -> Result<()> {
     Guest { root: root.to_owned() }.modules(kernel)
+}
+
+/// Packs the tree of another guest.
+pub(super) fn packed(root: &Path, into: &Path) -> Result<PathBuf> {
+    Guest { root: root.to_owned() }.pack(into)
 }
 
 /// The guest's files while they lie in a folder of ours.

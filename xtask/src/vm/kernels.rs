@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, Result};
 
 use crate::fetch::Apt;
+use crate::package::Arch;
 use crate::sh;
 
 /// The kernels that we try, by the name that people know them by.
@@ -29,7 +30,8 @@ pub(crate) enum Kernel {
 impl Kernel {
     pub(crate) const ALL: &[Kernel] = &[Kernel::V5_10, Kernel::V6_1, Kernel::V6_12, Kernel::Newest];
 
-    fn suite(self) -> &'static str {
+    /// The Debian that it is from.
+    pub(super) fn suite(self) -> &'static str {
         match self {
             Kernel::V5_10 => "bullseye",
             Kernel::V6_1 => "bookworm",
@@ -83,14 +85,18 @@ pub(crate) struct Unpacked {
 }
 
 /// The kernel, downloaded unless it is there.
-pub(crate) fn fetch(kernel: Kernel) -> Result<Unpacked> {
-    let folder = sh::root().join("target/vm").join(kernel.to_string());
+pub(crate) fn fetch(kernel: Kernel, arch: Arch) -> Result<Unpacked> {
+    let (folder, foreign) = match arch {
+        Arch::Amd64 => (kernel.to_string(), None),
+        Arch::Arm64 => (format!("{kernel}-arm64"), Some("arm64")),
+    };
+    let folder = sh::root().join("target/vm").join(folder);
     if let Some(found) = unpacked(&folder.join("root")) {
         return Ok(found);
     }
-    let apt = Apt::of(&folder, kernel.suite(), None)?;
-    let meta = "linux-image-cloud-amd64";
-    let image = depends(&apt, meta)?.into_iter().find(|name| name.starts_with("linux-image-"));
+    let apt = Apt::of(&folder, kernel.suite(), foreign)?;
+    let meta = format!("linux-image-cloud-{arch}");
+    let image = depends(&apt, &meta)?.into_iter().find(|name| name.starts_with("linux-image-"));
     let image = image.with_context(|| format!("{meta} names no kernel"))?;
     // Since 7.x the image itself is empty and names the packages that hold the parts.
     let parts = depends(&apt, &image)?.into_iter().filter(|name| {

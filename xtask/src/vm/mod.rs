@@ -3,6 +3,7 @@
 //! Software emulation (`-accel tcg`) boots a Debian cloud kernel in seconds and runs anywhere, in containers and nested
 //! machines too.
 
+pub(crate) mod arm;
 mod image;
 mod kernels;
 mod qemu;
@@ -13,6 +14,7 @@ use std::path::PathBuf;
 use anyhow::{Context as _, Result, bail};
 pub(crate) use kernels::Kernel;
 
+use crate::package::Arch;
 use crate::tree::Tree;
 use crate::{setup, sh};
 
@@ -59,14 +61,14 @@ impl Options {
 /// Install and unpack what that needs.
 pub(crate) fn setup() -> Result<()> {
     setup::packages(WHAT, PACKAGES)?;
-    qemu::fetch(WHAT).map(drop)
+    qemu::fetch(WHAT, Arch::Amd64).map(drop)
 }
 
 /// Boot each kernel and run; the first failure does not keep the others from being tried.
 pub(crate) fn run(options: &Options) -> Result<()> {
     let kernels = if options.kernels.is_empty() { Kernel::ALL } else { &options.kernels };
     setup::packages(WHAT, PACKAGES)?;
-    let qemu = qemu::fetch(WHAT)?;
+    let qemu = qemu::fetch(WHAT, Arch::Amd64)?;
     let programs = Programs::build()?;
     let mut failed = Vec::new();
     for &kernel in kernels {
@@ -99,9 +101,15 @@ fn tests(kernel: Kernel, programs: &Programs, only: &[String]) -> String {
 }
 
 fn boot(kernel: Kernel, qemu: &Tree, programs: &Programs, command: &str) -> Result<()> {
-    let booted = kernels::fetch(kernel)?;
+    let booted = kernels::fetch(kernel, Arch::Amd64)?;
     let initramfs = image::pack(&booted, programs, command)?;
-    let guest = qemu::Boot { kernel: &booted.image, initramfs: &initramfs, words: "", megabytes: 2048 };
+    let guest = qemu::Boot {
+        kernel: &booted.image,
+        initramfs: &initramfs,
+        words: "",
+        megabytes: 2048,
+        machine: Arch::Amd64,
+    };
     match qemu::boot(qemu, &guest)? {
         0 => Ok(()),
         code => bail!("`{command}` ended with {code} on {}", booted.release),

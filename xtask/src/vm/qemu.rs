@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
 
+use crate::package::Arch;
 use crate::tree::Tree;
 
 /// A guest that takes longer has hung.
@@ -18,13 +19,16 @@ const PATIENCE: Duration = Duration::from_secs(600);
 /// # Errors
 ///
 /// If it cannot be had.
-pub(super) fn fetch(what: &str) -> Result<Tree> {
-    Tree::of(what, "qemu", &["qemu-system-x86"])
+pub(super) fn fetch(what: &str, machine: Arch) -> Result<Tree> {
+    match machine {
+        Arch::Amd64 => Tree::of(what, "qemu", &["qemu-system-x86"]),
+        Arch::Arm64 => Tree::of(what, "qemu-arm", &["qemu-system-arm"]),
+    }
 }
 
 /// The program, told where its modules, firmware and libraries lie.
-fn command(tree: &Tree) -> Result<Command> {
-    let mut qemu = Command::new(tree.path("usr/bin/qemu-system-x86_64"));
+fn command(tree: &Tree, machine: Arch) -> Result<Command> {
+    let mut qemu = Command::new(tree.path(&format!("usr/bin/qemu-system-{}", machine.machine())));
     qemu.env("LD_LIBRARY_PATH", std::env::join_paths(tree.libraries())?);
     let triplet = format!("{}-linux-gnu", std::env::consts::ARCH);
     qemu.env("QEMU_MODULE_DIR", tree.path(&format!("usr/lib/{triplet}/qemu")));
@@ -42,32 +46,35 @@ pub(super) struct Boot<'a> {
     pub(super) words: &'a str,
     /// Its memory.
     pub(super) megabytes: u32,
+    /// Its processor.
+    pub(super) machine: Arch,
 }
 
 /// Boot and give the exit code of the guest's command.
 pub(super) fn boot(qemu: &Tree, boot: &Boot<'_>) -> Result<i32> {
-    // Two things that QEMU 7.2 emulates in a way that Linux 6.12 dies of: five-level page tables, which `-cpu max`
-    // has, and cmpxchg16b, which leaves rubbish in the flags when an interrupt comes.
-    let mut qemu = command(qemu)?;
-    qemu.args([
-        "-accel",
-        // One thread for both processors: with two, one of them may run into the breakpoint by which the kernel patches
-        // its own code (tracepoints, static branches) after the kernel has taken it away, and the guest panics.
-        "tcg,thread=single",
-        "-cpu",
-        "qemu64,-cx16",
-        "-smp",
-        "2",
-        "-m",
-        &format!("{}M", boot.megabytes),
-        "-nodefaults",
-        "-no-reboot",
-    ]);
+    let mut qemu = command(qemu, boot.machine)?;
+    // One thread for both processors: with two, one of them may run into the breakpoint by which the kernel patches
+    // its own code (tracepoints, static branches) after the kernel has taken it away, and the guest panics.
+    qemu.args(["-accel", "tcg,thread=single", "-smp", "2", "-nodefaults", "-no-reboot"]);
+    qemu.args(["-m", &format!("{}M", boot.megabytes)]);
+    let console = match boot.machine {
+        Arch::Amd64 => {
+            // Two things that QEMU 7.2 emulates in a way that Linux 6.12 dies of: five-level page tables, which `-cpu
+            // max` has, and cmpxchg16b, which leaves rubbish in the flags when an interrupt comes.
+            qemu.args(["-cpu", "qemu64,-cx16"]);
+            "ttyS0"
+        }
+        Arch::Arm64 => {
+            // Signing pointers as the architecture has it takes most of the time.
+            qemu.args(["-machine", "virt", "-cpu", "max,pauth-impdef=on"]);
+            "ttyAMA0"
+        }
+    };
     qemu.args(["-display", "none", "-serial", "stdio"]);
-    qemu.arg("-append").arg(format!("console=ttyS0 quiet panic=-1 {}", boot.words));
+    qemu.arg("-append").arg(format!("console={console} quiet panic=-1 {}", boot.words));
     qemu.arg("-kernel").arg(boot.kernel).arg("-initrd").arg(boot.initramfs);
     let running = qemu.stdin(Stdio::null()).stdout(Stdio::piped()).spawn();
-    let mut running = Stopped(running.context("cannot run qemu-system-x86_64")?);
+    let mut running = Stopped(running.context("cannot run QEMU")?);
 
     let console = running.0.stdout.take().context("qemu has no stdout")?;
     let (send, lines) = mpsc::channel();

@@ -83,8 +83,8 @@ pub(crate) fn run(options: &Options) -> Result<()> {
 }
 
 fn on(suite: Suite, older: &Path, deb: &Path) -> Result<()> {
-    let qemu = qemu::fetch(WHAT)?;
-    let kernel = kernels::fetch(suite.kernel())?;
+    let qemu = qemu::fetch(WHAT, Arch::Amd64)?;
+    let kernel = kernels::fetch(suite.kernel(), Arch::Amd64)?;
     let folder = sh::root().join("target/trial").join(suite.name());
     let root = folder.join("root");
     if root.exists() {
@@ -110,6 +110,7 @@ fn on(suite: Suite, older: &Path, deb: &Path) -> Result<()> {
         words: "rdinit=/lib/systemd/systemd systemd.show_status=false systemd.mask=getty.target \
                 systemd.mask=serial-getty@ttyS0.service",
         megabytes: 3072,
+        machine: Arch::Amd64,
     };
     match qemu::boot(&qemu, &boot)? {
         0 => Ok(()),

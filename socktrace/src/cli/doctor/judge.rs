@@ -242,3 +242,67 @@ fn health(status: &Status) -> Vec<Finding> {
     }
     all
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::finding::Answer;
+    use super::*;
+    use std::time::Duration;
+
+    fn missing(hook: &'static str, on_function: bool, lacks: Option<&'static str>) -> Missing {
+        Missing { hook, on_function, lacks, why: "why".to_owned(), lost_without: hook }
+    }
+
+    #[test]
+    fn hooks_that_lack_the_same_are_one_finding() {
+        let ids = |missing: &[Missing]| hooks(missing).into_iter().map(|finding| finding.id).collect::<Vec<_>>();
+        assert_eq!(ids(&[]), ["hooks"]);
+        assert_eq!(ids(&[missing("a", true, None), missing("b", true, None)]), ["hooks.functions"]);
+        let of_tracefs = ["a", "b"].map(|name| missing(name, false, Some("tracefs")));
+        assert_eq!(ids(&of_tracefs), ["mounts.tracefs"]);
+        assert_eq!(hooks(&of_tracefs)[0].lost_without.as_deref(), Some("a; b"));
+        assert_eq!(
+            ids(&[missing("a", false, None), missing("b", false, Some("cgroup2"))]),
+            ["hooks.a", "mounts.cgroup2"]
+        );
+    }
+
+    #[test]
+    fn a_connection_is_seen_from_end_to_end_or_it_is_a_failure() {
+        let whole = Seen { connected: Some(Duration::from_micros(5)), owned: true, closed: true };
+        assert_eq!(seen(&Ok(whole)).answer, Answer::Ok);
+        for (part, said) in [
+            (Seen { owned: false, ..whole }, "a connection of our own was not seen: process"),
+            (Seen { closed: false, ..whole }, "a connection of our own was not seen: close"),
+            (Seen::default(), "a connection of our own was not seen: connect, process, close"),
+        ] {
+            let finding = seen(&Ok(part));
+            assert_eq!((finding.answer, &*finding.what), (Answer::Failed, said));
+        }
+        assert_eq!(seen(&Err("no network".to_owned())).answer, Answer::Unknown);
+    }
+
+    #[test]
+    fn an_agent_that_is_not_well_is_named() {
+        let well = Status {
+            sockets: None,
+            events_seen: None,
+            events_lost: 0,
+            skipped: 0,
+            families: BTreeMap::new(),
+            resyncs: 0,
+            audits: 0,
+            drift: 0,
+            history_records: None,
+            history_bytes: None,
+            hooks: Vec::new(),
+            seccomp: true,
+            uptime_s: 1,
+            rss_bytes: 1,
+        };
+        assert_eq!(health(&well), []);
+        let ill = Status { events_lost: 1, drift: 2, seccomp: false, ..well };
+        let ids: Vec<String> = health(&ill).into_iter().map(|finding| finding.id).collect();
+        assert_eq!(ids, ["agent.lost", "agent.drift", "agent.seccomp"]);
+    }
+}

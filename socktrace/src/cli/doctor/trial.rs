@@ -104,9 +104,8 @@ impl Seen {
     /// What these records say of the connection from that address by that process. When it was seen is for the caller to
     /// say.
     fn of(changes: &[Change], local: SocketAddr, pid: u32) -> Self {
-        let state = |change: &Change| match change.kind {
-            ChangeKind::State { new, .. } => Some(new),
-            _ => None,
+        let state = |change: &Change| {
+            if let ChangeKind::State { new, .. } = change.kind { Some(new) } else { None }
         };
         // It has no port yet when it begins to connect; from then on it is known by its cookie.
         let is_it =
@@ -125,8 +124,6 @@ impl Seen {
 }
 
 fn is_at(endpoint: &Endpoint, address: SocketAddr) -> bool {
-    match endpoint {
-        Endpoint::Inet { addr, port } => *addr == address.ip() && *port == address.port(),
-        _ => false,
-    }
+    let Endpoint::Inet { addr, port } = endpoint else { return false };
+    *addr == address.ip() && *port == address.port()
 }
