@@ -255,7 +255,8 @@ mod tests {
 
     #[test]
     fn hooks_that_lack_the_same_are_one_finding() {
-        let ids = |missing: &[Missing]| hooks(missing).into_iter().map(|finding| finding.id).collect::<Vec<_>>();
+        let ids =
+            |missing: &[Missing]| hooks(missing).into_iter().map(|finding| finding.id).collect::<Vec<_>>();
         assert_eq!(ids(&[]), ["hooks"]);
         assert_eq!(ids(&[missing("a", true, None), missing("b", true, None)]), ["hooks.functions"]);
         let of_tracefs = ["a", "b"].map(|name| missing(name, false, Some("tracefs")));
