@@ -11,7 +11,7 @@ use socktrace_common::{CallRecord, EXACT, Family, Field, Kind, UNWANTED_CREATION
 
 use crate::emit::{self, Count};
 use crate::known::is_known;
-use crate::fields::probe;
+use crate::fields::{is_present, probe};
 use crate::socket::{self, AF_INET6, MPTCP, TCP};
 use crate::told::Call;
 use crate::words::{self, put_v4};
@@ -175,11 +175,16 @@ fn told_of(sock: *mut bpf_sock) -> u64 {
 /// The rest is known when connect(2) returns. Of a 32-bit call nothing reports the return: that it was made has to do.
 #[inline(always)]
 fn connecting(ctx: *mut bpf_sock_addr, put_peer: impl FnOnce(&mut CallRecord)) -> i32 {
-    // Asking for the cookie makes it: the system call hooks can only read it.
     // SAFETY: the context of the program.
     unsafe {
+        let is_tcp = is_tcp((*ctx).type_, (*ctx).protocol);
+        // Most connects are of TCP, and of new sockets.
+        if is_tcp && is_present(Field::RegsNumber) {
+            return ALLOW;
+        }
+        // Asking for the cookie makes it: the system call hooks can only read it.
         let cookie = bpf_get_socket_cookie(ctx.cast());
-        if !is_tcp((*ctx).type_, (*ctx).protocol) && task::is_in_32_bit_call() {
+        if !is_tcp && task::is_in_32_bit_call() {
             tell(|record| {
                 of_sock_addr(record, ctx, Kind::Dial, cookie);
                 put_peer(record);
