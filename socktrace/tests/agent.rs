@@ -5,6 +5,7 @@ mod churn;
 mod clock;
 mod compare;
 mod crowd;
+mod devices;
 mod doors;
 mod history;
 mod life;

@@ -40,12 +40,12 @@ const PROTOS: [&str; 6] = ["tcp", "udp", "udplite", "raw", "icmp", "unix"];
 /// Families of sockets that events tell of.
 const FAMILIES: [Family; 3] = [Family::Inet, Family::Inet6, Family::Unix];
 
-/// The names that a filter may have. For an ordinary user no name service is asked.
+/// The names that a filter may have. For an ordinary user no name service is asked, and no namespace but their own.
 #[must_use]
 pub fn names(viewer: Viewer, stop: &Stop) -> Directory {
     let (places, stop) = (Places::default(), stop.clone());
     let names = Directory::new(places.proc.clone(), &places.port_range());
-    let names = names.until(Some(Arc::new(move || stop.is_asked())));
+    let names = names.until(Some(Arc::new(move || stop.is_asked()))).of_each(viewer.only_netns());
     if viewer.is_limited() { names.only_files() } else { names }
 }
 

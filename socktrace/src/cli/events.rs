@@ -28,7 +28,7 @@ const PAUSE: Duration = Duration::from_millis(50);
 pub(super) fn run(args: EventsArgs) -> Result<(), Error> {
     let mut selection = selection(&args);
     // Said here and not by an agent, so that the words of a bad filter are ours to point at.
-    let names = names(Viewer::Own, &Stop::default());
+    let names = names(Viewer::Own, &Stop::default()).others_answer();
     let interest = interest(&selection, Viewer::Own, &names).map_err(Error::Selection)?;
     let mut warnings = judge(&selection, &interest, Told::Live).map_err(Error::Selection)?;
     resolve(&mut selection, &interest, &names);

@@ -25,6 +25,7 @@ pub(super) fn run(args: &HistoryArgs) -> Result<(), Error> {
     // Said here and not by an agent, so that the words of a bad filter are ours to point at.
     let (stop, viewer) = (Stop::default(), Viewer::Own);
     let names = names(viewer, &stop);
+    let names = if args.dir.is_some() { names } else { names.others_answer() };
     let question = asking.clone().meaning(viewer, &names).map_err(Error::Selection)?;
     resolve(&mut asking.selection, &question.interest, &names);
     output::warn(&question.warnings);

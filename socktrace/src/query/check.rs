@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use super::ending::{Answers, Ending};
 use super::facts::{Facts, InCgroup, Processes};
 use super::glob::Glob;
-use super::names::Device;
+use super::names::{Device, Indexes};
 pub(super) use super::set::Set;
 use super::states::holds;
 use super::tree::{Address, Compare, Expr, Field, Op, Place, Side, Test};
@@ -47,8 +47,8 @@ pub(super) enum Check {
     NetlinkProtocol(End, u32),
     Cid(End, u32),
     Family(Family),
-    /// The name of the device it is bound to.
-    Device(Box<str>),
+    /// The device it is bound to, by its name in the namespace of the socket.
+    Device(Indexes),
     Mark {
         value: u32,
         mask: u32,
@@ -160,13 +160,13 @@ pub(super) fn lower_test(test: &Test, want: bool) -> Tree<Literal> {
             };
             Tree::Leaf(Literal { check, want: want == equal })
         }
-        Test::Device { name, device } => leaf(match device {
+        Test::Device { name: _, device } => leaf(match device {
             Device::Index(index) => {
                 let index = i64::from(*index);
                 Check::Number(Number::Dev, Set::Range(index, index))
             }
             Device::NotHere => Check::Number(Number::Dev, Set::Ranges(Box::default())),
-            Device::Each => Check::Device(name.clone()),
+            Device::Each(indexes) => Check::Device(indexes.clone()),
         }),
         Test::Mark { value, mask } => leaf(Check::Mark { value: *value, mask: *mask }),
         Test::Cgroup { id, .. } => leaf(Check::Cgroup(*id)),
@@ -295,7 +295,7 @@ impl Check {
             }
             Self::Family(family) => Some(facts.family == *family),
             Self::Device(_) if facts.ifindex == 0 => Some(false),
-            Self::Device(name) => facts.device.map(|device| device == name.as_bytes()),
+            Self::Device(indexes) => indexes.of(facts.netns).map(|index| index == facts.ifindex),
             Self::Mark { value, mask } => facts.mark.map(|mark| mark & mask == *value),
             Self::Cgroup(id) => facts.cgroup_id.map(|cgroup| cgroup == *id),
             Self::State(set) => Some(holds(*set, facts.state)),

@@ -32,7 +32,7 @@ impl Reader<'_> {
         let number = || index(item.text).map(Named::Index);
         match self.names.device(item.text) {
             Some(Device::Index(index)) => Ok(Named::Index(index)),
-            Some(device @ Device::Each) => Ok(Named::Elsewhere(device)),
+            Some(device @ Device::Each(_)) => Ok(Named::Elsewhere(device)),
             Some(device @ Device::NotHere) => Ok(number().unwrap_or(Named::Elsewhere(device))),
             None => number().ok_or_else(|| item.unknown(DEVICE)),
         }

@@ -29,8 +29,6 @@ pub struct Facts<'a> {
     pub peer_port: Option<i64>,
     /// Interface the socket is bound to, 0 for none.
     pub ifindex: u32,
-    /// What that interface is called in the socket's namespace.
-    pub device: Option<&'a [u8]>,
     /// `SO_MARK`.
     pub mark: Option<u32>,
     /// Cgroup id (v2), 0 for none.
@@ -112,7 +110,6 @@ impl<'a> Facts<'a> {
             local_port: Some(column(&socket.local)),
             peer_port: Some(peer_column(socket)),
             ifindex: socket.ifindex,
-            device: None,
             mark: detail.and_then(|detail| detail.mark).or(if inet { None } else { Some(0) }),
             cgroup_id,
             // A UNIX socket has one, of which sock_diag does not tell.
@@ -164,7 +161,6 @@ impl<'a> Facts<'a> {
             local_port: port(&subject.local),
             peer_port: port(&subject.peer),
             ifindex: subject.ifindex,
-            device: None,
             mark: Some(subject.mark),
             cgroup_id: Some(subject.cgroup).filter(|&id| id != 0),
             cgroup: subject.place.as_deref().map_or(InCgroup::Unknown, InCgroup::Known),

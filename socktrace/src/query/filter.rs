@@ -5,7 +5,6 @@ use std::ops::Range;
 
 use super::Facts;
 use super::check::{Check, End, Literal, Number, Tree, lower};
-use super::names::Device;
 use super::program::{PASS, Step, Target, run, steps};
 use super::states::holds;
 use super::tree::{Expr, Field, Test};
@@ -52,8 +51,6 @@ pub struct Needs {
     pub info: bool,
     /// When the socket was opened.
     pub age: bool,
-    /// What the device is called that it is bound to.
-    pub device: bool,
     /// `SO_MARK`.
     pub mark: bool,
     /// Cgroup id.
@@ -178,14 +175,13 @@ impl Filter {
                 | Field::SendQ => {}
             },
             Test::Comm(_) => needs.processes = true,
-            Test::Device { device, .. } => needs.device |= *device == Device::Each,
             Test::Mark { .. } => needs.mark = true,
             Test::Cgroup { .. } => needs.cgroup = true,
             Test::Place(..) => (needs.cgroup, needs.place) = (true, true),
             Test::Autobound => needs.port_range = true,
             Test::State(_) => needs.state = true,
             // Only an event tells of an end, and it is no look-up.
-            Test::Host { .. } | Test::Port { .. } | Test::Ending(..) => {}
+            Test::Host { .. } | Test::Port { .. } | Test::Device { .. } | Test::Ending(..) => {}
         });
         needs
     }

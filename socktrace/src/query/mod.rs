@@ -36,7 +36,7 @@ pub use error::{ParseError, Problem};
 pub use facts::{Facts, InCgroup, Processes};
 pub use filter::{Filter, Hints, Needs};
 pub use glob::Glob;
-pub use names::{Device, Names, NoNames};
+pub use names::{Device, Indexes, Names, NoNames};
 pub use number::size;
 pub use parse::{file_words, parse};
 pub use states::{StateWords, parse_states};

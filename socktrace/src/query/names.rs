@@ -1,6 +1,8 @@
 //! The look-ups that a filter may need and this room may not do.
 
+use std::collections::BTreeMap;
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use crate::socket::{Family, NetnsId};
 
@@ -11,7 +13,7 @@ pub trait Names {
     fn host(&self, name: &str, family: Option<Family>) -> Vec<IpAddr>;
     /// The port of a service, for `"tcp"` or `"udp"`.
     fn service(&self, name: &str, proto: &str) -> Option<u16>;
-    /// What the name of a network device stands for.
+    /// What the name of a network device stands for. A name goes before a number.
     fn device(&self, name: &str) -> Option<Device>;
     /// The number of an IP protocol, to 262 (`IPPROTO_MAX`).
     fn protocol(&self, _name: &str) -> Option<u16> {
@@ -26,14 +28,31 @@ pub trait Names {
 }
 
 /// What the name of a network device stands for: each network namespace has devices of its own.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Device {
     /// This index, in the only namespace whose sockets are asked about.
     Index(u32),
     /// Nothing there, though it may be known elsewhere: no socket is bound to it.
     NotHere,
     /// In the namespace of each socket, the device that is called so there.
-    Each,
+    Each(Indexes),
+}
+
+/// The index of a device in each network namespace that could be looked into; 0 where none is called so.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Indexes(Arc<BTreeMap<NetnsId, u32>>);
+
+impl Indexes {
+    /// The index there; `None` where it was not looked.
+    pub(super) fn of(&self, netns: NetnsId) -> Option<u32> {
+        self.0.get(&netns).copied()
+    }
+}
+
+impl FromIterator<(NetnsId, u32)> for Indexes {
+    fn from_iter<T: IntoIterator<Item = (NetnsId, u32)>>(indexes: T) -> Self {
+        Self(Arc::new(indexes.into_iter().collect()))
+    }
 }
 
 /// Knows no name at all.
@@ -65,7 +84,7 @@ impl Names for NoNames {
 pub(super) const DEVICE: &str = "network device";
 
 /// What a word for a device stands for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Named {
     Index(u32),
     /// A name that has no index in the namespace that is asked about.

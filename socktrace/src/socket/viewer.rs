@@ -90,6 +90,15 @@ impl Viewer {
         }
     }
 
+    /// The only network namespace that they see, if it is one; 0 where it is not known.
+    #[must_use]
+    pub const fn only_netns(self) -> Option<NetnsId> {
+        match self {
+            Self::User { netns, rights, .. } if !rights.namespaces => Some(netns),
+            Self::Own | Self::User { .. } => None,
+        }
+    }
+
     /// Whether they may know what the kernel tells CAP_NET_ADMIN only.
     #[must_use]
     pub const fn is_net_admin(self) -> bool {

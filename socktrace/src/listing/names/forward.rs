@@ -1,12 +1,13 @@
 //! Names to numbers, for `query`.
 
 use std::net::{IpAddr, ToSocketAddrs};
+use std::path::Path;
 
 use crate::kernel::netns;
 use crate::query::{Device, Names};
 use crate::socket::{Family, NetnsId};
 
-use super::{Devices, Directory, files};
+use super::{Devices, DevicesThere, Directory, files};
 
 impl Names for Directory {
     fn host(&self, name: &str, family: Option<Family>) -> Vec<IpAddr> {
@@ -28,13 +29,23 @@ impl Names for Directory {
     }
 
     fn device(&self, name: &str) -> Option<Device> {
-        let here = nix::net::if_::if_nametoindex(name).ok().map(Device::Index);
+        let here = || nix::net::if_::if_nametoindex(name).ok().map(Device::Index);
         match &self.devices {
-            Devices::OfOne => here,
-            Devices::OfSeveral { elsewhere, seen } => {
+            Devices::One => here(),
+            Devices::Several { elsewhere, seen } => {
+                let here = here();
                 seen.borrow_mut().insert(name.to_owned(), here.is_some());
                 let known = elsewhere.as_ref().is_none_or(|elsewhere| elsewhere.contains(name));
                 here.or(known.then_some(Device::NotHere))
+            }
+            Devices::Each { only, others_answer, found } => {
+                let found = found.get_or_init(|| devices_of_each(&self.proc, *only));
+                let index = |devices: &DevicesThere| devices.get(name.as_bytes()).copied().unwrap_or(0);
+                let indexes = found.iter().map(|(netns, devices)| (*netns, index(devices)));
+                let is_known = found.iter().any(|(_, devices)| index(devices) != 0);
+                // Others take a number for one, too, unless a device is called so.
+                let is_word = !name.trim_start_matches("if").starts_with(|c: char| c.is_ascii_digit());
+                (is_known || (*others_answer && is_word)).then(|| Device::Each(indexes.collect()))
             }
         }
     }
@@ -75,4 +86,17 @@ fn addresses(name: &str, family: Option<Family>) -> Vec<IpAddr> {
         }
     }
     addresses
+}
+
+/// The devices of every namespace, or of that one, which can be entered.
+fn devices_of_each(proc: &Path, only: Option<NetnsId>) -> Vec<(NetnsId, DevicesThere)> {
+    let namespaces = netns::list(proc).namespaces.into_iter();
+    let wanted = namespaces.filter(|netns| only.is_none_or(|only| only == netns.id));
+    wanted.filter_map(|netns| Some((netns.id, netns.run(devices_here).ok()??))).collect()
+}
+
+/// Those of the calling thread's namespace.
+fn devices_here() -> Option<DevicesThere> {
+    let devices = nix::net::if_::if_nameindex().ok()?;
+    Some(devices.iter().map(|device| (device.name().to_bytes().into(), device.index())).collect())
 }

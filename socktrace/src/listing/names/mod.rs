@@ -33,15 +33,27 @@ pub(in crate::listing) type Hosts = FxHashMap<(String, Option<Family>), Vec<IpAd
 #[derive(Debug)]
 enum Devices {
     /// In the calling thread's namespace, the only one that is asked.
-    OfOne,
+    One,
     /// There, which is one of several that are asked: what is not known there may be known in another.
-    OfSeveral {
+    Several {
         /// Names that no namespace needs to know, since another does; all of them before that is known.
         elsewhere: Option<BTreeSet<String>>,
         /// Names that were looked for, and whether they were found.
         seen: RefCell<BTreeMap<String, bool>>,
     },
+    /// In every namespace.
+    Each {
+        /// In this one only, if not in all.
+        only: Option<NetnsId>,
+        /// Whether somebody else answers, who may look into more namespaces: what is not found here may be known there.
+        others_answer: bool,
+        /// What was found in each.
+        found: OnceCell<Vec<(NetnsId, DevicesThere)>>,
+    },
 }
+
+/// Name and index of each device of a namespace.
+type DevicesThere = BTreeMap<Box<[u8]>, u32>;
 
 /// What looking for devices in one of several namespaces has come to: names, and whether they were found.
 pub(in crate::listing) type SeenDevices = BTreeMap<String, bool>;
@@ -104,7 +116,7 @@ impl Directory {
             protocols: OnceCell::new(),
             netlink: OnceCell::new(),
             cgroups: OnceCell::new(),
-            devices: Devices::OfOne,
+            devices: Devices::One,
             hosts: RefCell::default(),
             netns: OnceCell::new(),
             known: FxHashMap::default(),
@@ -149,13 +161,13 @@ impl Directory {
     /// For the calling thread's namespace, as one of several that are asked.
     #[must_use]
     pub(in crate::listing) fn of_several(self) -> Self {
-        Self { devices: Devices::OfSeveral { elsewhere: None, seen: RefCell::default() }, ..self }
+        Self { devices: Devices::Several { elsewhere: None, seen: RefCell::default() }, ..self }
     }
 
     /// The same once it is known what devices there are in the others.
     #[must_use]
     pub(in crate::listing) fn but_these(self, elsewhere: BTreeSet<String>) -> Self {
-        let devices = Devices::OfSeveral { elsewhere: Some(elsewhere), seen: RefCell::default() };
+        let devices = Devices::Several { elsewhere: Some(elsewhere), seen: RefCell::default() };
         Self { devices, ..self }
     }
 
@@ -171,11 +183,27 @@ impl Directory {
         self.hosts.borrow().clone()
     }
 
+    /// Devices are those of every namespace as it is now, or of one, each in its own: for events, which come from all of
+    /// them.
+    #[must_use]
+    pub fn of_each(self, only: Option<NetnsId>) -> Self {
+        Self { devices: Devices::Each { only, others_answer: false, found: OnceCell::new() }, ..self }
+    }
+
+    /// Somebody else answers, who may look into more namespaces: a device that is not found may be known there.
+    #[must_use]
+    pub fn others_answer(mut self) -> Self {
+        if let Devices::Each { others_answer, .. } = &mut self.devices {
+            *others_answer = true;
+        }
+        self
+    }
+
     /// The devices that were looked for in this one of several namespaces.
     pub(in crate::listing) fn seen_devices(&self) -> SeenDevices {
         match &self.devices {
-            Devices::OfOne => SeenDevices::default(),
-            Devices::OfSeveral { seen, .. } => seen.borrow().clone(),
+            Devices::One | Devices::Each { .. } => SeenDevices::default(),
+            Devices::Several { seen, .. } => seen.borrow().clone(),
         }
     }
 

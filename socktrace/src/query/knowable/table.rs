@@ -62,7 +62,7 @@ fn of_check(check: &Check, want: bool, ground: &Ground) -> Cells {
         Check::Number(Number::Dev, set) if want && !set.contains(0) => {
             Cells::of(Sorts::IP.union(Sorts::of(&[Sort::Packet, Sort::Xdp])))
         }
-        Check::Device(_) => events(),
+        Check::Device(_) => of(Sorts::IP.union(Sorts::of(&[Sort::Packet, Sort::Xdp]))),
         Check::Number(Number::Netns, set) => match listing.and_then(|listing| listing.netns) {
             Some(netns) => only_if(set.contains(netns.into()) == want),
             None => Cells::ALL,

@@ -119,10 +119,17 @@ fn devices_by_name_by_index_and_as_zones() {
     check("dev = {elsewhere,2-5}", "web");
     check("dev != {elsewhere,eth0} and dst inet6:*", "mapped linklocal");
     check("dev != elsewhere and src [::]", "web");
-    // What each device is called is not known here: neither that it is veth9 nor that it is not.
+    // Of each namespace its own: here the second is veth2, and none is veth9, as the second is elsewhere.
+    check("dev veth2", "web");
+    check("dev != veth2 and src [::]", "");
+    check("dev = {veth2,5}", "web");
+    check("src [::]%veth2", "web");
     check("dev veth9", "");
-    check("dev != veth9 and src [::]", "");
-    check("dev != veth9 and src [::ffff:10.0.0.1]", "mapped");
+    check("dev != veth9 and src [::]", "web");
+    // Here nobody looked: neither is known that it is veth8, nor that it is not.
+    check("dev veth8", "");
+    check("dev != veth8 and src [::]", "");
+    check("dev != veth8 and src [::ffff:10.0.0.1]", "mapped");
     for text in [
         "src [::]%eth0",
         "src [::%eth0]",

@@ -50,7 +50,9 @@ impl Names for TableNames {
             "eth0" => Some(Device::Index(2)),
             "br-7" => Some(Device::Index(7)),
             "elsewhere" => Some(Device::NotHere),
-            "veth9" => Some(Device::Each),
+            "veth2" => Some(Device::Each([(4_026_531_840, 2), (4_026_532_000, 7)].into_iter().collect())),
+            "veth9" => Some(Device::Each([(4_026_531_840, 0), (4_026_532_000, 2)].into_iter().collect())),
+            "veth8" => Some(Device::Each([(4_026_532_000, 2)].into_iter().collect())),
             _ => None,
         }
     }
