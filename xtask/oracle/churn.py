@@ -16,6 +16,8 @@ import struct
 import subprocess
 import sys
 
+from odd import Odd
+
 SO_COOKIE = 57
 IPPROTO_MPTCP = 262
 CLONE_NEWNET = 0x40000000
@@ -51,7 +53,7 @@ def enter(number):
         raise OSError(ctypes.get_errno(), "setns")
 
 
-class Churn:
+class Churn(Odd):
     def __init__(self, seed, live, directory):
         self.random = random.Random(seed)
         self.limit = live
@@ -67,6 +69,7 @@ class Churn:
         self.mptcp_listeners = [self.listener(host, IPPROTO_MPTCP) for host in ("127.0.0.1", "::1")]
         self.full = self.full_listener()
         signal.signal(signal.SIGALRM, interrupt)
+        self.begin_odd()
 
     def keep(self, sock, how):
         """`how` is None where nobody can know who opened it (no call that a tracer sees)."""
@@ -273,6 +276,7 @@ class Churn:
         acts = [self.tcp_pair] * 10 + [self.udp] * 4 + [self.unix] * 3 + [self.mptcp_pair] * 2
         acts += [self.tcp_refused, self.tcp_listener, self.tcp_bound, self.tcp_stays_bound, self.tcp_interrupted]
         acts += [self.unix_dgram, self.socketpair]
+        acts += [self.udp_in_vain, self.udp_connected_anew, self.udp_through_io_uring, self.udp_of_another_user, self.unix_interrupted]
         if self.random.random() < 0.004:
             acts = [self.child, self.elsewhere]
         self.random.choice(acts)()

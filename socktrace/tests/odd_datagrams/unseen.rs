@@ -118,3 +118,63 @@ fn what_32_bit_calls_did_is_in_the_table() {
         scene.is_right();
     }
 }
+
+/// Kind, protocol and error of the next event.
+fn next_in_short(scene: &Scene) -> String {
+    let event = scene.next();
+    let word = |field: &str| event[field].as_str().unwrap_or_default().to_owned();
+    format!("{} {} {}", word("event"), word("proto"), word("error")).trim_end().to_owned()
+}
+
+#[test]
+fn tcp_calls_through_io_uring_and_32_bit_ones_are_reported() {
+    const TEST: &str = "tcp_calls_through_io_uring_and_32_bit_ones_are_reported";
+    if !may_trace(TEST) {
+        return;
+    }
+    let mut scene = Scene::begin("otherwise");
+    let ways = [
+        ("R", "Uring()", version() >= (6, 11)),
+        ("I", "Int80()\nassert I.call(20, 0, 0, 0, 0) == os.getpid()", cfg!(target_arch = "x86_64")),
+    ];
+    for (way, made, is_there) in ways {
+        if !is_there || scene.actor.runs(&format!("{way} = {made}")) != "done" {
+            say(&format!("{TEST}: not run as {way}: this kernel has no such calls"));
+            continue;
+        }
+        let acts: &[(&str, &str, &[&str])] = &[
+            (
+                "W.bind(make(AF_INET, SOCK_STREAM), address_of('127.0.0.1', 0)) or W.listen(S[-1], 8)",
+                "",
+                &["bind tcp", "listen tcp"],
+            ),
+            (
+                "W.connect(make(AF_INET, SOCK_STREAM), address_of(*S[-2].getsockname())) or min(0, W.accept(S[-2]))",
+                "",
+                &["connect tcp", "accept tcp"],
+            ),
+            (
+                "W.connect(make(AF_INET, SOCK_STREAM), address_of('127.0.0.1', 1))",
+                "ECONNREFUSED",
+                &["connect_failed tcp ECONNREFUSED"],
+            ),
+            (
+                "W.connect(make(AF_INET, SOCK_STREAM), address_of('192.0.2.1', 1))",
+                "ENETUNREACH",
+                // Of a 32-bit call that fails before the state changes nothing is reported.
+                if way == "R" { &["connect_failed tcp ENETUNREACH"] } else { &[] },
+            ),
+        ];
+        for (act, error, reported) in acts {
+            assert_eq!(scene.asks(&format!("result({})", act.replace('W', way))), *error, "{act}");
+            for expected in *reported {
+                assert_eq!(next_in_short(&scene), *expected, "{way}: {act}");
+            }
+            scene.is_right();
+        }
+        // Nothing twice: what comes next is this.
+        scene.does("make().bind(('127.0.0.1', 0))");
+        assert_eq!(next_in_short(&scene), "bind udp", "{way}");
+    }
+    assert_eq!(scene.agent.status()["drift"], 0);
+}
