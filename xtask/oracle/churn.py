@@ -276,7 +276,7 @@ class Churn(Odd):
         acts = [self.tcp_pair] * 10 + [self.udp] * 4 + [self.unix] * 3 + [self.mptcp_pair] * 2
         acts += [self.tcp_refused, self.tcp_listener, self.tcp_bound, self.tcp_stays_bound, self.tcp_interrupted]
         acts += [self.unix_dgram, self.socketpair]
-        acts += [self.udp_in_vain, self.udp_connected_anew, self.udp_through_io_uring, self.udp_of_another_user, self.unix_interrupted]
+        acts += [self.udp_in_vain, self.udp_connected_anew, self.udp_through_io_uring, self.unix_interrupted]
         if self.random.random() < 0.004:
             acts = [self.child, self.elsewhere]
         self.random.choice(acts)()

@@ -1,5 +1,5 @@
-"""Sockets on their less travelled ways, for churn.py: calls that fail and leave something behind, io_uring, interrupted
-calls, other users."""
+"""Datagram and UNIX sockets on their less travelled ways, for churn.py: calls that fail and leave something behind, io_uring,
+interrupted calls."""
 
 import ctypes
 import mmap
@@ -9,7 +9,6 @@ import socket
 import struct
 
 libc = ctypes.CDLL(None, use_errno=True)
-NOBODY = 65534
 RELEASE = tuple(int(word) for word in os.uname().release.split("-")[0].split(".")[:2])
 
 
@@ -113,16 +112,6 @@ class Odd:
             self.ring.with_address(Uring.CONNECT, sock, inet_address(host, 9))
         if sock.getsockname()[1]:
             self.keep(sock, "datagram")
-
-    def udp_of_another_user(self):
-        """Made by one user, used by another."""
-        os.seteuid(NOBODY)
-        try:
-            made = datagram()
-        finally:
-            os.seteuid(0)
-        made.bind(("127.0.0.1", 0))
-        self.keep(made, "datagram")
 
     def unix_interrupted(self):
         """A connect that waits for a place in the queue, and is interrupted; and a second connect of what is connected."""
