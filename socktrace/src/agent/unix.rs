@@ -9,7 +9,7 @@
 //! I/O: netlink; the clock.
 
 use super::time;
-use crate::kernel::netns::{self, Netns};
+use crate::kernel::netns;
 use crate::kernel::sock_diag::{SockDiag, UnixQuery, Want};
 use crate::socket::{BootNs, Change, Cookie, NetnsId, StateSet};
 use rustc_hash::FxHashMap;
@@ -134,12 +134,8 @@ impl Identities {
             if change.netns == own || change.netns == 0 {
                 return SockDiag::open().ok();
             }
-            let pid = change.process?.pid;
-            let netns = Netns::of_process(Path::new("/proc"), pid).ok()?;
-            // The process may have gone elsewhere meanwhile, and its number may have been given to another.
-            if netns.id != change.netns {
-                return None;
-            }
+            // The process may be elsewhere than its socket, or have gone there meanwhile.
+            let netns = netns::near(Path::new("/proc"), change.process?.pid, change.netns)?;
             SockDiag::open_in(&netns).ok()
         });
     }

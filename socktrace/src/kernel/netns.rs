@@ -19,7 +19,7 @@ use super::reason::reason;
 use crate::socket::NetnsId;
 use open::{Links, Refusal};
 
-pub use list::{Listed, list, list_open};
+pub use list::{Listed, list, list_open, near};
 
 /// What can go wrong with a namespace.
 #[derive(Debug, thiserror::Error)]

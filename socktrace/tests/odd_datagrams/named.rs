@@ -1,7 +1,7 @@
 //! Addresses, names, interfaces and namespaces are the socket's own.
 
 use super::Scene;
-use crate::support::may_trace;
+use crate::support::{may_trace, wait_for};
 
 #[test]
 fn a_send_to_a_mapped_address_says_where_it_went() {
@@ -166,4 +166,29 @@ libc.setns(NETNS, 0)
     kinds.sort();
     assert_eq!(kinds, ["bind", "bind", "connect", "open"]);
     scene.is_right();
+}
+
+#[test]
+fn a_unix_socket_of_a_namespace_that_a_descriptor_keeps_has_its_binder() {
+    const TEST: &str = "a_unix_socket_of_a_namespace_that_a_descriptor_keeps_has_its_binder";
+    if !may_trace(TEST) {
+        return;
+    }
+    let mut scene = Scene::begin("kept");
+    scene.does(
+        "
+libc.unshare(0x40000000)
+THERE = os.open('/proc/thread-self/ns/net', os.O_RDONLY)
+make(AF_UNIX).bind('\\0kept')
+libc.setns(NETNS, 0)
+",
+    );
+    let netns: u64 = scene.asks("os.fstat(THERE).st_ino").parse().unwrap();
+    let events = scene.agent.events(&["-x", "--kinds", "close"]);
+    let row = || scene.agent.rows().find(|row| row["local_addr"] == "@kept" && row["netns"] == netns);
+    let kept = wait_for("its row", row);
+    assert_eq!((&kept["pid"], &kept["attribution"]), (&scene.actor.pid().into(), &"exact".into()), "{kept}");
+    scene.does("S[-1].close()");
+    let close = events.event(|event| event["local_addr"] == "@kept" && event["netns"] == netns);
+    assert_eq!((&close["attribution"], &close["cookie"]), (&"exact".into(), &kept["cookie"]), "{close}");
 }

@@ -33,6 +33,27 @@ pub fn list_open(proc: &Path) -> Listed {
     Search::new(proc).through(proc, true)
 }
 
+/// So many threads, descriptors and names are looked at for one namespace.
+const NEAR: usize = 256;
+
+/// The namespace of that number, if the process or one of its threads is in it, if the process has it open, or if `ip netns`
+/// has a name for it. Only so much is looked at that nobody can make it long.
+pub fn near(proc: &Path, pid: u32, id: NetnsId) -> Option<Netns> {
+    let folder = proc.join(pid.to_string());
+    let threads = entries(&folder.join("task")).take(NEAR).map(|task| task.join("ns/net"));
+    let links = std::iter::once(link_of(proc, pid)).chain(threads);
+    let mut links = links.chain(entries(&folder.join("fd")).take(NEAR));
+    let leads_there = |path: &PathBuf| {
+        fs::read_link(path).is_ok_and(|target| parse_link(target.as_os_str().as_bytes()) == Some(id))
+    };
+    let names = || {
+        let names = entries(Path::new(NAMES)).take(NEAR);
+        names.filter_map(|path| Netns::named(path.file_name()?.to_str()?).ok()).find(|netns| netns.id == id)
+    };
+    let opened = links.find(leads_there).and_then(|path| Netns::open(&path).ok());
+    opened.filter(|netns| netns.id == id).or_else(names)
+}
+
 /// What has been found so far.
 struct Search {
     found: BTreeMap<NetnsId, Netns>,
@@ -139,7 +160,7 @@ fn parse_link(target: &[u8]) -> Option<NetnsId> {
 }
 
 /// What is in a directory; nothing if it cannot be read.
-fn entries(directory: &Path) -> impl Iterator<Item = PathBuf> {
+fn entries(directory: &Path) -> impl Iterator<Item = PathBuf> + use<> {
     fs::read_dir(directory).into_iter().flatten().filter_map(|entry| Some(entry.ok()?.path()))
 }
 
