@@ -10,8 +10,8 @@ use aya_ebpf::programs::{SockAddrContext, SockContext};
 use socktrace_common::{CallRecord, EXACT, Family, Field, Kind, UNWANTED_CREATION};
 
 use crate::emit::{self, Count};
-use crate::known::is_known;
 use crate::fields::{is_present, probe};
+use crate::known::is_known;
 use crate::socket::{self, AF_INET6, MPTCP, TCP};
 use crate::told::Call;
 use crate::words::{self, put_v4};
