@@ -34,8 +34,8 @@ const BYSTANDER: u32 = 79_999;
 /// How long root may wait, milliseconds, 99 times of 100.
 const WAIT_MS: f64 = 50.0;
 /// What the agent's memory may grow by besides its history, MiB: 64 that wait for ordinary users, 30 of events that wait for
-/// their filters, and what works for them.
-const GROWTH_MIB: f64 = 128.0;
+/// their filters, what works for them, and what the allocator keeps of all that.
+const GROWTH_MIB: f64 = 160.0;
 /// Between two questions of root.
 const PAUSE: Duration = Duration::from_millis(5);
 /// Before and after the attack.
