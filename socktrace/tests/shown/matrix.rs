@@ -161,9 +161,22 @@ fn no_option_shows_through_an_agent_what_the_kernel_would_not_show() {
     if !may_trace("no_option_shows_through_an_agent_what_the_kernel_would_not_show") {
         return;
     }
+    compare(&[]);
+}
+
+#[test]
+fn nor_does_it_through_one_that_has_become_another_user() {
+    if !may_trace("nor_does_it_through_one_that_has_become_another_user") {
+        return;
+    }
+    compare(&["--user", "daemon"]);
+}
+
+/// Every option, asked three ways of an agent with these options.
+fn compare(options: &[&str]) {
     in_own_netns(|| {
         let world = World::new();
-        let agent = Agent::start(&[]);
+        let agent = Agent::start(options);
         let (mut root, mut user) = (Asker::new(&agent, 0), Asker::new(&agent, USER));
         let direct = |words: &str| ss_as(USER, &format!("--direct {words}"));
         // Sockets that come and go with the asking are left out.
