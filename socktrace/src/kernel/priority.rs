@@ -14,13 +14,16 @@ static AHEAD_OF_OTHERS: AtomicBool = AtomicBool::new(false);
 /// of these want a processor, it has one when it needs one. Takes CAP_SYS_NICE. Best effort: without it, or where somebody
 /// else has chosen a place for this process, it stays what it is.
 pub fn go_ahead() {
-    if own() != Ok(0) || !set(AHEAD) {
+    // Where the kernel shares out processors among sessions (sched(7), "The autogroup feature"), the session's place is what
+    // counts for other sessions, and a thread's takes from the session that it is in. So only one that is ours, such as a
+    // service's, goes ahead.
+    let shared_out = std::fs::read_to_string("/proc/sys/kernel/sched_autogroup_enabled");
+    let shared_out = shared_out.is_ok_and(|enabled| enabled.trim() == "1");
+    if own() != Ok(0) || (shared_out && getsid(None) != Ok(getpid())) || !set(AHEAD) {
         return;
     }
     AHEAD_OF_OTHERS.store(true, Ordering::Relaxed);
-    // Where the kernel shares out processors among sessions, only the session's place counts (sched(7), "The autogroup
-    // feature"). One that is ours alone, such as a service's, may have it.
-    if getsid(None) == Ok(getpid()) {
+    if shared_out {
         let _ = std::fs::write("/proc/self/autogroup", AHEAD.to_string());
     }
 }
