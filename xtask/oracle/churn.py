@@ -22,6 +22,7 @@ SO_COOKIE = 57
 IPPROTO_MPTCP = 262
 CLONE_NEWNET = 0x40000000
 SOMEBODY = 30000
+TCP_SYN_SENT = 2
 RESET = struct.pack("ii", 1, 0)
 LIBC = ctypes.CDLL(None, use_errno=True)
 
@@ -157,12 +158,14 @@ class Churn(Odd):
     def tcp_interrupted(self):
         """A signal ends connect(2) while it waits; the connection goes on, or is given up."""
         sock = self.make(socket.AF_INET)
-        signal.setitimer(signal.ITIMER_REAL, 0.002)
         try:
+            signal.setitimer(signal.ITIMER_REAL, 0.002)
             sock.connect(self.full.getsockname())
         except Interrupted:
             pass
-        if self.random.random() < 0.5:
+        # It may have come before connect(2) began.
+        waits = sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 1)[0] == TCP_SYN_SENT
+        if not waits or self.random.random() < 0.5:
             sock.close()
             self.count += 1
         else:
