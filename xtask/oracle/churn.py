@@ -17,6 +17,7 @@ import subprocess
 import sys
 
 from odd import Odd
+from uring import libc
 
 SO_COOKIE = 57
 IPPROTO_MPTCP = 262
@@ -24,7 +25,6 @@ CLONE_NEWNET = 0x40000000
 SOMEBODY = 30000
 TCP_SYN_SENT = 2
 RESET = struct.pack("ii", 1, 0)
-LIBC = ctypes.CDLL(None, use_errno=True)
 
 
 def key(sock):
@@ -50,7 +50,7 @@ def interrupt(_number, _frame):
 
 def enter(number):
     """Enters the network namespace behind a descriptor."""
-    if LIBC.setns(number, CLONE_NEWNET) != 0:
+    if libc.setns(number, CLONE_NEWNET) != 0:
         raise OSError(ctypes.get_errno(), "setns")
 
 
@@ -185,7 +185,7 @@ class Churn(Odd):
             sock.connect(listener.getsockname())
             listener.accept()[0].close()
             # connect(2) to AF_UNSPEC.
-            if LIBC.connect(sock.fileno(), bytes(16), 16) != 0:
+            if libc.connect(sock.fileno(), bytes(16), 16) != 0:
                 raise OSError(ctypes.get_errno(), "connect")
         self.keep(sock, "bind")
 
@@ -263,7 +263,7 @@ class Churn(Odd):
         if len(self.namespaces) >= 2:
             return
         here = os.open("/proc/thread-self/ns/net", os.O_RDONLY)
-        if LIBC.unshare(CLONE_NEWNET) != 0:
+        if libc.unshare(CLONE_NEWNET) != 0:
             raise OSError(ctypes.get_errno(), "unshare")
         subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
         there = os.open("/proc/thread-self/ns/net", os.O_RDONLY)

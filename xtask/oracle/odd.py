@@ -1,55 +1,14 @@
 """Datagram and UNIX sockets on their less travelled ways, for churn.py: calls that fail and leave something behind, io_uring,
 interrupted calls."""
 
-import ctypes
-import mmap
 import os
 import signal
 import socket
 import struct
 
-libc = ctypes.CDLL(None, use_errno=True)
+from uring import Uring, libc
+
 RELEASE = tuple(int(word) for word in os.uname().release.split("-")[0].split(".")[:2])
-
-
-class Uring:
-    """io_uring by its system calls: one request at a time. It fails with OSError where it may not be used."""
-
-    ACCEPT, CONNECT, BIND, LISTEN = 13, 16, 56, 57
-
-    def __init__(self):
-        params = ctypes.create_string_buffer(120)
-        self.fd = libc.syscall(425, 4, params)
-        if self.fd < 0:
-            raise OSError(ctypes.get_errno(), "io_uring_setup")
-        words = struct.unpack("30I", params.raw)
-        self.sq, self.cq = words[10:20], words[20:30]
-        size = max(self.sq[6] + 4 * words[0], self.cq[5] + 16 * words[1])
-        self.rings = mmap.mmap(self.fd, size, mmap.MAP_SHARED, mmap.PROT_READ | mmap.PROT_WRITE)
-        self.entries = mmap.mmap(self.fd, 64 * words[0], mmap.MAP_SHARED, mmap.PROT_READ | mmap.PROT_WRITE, offset=0x10000000)
-
-    def word(self, at, value=None):
-        if value is not None:
-            struct.pack_into("I", self.rings, at, value)
-        return struct.unpack_from("I", self.rings, at)[0]
-
-    def run(self, operation, fd, address=0, length=0, offset=0):
-        """What it came to: 0 or a descriptor, or the negative error."""
-        tail = self.word(self.sq[1])
-        index = tail & self.word(self.sq[2])
-        struct.pack_into("BBHiQQIIQ24x", self.entries, 64 * index, operation, 0, 0, fd, offset, address, length, 0, 0)
-        self.word(self.sq[6] + 4 * index, index)
-        self.word(self.sq[1], tail + 1)
-        if libc.syscall(426, self.fd, 1, 1, 1, None, 0) < 0:
-            raise OSError(ctypes.get_errno(), "io_uring_enter")
-        head = self.word(self.cq[0])
-        at = self.cq[5] + 16 * (head & self.word(self.cq[2])) + 8
-        self.word(self.cq[0], head + 1)
-        return struct.unpack_from("i", self.rings, at)[0]
-
-    def with_address(self, operation, sock, address):
-        buffer = ctypes.create_string_buffer(address, len(address))
-        return self.run(operation, sock.fileno(), ctypes.addressof(buffer), 0, len(address))
 
 
 def inet_address(host, port):
@@ -106,10 +65,10 @@ class Odd:
             return
         sock = datagram()
         if RELEASE >= (6, 11) and self.random.random() < 0.5:
-            self.ring.with_address(Uring.BIND, sock, inet_address("127.0.0.1", 0))
+            self.ring.bind(sock, inet_address("127.0.0.1", 0))
         else:
             host = self.random.choice(["127.0.0.1", "192.0.2.1"])
-            self.ring.with_address(Uring.CONNECT, sock, inet_address(host, 9))
+            self.ring.connect(sock, inet_address(host, 9))
         if sock.getsockname()[1]:
             self.keep(sock, "datagram")
 

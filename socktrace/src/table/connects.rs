@@ -18,7 +18,7 @@ pub(super) enum Failed {
     Untold(BootNs, Option<Box<Entry>>),
 }
 
-/// Calls whose return says more in a moment, if a hook sees it: io_uring returns from nothing, nor do 32-bit calls. The
+/// Calls whose return says more in a moment, if a hook sees it: not of 32-bit calls, nor of io_uring before Linux 5.19. The
 /// oldest first, and when each was made.
 #[derive(Debug, Default)]
 pub(super) struct Awaited {

@@ -1,13 +1,12 @@
 """An actor in Python: it runs each line that it reads, and answers it with a line that begins with `@`.
 
 A line break within what is run comes as the byte 0x1e. The answer is "done", what `answer` was set to, or the number of an
-error.
+error. What xtask/oracle/uring.py has comes before.
 """
 
 from socket import *
 import array, ctypes, errno, fcntl, json, mmap, os, signal, socket, struct, sys, time
 
-libc = ctypes.CDLL(None, use_errno=True)
 SO_COOKIE, SO_BINDTODEVICE = 57, 25
 NETNS = os.open("/proc/self/ns/net", os.O_RDONLY)
 # Every socket that is to stay open.
@@ -61,57 +60,6 @@ def call(function, sock, address):
 def dissolve(sock):
     """connect(2) to AF_UNSPEC."""
     return call(libc.connect, sock, bytes(16))
-
-
-class Uring:
-    """io_uring by its system calls: one request at a time."""
-
-    ACCEPT, CONNECT, SENDMSG, SEND, BIND, LISTEN = 13, 16, 9, 26, 56, 57
-
-    def __init__(self):
-        params = ctypes.create_string_buffer(120)
-        self.fd = libc.syscall(425, 4, params)
-        if self.fd < 0:
-            raise OSError(ctypes.get_errno(), "io_uring_setup")
-        words = struct.unpack("30I", params.raw)
-        self.sq, self.cq = words[10:20], words[20:30]
-        size = max(self.sq[6] + 4 * words[0], self.cq[5] + 16 * words[1])
-        self.rings = mmap.mmap(self.fd, size, mmap.MAP_SHARED, mmap.PROT_READ | mmap.PROT_WRITE)
-        self.entries = mmap.mmap(self.fd, 64 * words[0], mmap.MAP_SHARED, mmap.PROT_READ | mmap.PROT_WRITE, offset=0x10000000)
-
-    def word(self, at, value=None):
-        if value is not None:
-            struct.pack_into("I", self.rings, at, value)
-        return struct.unpack_from("I", self.rings, at)[0]
-
-    def run(self, operation, fd, address=0, length=0, offset=0):
-        tail = self.word(self.sq[1])
-        index = tail & self.word(self.sq[2])
-        struct.pack_into("BBHiQQIIQ24x", self.entries, 64 * index, operation, 0, 0, fd, offset, address, length, 0, 0)
-        self.word(self.sq[6] + 4 * index, index)
-        self.word(self.sq[1], tail + 1)
-        if libc.syscall(426, self.fd, 1, 1, 1, None, 0) < 0:
-            return -ctypes.get_errno()
-        head = self.word(self.cq[0])
-        at = self.cq[5] + 16 * (head & self.word(self.cq[2])) + 8
-        self.word(self.cq[0], head + 1)
-        return struct.unpack_from("i", self.rings, at)[0]
-
-    def with_address(self, operation, sock, address):
-        buffer = ctypes.create_string_buffer(address, len(address))
-        return self.run(operation, sock.fileno(), ctypes.addressof(buffer), 0, len(address))
-
-    def connect(self, sock, address):
-        return self.with_address(self.CONNECT, sock, address)
-
-    def bind(self, sock, address):
-        return self.with_address(self.BIND, sock, address)
-
-    def listen(self, sock, backlog):
-        return self.run(self.LISTEN, sock.fileno(), 0, backlog)
-
-    def accept(self, sock):
-        return self.run(self.ACCEPT, sock.fileno())
 
 
 class Int80:
