@@ -3,7 +3,7 @@
 //! I/O: getsockopt(2). Whoever can make files in a directory can listen there and answer what they like: only root and
 //! ourselves are believed, and one user more if that was said.
 
-use super::client::ClientError;
+use super::client::error::ClientError;
 use nix::sys::socket::{getsockopt, sockopt};
 use nix::unistd::Uid;
 use std::os::fd::AsFd;

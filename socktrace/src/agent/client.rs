@@ -3,7 +3,7 @@
 //! I/O: one connection for each question. Small on purpose: a query through the agent is a few milliseconds in
 //! all, program start included.
 
-mod error;
+pub(super) mod error;
 
 pub use error::ClientError;
 

@@ -139,10 +139,7 @@ fn end(end: &Endpoint, names: &mut Directory) -> Value {
         // A v4-mapped address is the IPv4 address, as in filters.
         Endpoint::Inet { addr, port } => Value::End(addr.to_canonical(), Some(*port)),
         Endpoint::Unix { name, .. } if name.is_unnamed() => Value::Text(b"*".to_vec(), 0),
-        Endpoint::Unix { name, .. } => {
-            let name = name.as_bytes().iter().map(|&byte| if byte == 0 { b'@' } else { byte });
-            Value::Text(name.collect(), 0)
-        }
+        Endpoint::Unix { name, .. } => Value::Text(name.shown().into_owned(), 0),
         Endpoint::Netlink { protocol, .. } => match names.name(Named::NetlinkProtocol(*protocol)) {
             Some(name) => Value::Text(name.to_vec(), 0),
             None => number((*protocol).into()),

@@ -139,12 +139,12 @@ impl<'a> Facts<'a> {
         let mut facts = Self::of_subject(subject);
         facts.ends = Ends::of(&event.kind, subject.proto);
         facts.age_us = subject.opened.map(|opened| event.at.saturating_sub(opened) / 1000);
-        if let EventKind::Close { duration_us, closing, .. } = &event.kind {
+        if let EventKind::Close { duration_us, .. } = &event.kind {
             facts.age_us = duration_us.or(facts.age_us);
-            if let Some(Closing { rtt_us, retrans, .. }) = closing.as_deref() {
-                facts.rtt_us = Some(*rtt_us).filter(|&rtt| rtt != 0);
-                facts.retrans = Some(*retrans);
-            }
+        }
+        if let Some(Closing { rtt_us, retrans, .. }) = event.kind.closing() {
+            facts.rtt_us = Some(*rtt_us).filter(|&rtt| rtt != 0);
+            facts.retrans = Some(*retrans);
         }
         Some(facts)
     }

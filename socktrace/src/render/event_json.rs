@@ -216,12 +216,7 @@ fn endpoint(out: &mut Vec<u8>, [addr_key, port_key]: [&'static str; 2], endpoint
 
 /// As ss writes it: an abstract name's NULs are `@`.
 fn unix_name(name: &UnixName, out: &mut Vec<u8>) {
-    if name.is_abstract() {
-        let shown: Vec<u8> = name.as_bytes().iter().map(|&b| if b == 0 { b'@' } else { b }).collect();
-        push_json(out, &shown);
-    } else {
-        push_json(out, name.as_bytes());
-    }
+    push_json(out, &name.shown());
 }
 
 #[inline(always)]

@@ -14,7 +14,7 @@ use super::clock::Clock;
 use super::event_json::is_wildcard;
 use super::names::{Named, Names};
 use super::places::short_unit;
-use crate::socket::{BootNs, Closing, Endpoint, Event, EventKind, Owner, Process, Proto, Subject};
+use crate::socket::{BootNs, Endpoint, Event, EventKind, Owner, Process, Proto, Subject};
 use details::details;
 use line::Line;
 
@@ -209,13 +209,13 @@ impl What<'_> {
                 line.maybe(id.map(|id| id.get(..12).unwrap_or(id)));
             }
             Column::Pod => line.maybe(place.and_then(|place| place.pod.as_ref()).map(|uid| uid.as_bytes())),
-            Column::Sent => line.number(closing(event).map(|closing| closing.bytes_sent)),
-            Column::Received => line.number(closing(event).map(|closing| closing.bytes_received)),
-            Column::Rtt => match closing(event).map(|closing| closing.rtt_us).filter(|&us| us != 0) {
+            Column::Sent => line.number(event.kind.closing().map(|closing| closing.bytes_sent)),
+            Column::Received => line.number(event.kind.closing().map(|closing| closing.bytes_received)),
+            Column::Rtt => match event.kind.closing().map(|closing| closing.rtt_us).filter(|&us| us != 0) {
                 Some(us) => line.print(format_args!("{}", Micros(us.into()))),
                 None => line.text(b"-"),
             },
-            Column::Retrans => line.number(closing(event).map(|closing| closing.retrans.into())),
+            Column::Retrans => line.number(event.kind.closing().map(|closing| closing.retrans.into())),
             Column::Details => details(event, style, line),
         }
     }
@@ -223,40 +223,7 @@ impl What<'_> {
     /// How long it was open, or how long it tried to connect.
     fn lifetime(&self) -> Option<Lifetime> {
         let found = matches!(self.event.kind, EventKind::Close { found: true, .. });
-        Some(Lifetime { us: lifetime_us(&self.event.kind)?, is_bound: found || self.missed })
-    }
-}
-
-/// How long it was open, or how long it tried to connect, microseconds.
-const fn lifetime_us(kind: &EventKind) -> Option<u64> {
-    match kind {
-        EventKind::Close { duration_us, .. } => *duration_us,
-        EventKind::ConnectFailed { latency_us, .. } => *latency_us,
-        // These end nothing.
-        EventKind::Bind { .. }
-        | EventKind::Listen { .. }
-        | EventKind::Connect { .. }
-        | EventKind::Accept
-        | EventKind::Open
-        | EventKind::State { .. }
-        | EventKind::Lost { .. }
-        | EventKind::Resync { .. } => None,
-    }
-}
-
-/// What went over a connection that has closed.
-fn closing(event: &Event) -> Option<&Closing> {
-    match &event.kind {
-        EventKind::Close { closing, .. } => closing.as_deref(),
-        EventKind::Bind { .. }
-        | EventKind::Listen { .. }
-        | EventKind::Connect { .. }
-        | EventKind::ConnectFailed { .. }
-        | EventKind::Accept
-        | EventKind::Open
-        | EventKind::State { .. }
-        | EventKind::Lost { .. }
-        | EventKind::Resync { .. } => None,
+        Some(Lifetime { us: self.event.kind.lifetime_us()?, is_bound: found || self.missed })
     }
 }
 
@@ -294,11 +261,7 @@ fn end(end: &Endpoint, proto: Proto, style: Style, names: &mut dyn Names, line: 
         // As ss shows what has no name.
         Endpoint::Unix { name, .. } if name.is_unnamed() => line.text(b"*"),
         Endpoint::None if proto.is_unix() => line.text(b"*"),
-        Endpoint::Unix { name, .. } if name.is_abstract() => {
-            let shown: Vec<u8> = name.as_bytes().iter().map(|&b| if b == 0 { b'@' } else { b }).collect();
-            line.escaped(&shown);
-        }
-        Endpoint::Unix { name, .. } => line.escaped(name.as_bytes()),
+        Endpoint::Unix { name, .. } => line.escaped(&name.shown()),
         // Not known, or of a family that no hook reports.
         Endpoint::None
         | Endpoint::Packet { .. }

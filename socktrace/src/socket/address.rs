@@ -1,5 +1,6 @@
 //! Where a socket's ends are.
 
+use std::borrow::Cow;
 use std::net::IpAddr;
 
 /// One end of a socket.
@@ -108,6 +109,16 @@ impl UnixName {
     #[must_use]
     pub fn as_bytes(&self) -> &[u8] {
         &self.0
+    }
+
+    /// As ss writes it: the NULs of an abstract name are `@`.
+    #[must_use]
+    pub fn shown(&self) -> Cow<'_, [u8]> {
+        if self.is_abstract() {
+            self.0.iter().map(|&byte| if byte == 0 { b'@' } else { byte }).collect()
+        } else {
+            Cow::Borrowed(&self.0)
+        }
     }
 
     /// Whether it has no name.

@@ -143,4 +143,38 @@ impl EventKind {
             Self::Resync { .. } => "resync",
         }
     }
+
+    /// How long it was open, or how long it tried to connect, microseconds. `None` where that is not known, or nothing ended.
+    #[must_use]
+    pub const fn lifetime_us(&self) -> Option<u64> {
+        match self {
+            Self::Close { duration_us, .. } => *duration_us,
+            Self::ConnectFailed { latency_us, .. } => *latency_us,
+            Self::Bind { .. }
+            | Self::Listen { .. }
+            | Self::Connect { .. }
+            | Self::Accept
+            | Self::Open
+            | Self::State { .. }
+            | Self::Lost { .. }
+            | Self::Resync { .. } => None,
+        }
+    }
+
+    /// What went over a TCP connection that has closed.
+    #[must_use]
+    pub fn closing(&self) -> Option<&Closing> {
+        match self {
+            Self::Close { closing, .. } => closing.as_deref(),
+            Self::Bind { .. }
+            | Self::Listen { .. }
+            | Self::Connect { .. }
+            | Self::ConnectFailed { .. }
+            | Self::Accept
+            | Self::Open
+            | Self::State { .. }
+            | Self::Lost { .. }
+            | Self::Resync { .. } => None,
+        }
+    }
 }

@@ -1,6 +1,6 @@
 //! What an event has in a column, as a value that lines are ordered and counted by.
 
-use super::{Column, closing, lifetime_us};
+use super::Column;
 use crate::render::event_json::is_wildcard;
 use crate::render::groups::Value;
 use crate::socket::{Endpoint, Event};
@@ -16,7 +16,7 @@ pub fn value(event: &Event, column: Column) -> Value {
     match column {
         Column::Time => Value::Number(event.at),
         Column::Event => Value::text(Some(event.kind.name().as_bytes())),
-        Column::Lifetime => Value::number(lifetime_us(&event.kind)),
+        Column::Lifetime => Value::number(event.kind.lifetime_us()),
         Column::Proto => Value::text(Some(subject.proto.name().as_bytes())),
         Column::Local => end(&subject.local),
         Column::Peer if is_wildcard(&subject.peer) => Value::text(Some(b"*")),
@@ -36,10 +36,10 @@ pub fn value(event: &Event, column: Column) -> Value {
             Value::text(place.and_then(|place| place.container.as_ref()).map(|it| it.id.as_bytes()))
         }
         Column::Pod => Value::text(place.and_then(|place| place.pod.as_ref()).map(|uid| uid.as_bytes())),
-        Column::Sent => Value::number(closing(event).map(|closing| closing.bytes_sent)),
-        Column::Received => Value::number(closing(event).map(|closing| closing.bytes_received)),
-        Column::Rtt => Value::number(closing(event).map(|it| it.rtt_us.into()).filter(|&us| us != 0)),
-        Column::Retrans => Value::number(closing(event).map(|closing| closing.retrans.into())),
+        Column::Sent => Value::number(event.kind.closing().map(|closing| closing.bytes_sent)),
+        Column::Received => Value::number(event.kind.closing().map(|closing| closing.bytes_received)),
+        Column::Rtt => Value::number(event.kind.closing().map(|it| it.rtt_us.into()).filter(|&us| us != 0)),
+        Column::Retrans => Value::number(event.kind.closing().map(|closing| closing.retrans.into())),
         Column::Details => Value::Unknown,
     }
 }
@@ -49,10 +49,7 @@ fn end(end: &Endpoint) -> Value {
     match end {
         Endpoint::Inet { addr, port } => Value::End(addr.to_canonical(), Some(*port)),
         Endpoint::Unix { name, .. } if name.is_unnamed() => Value::text(Some(b"*")),
-        Endpoint::Unix { name, .. } => {
-            let name = name.as_bytes().iter().map(|&byte| if byte == 0 { b'@' } else { byte });
-            Value::Text(name.collect(), 0)
-        }
+        Endpoint::Unix { name, .. } => Value::Text(name.shown().into_owned(), 0),
         // Not known, or of a family that no hook reports.
         Endpoint::None
         | Endpoint::Packet { .. }

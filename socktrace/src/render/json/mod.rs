@@ -184,14 +184,9 @@ fn endpoint(
 
 /// As ss writes it: an abstract name's NULs are `@`; absent for none.
 fn unix_name(object: &mut Object<'_>, key: &'static str, name: &UnixName) {
-    if name.is_unnamed() {
-        return;
+    if !name.is_unnamed() {
+        object.text(key, &name.shown());
     }
-    if name.is_abstract() {
-        let shown: Vec<u8> = name.as_bytes().iter().map(|&b| if b == 0 { b'@' } else { b }).collect();
-        return object.text(key, &shown);
-    }
-    object.text(key, name.as_bytes());
 }
 
 fn interface(object: &mut Object<'_>, names: &mut dyn Names, socket: &Socket) {
