@@ -27,13 +27,7 @@ const STEPS: &[(&str, Step)] = &[
 
 /// Every step in turn. One that fails does not keep the others from being tried; all that failed are named at the end.
 pub(crate) fn run() -> Result<()> {
-    let mut failed = Vec::new();
-    for &(name, work) in STEPS {
-        if let Err(error) = sh::step(name, work) {
-            println!("==> {error:#}");
-            failed.push(name);
-        }
-    }
+    let failed = sh::steps(STEPS, |(name, _)| (*name).to_owned(), |(_, work)| work());
     println!("steps: {} passed, {} failed", STEPS.len() - failed.len(), failed.len());
     if !failed.is_empty() {
         bail!("failed: {}", failed.join(", "));

@@ -95,6 +95,31 @@ pub(crate) fn step<T>(name: &str, work: impl FnOnce() -> Result<T>) -> Result<T>
     Ok(done)
 }
 
+/// Each as a step of that name. One that fails does not keep the others from being tried; returns the names of those that failed.
+pub(crate) fn steps<T>(
+    all: impl IntoIterator<Item = T>,
+    name: impl Fn(&T) -> String,
+    work: impl Fn(T) -> Result<()>,
+) -> Vec<String> {
+    let mut failed = Vec::new();
+    for it in all {
+        let name = name(&it);
+        if let Err(error) = step(&name, || work(it)) {
+            println!("==> {error:#}");
+            failed.push(name);
+        }
+    }
+    failed
+}
+
+/// Makes a folder anew: there it is, and empty.
+pub(crate) fn empty_folder(folder: &Path) -> Result<()> {
+    if folder.exists() {
+        std::fs::remove_dir_all(folder)?;
+    }
+    std::fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))
+}
+
 fn shown(command: &Command) -> String {
     let words = std::iter::once(command.get_program()).chain(command.get_args());
     words.map(|word| word.to_string_lossy().into_owned()).collect::<Vec<_>>().join(" ")

@@ -91,10 +91,7 @@ impl Tree {
         );
         let downloads = self.folder.join("downloads");
         for folder in [&downloads, &self.root()] {
-            if folder.exists() {
-                fs::remove_dir_all(folder)?;
-            }
-            fs::create_dir_all(folder)?;
+            sh::empty_folder(folder)?;
         }
         let mut apt = Command::new("apt-get");
         apt.args(["-q", "-q", "-o", "APT::Sandbox::User=root", "download"]).current_dir(&downloads);

@@ -7,18 +7,22 @@ fn rows(text: &str) -> Vec<Vec<&str>> {
     text.lines().map(|line| line.split_whitespace().collect()).collect()
 }
 
+/// A listener on port 8080, and three connections to it, on which 1, 2 and 3 bytes wait to be read.
+fn connections() -> (TcpListener, Vec<[TcpStream; 2]>) {
+    let listener = TcpListener::bind("127.0.0.1:8080").unwrap();
+    let connections = (1..=3).map(|bytes| {
+        let client = TcpStream::connect("127.0.0.1:8080").unwrap();
+        std::io::Write::write_all(&mut &client, &vec![0; bytes]).unwrap();
+        [client, listener.accept().unwrap().0]
+    });
+    let connections = connections.collect();
+    (listener, connections)
+}
+
 #[test]
 fn rows_in_another_order_and_counted() {
     in_own_netns(|| {
-        let listener = TcpListener::bind("127.0.0.1:8080").unwrap();
-        let clients: Vec<TcpStream> = (1..=3)
-            .map(|bytes| {
-                let client = TcpStream::connect("127.0.0.1:8080").unwrap();
-                std::io::Write::write_all(&mut &client, &vec![0; bytes]).unwrap();
-                client
-            })
-            .collect();
-        let accepted: Vec<_> = clients.iter().map(|_| listener.accept().unwrap().0).collect();
+        let _kept = connections();
         let _other = TcpListener::bind("127.0.0.2:80").unwrap();
 
         let queues =
@@ -45,22 +49,13 @@ fn rows_in_another_order_and_counted() {
         assert!(by_process.starts_with("      8 it-"), "{by_process}");
         assert_eq!(ss("-ta --count-by recvq").code, Some(2));
         assert_eq!(ss("-ta --sort size").code, Some(2));
-        drop(accepted);
     });
 }
 
 #[test]
 fn several_keys_and_the_other_way_round() {
     in_own_netns(|| {
-        let listener = TcpListener::bind("127.0.0.1:8080").unwrap();
-        let clients: Vec<TcpStream> = (1..=3)
-            .map(|bytes| {
-                let client = TcpStream::connect("127.0.0.1:8080").unwrap();
-                std::io::Write::write_all(&mut &client, &vec![0; bytes]).unwrap();
-                client
-            })
-            .collect();
-        let accepted: Vec<_> = clients.iter().map(|_| listener.accept().unwrap().0).collect();
+        let _kept = connections();
         let _udp = std::net::UdpSocket::bind("127.0.0.2:80").unwrap();
         let column = |words: &str| {
             let text = ss(words).stdout;
@@ -111,7 +106,6 @@ fn several_keys_and_the_other_way_round() {
             let said = ss(&format!("-ta {words}"));
             assert!(said.code == Some(2) && said.stderr.contains(why), "{words}: {said:?}");
         }
-        drop(accepted);
     });
 }
 

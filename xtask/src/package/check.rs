@@ -91,9 +91,7 @@ pub(super) fn kubernetes() -> Result<()> {
 pub(crate) fn manual() -> Result<()> {
     setup::packages("the manual", MANUAL)?;
     let made = folder().join("manual");
-    if made.exists() {
-        fs::remove_dir_all(&made)?;
-    }
+    sh::empty_folder(&made)?;
     made::manual(&made, &made::Version::of_tree()?.epoch())?;
     let mut pages = 0;
     for entry in fs::read_dir(made.join("man"))? {

@@ -71,10 +71,7 @@ impl Version {
 /// Makes all of it.
 pub(crate) fn all(target: &Target, version: &Version) -> Result<()> {
     let made = folder().join("made");
-    if made.exists() {
-        fs::remove_dir_all(&made)?;
-    }
-    fs::create_dir_all(&made)?;
+    sh::empty_folder(&made)?;
     manual(&made, &version.epoch())?;
     let dependencies = dependencies(target)?;
     zipped(&made.join("dependencies.txt"), &notices(&dependencies)?)?;

@@ -15,9 +15,7 @@ use crate::{setup, sh};
 /// The files of a deb, in a folder.
 fn unpacked(deb: &Path) -> Result<PathBuf> {
     let root = folder().join("root");
-    if root.exists() {
-        fs::remove_dir_all(&root)?;
-    }
+    sh::empty_folder(&root)?;
     sh::run_quietly(sh::command("dpkg-deb").arg("-x").arg(deb).arg(&root))?;
     // Of Debian alone.
     for file in ["usr/share/lintian", "usr/share/doc/socktrace/changelog.Debian.gz"] {
@@ -88,10 +86,7 @@ pub(super) fn image(arch: Arch, deb: &Path, version: &Version) -> Result<PathBuf
     setup::packages(WHAT, &["buildah"])?;
     let root = unpacked(deb)?;
     let context = folder().join("image");
-    if context.exists() {
-        fs::remove_dir_all(&context)?;
-    }
-    fs::create_dir_all(&context)?;
+    sh::empty_folder(&context)?;
     let program = context.join("root/usr/bin/socktrace");
     fs::create_dir_all(context.join("root/usr/bin"))?;
     fs::copy(root.join("usr/bin/socktrace"), program)?;

@@ -32,14 +32,8 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     setup::packages(WHAT, PACKAGES)?;
     let target = Target::of(Arch::Arm64)?;
     target.build()?;
-    let mut failed = Vec::new();
-    for &kernel in kernels {
-        let name = format!("kernel {kernel} for arm64");
-        if let Err(error) = sh::step(&name, || boot(kernel, &target, &options.run)) {
-            println!("==> {error:#}");
-            failed.push(name);
-        }
-    }
+    let name = |kernel: &&Kernel| format!("kernel {kernel} for arm64");
+    let failed = sh::steps(kernels, name, |&kernel| boot(kernel, &target, &options.run));
     if failed.is_empty() { Ok(()) } else { bail!("failed on {}", failed.join(", ")) }
 }
 
@@ -47,9 +41,7 @@ fn boot(kernel: Kernel, target: &Target, command: &str) -> Result<()> {
     let booted = kernels::fetch(kernel, Arch::Arm64)?;
     let folder = sh::root().join("target/vm/guest-arm64").join(&booted.release);
     let root = folder.join("root");
-    if root.exists() {
-        fs::remove_dir_all(&root)?;
-    }
+    sh::empty_folder(&root)?;
     for name in ["bin", "dev", "etc", "proc", "run", "sbin", "sys", "tmp", "root", "usr/bin"] {
         fs::create_dir_all(root.join(name))?;
     }

@@ -50,9 +50,7 @@ const MODULES: &[&str] = &[
 /// Pack a guest that runs `command` and powers off.
 pub(super) fn pack(kernel: &Unpacked, programs: &Programs, command: &str) -> Result<PathBuf> {
     let folder = sh::root().join("target/vm/guest").join(&kernel.release);
-    if folder.exists() {
-        std::fs::remove_dir_all(&folder)?;
-    }
+    sh::empty_folder(&folder)?;
     let guest = Guest { root: folder.join("root") };
     for name in ["bin", "dev", "etc", "proc", "run", "sys", "tmp", "root", "var/tmp"] {
         std::fs::create_dir_all(guest.root.join(name))?;

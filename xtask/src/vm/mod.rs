@@ -70,15 +70,11 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     setup::packages(WHAT, PACKAGES)?;
     let qemu = qemu::fetch(WHAT, Arch::Amd64)?;
     let programs = Programs::build()?;
-    let mut failed = Vec::new();
-    for &kernel in kernels {
-        let name = format!("kernel {kernel}");
+    let name = |kernel: &&Kernel| format!("kernel {kernel}");
+    let failed = sh::steps(kernels, name, |&kernel| {
         let command = options.run.clone().unwrap_or_else(|| tests(kernel, &programs, &options.tests));
-        if let Err(error) = sh::step(&name, || boot(kernel, &qemu, &programs, &command)) {
-            println!("==> {error:#}");
-            failed.push(name);
-        }
-    }
+        boot(kernel, &qemu, &programs, &command)
+    });
     if !failed.is_empty() {
         bail!("failed on {}", failed.join(", "));
     }

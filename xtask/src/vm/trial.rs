@@ -72,13 +72,8 @@ pub(crate) fn run(options: &Options) -> Result<()> {
         None => package::deb(Arch::Amd64, &version)?,
     };
     let older = package::older_deb(Arch::Amd64, &version)?;
-    let mut failed = Vec::new();
-    for suite in &options.suites {
-        if let Err(error) = sh::step(suite.name(), || on(*suite, &older, &deb)) {
-            println!("==> {error:#}");
-            failed.push(suite.name());
-        }
-    }
+    let name = |suite: &&Suite| suite.name().to_owned();
+    let failed = sh::steps(&options.suites, name, |&suite| on(suite, &older, &deb));
     if failed.is_empty() { Ok(()) } else { bail!("failed on {}", failed.join(", ")) }
 }
 
@@ -87,10 +82,7 @@ fn on(suite: Suite, older: &Path, deb: &Path) -> Result<()> {
     let kernel = kernels::fetch(suite.kernel(), Arch::Amd64)?;
     let folder = sh::root().join("target/trial").join(suite.name());
     let root = folder.join("root");
-    if root.exists() {
-        fs::remove_dir_all(&root)?;
-    }
-    fs::create_dir_all(&root)?;
+    sh::empty_folder(&root)?;
     let fresh = fresh(suite, &folder)?;
     sh::run_quietly(Command::new("tar").arg("-C").arg(&root).arg("-xf").arg(fresh))?;
     image::modules(&kernel, &root)?;
