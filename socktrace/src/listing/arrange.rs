@@ -1,9 +1,8 @@
 //! Rows in another order, and counted instead of listed.
 
-use std::cmp::Ordering;
 use std::io::Write;
 
-use crate::render::groups::{Counts, Look, Value};
+use crate::render::groups::{Counts, Look, Value, compare};
 use crate::render::names::{Named, Names};
 use crate::render::ss::{Row, Takes};
 use crate::socket::info::{Member, tcp};
@@ -32,10 +31,8 @@ impl Held {
         let of =
             |place: usize| values.get(place * order.len()..(place + 1) * order.len()).unwrap_or_default();
         let mut places: Vec<usize> = (0..self.sockets.len()).collect();
-        places.sort_by(|&a, &b| {
-            let each = order.iter().zip(of(a).iter().zip(of(b)));
-            each.map(|(by, (a, b))| by.compare(a, b)).find(|order| order.is_ne()).unwrap_or(Ordering::Equal)
-        });
+        let descending = || order.iter().map(|by| by.key.is_largest_first() != by.reversed);
+        places.sort_by(|&a, &b| compare(of(a), of(b), descending()));
         let mut sockets: Vec<Option<Socket>> =
             std::mem::take(&mut self.sockets).into_iter().map(Some).collect();
         self.sockets = places.into_iter().filter_map(|place| sockets.get_mut(place)?.take()).collect();
@@ -67,12 +64,6 @@ impl Held {
         let lines = counts.write(options.top, look, &mut text);
         out.write_all(&text).and_then(|()| out.flush()).map_err(Error::Output)?;
         Ok(lines)
-    }
-}
-
-impl By {
-    fn compare(self, a: &Value, b: &Value) -> Ordering {
-        a.compare(b, self.key.is_largest_first() != self.reversed)
     }
 }
 

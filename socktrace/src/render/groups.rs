@@ -38,8 +38,7 @@ impl Value {
     }
 
     /// Which comes first: of those that are known the smaller, or the larger if they are `descending`.
-    #[must_use]
-    pub fn compare(&self, other: &Self, descending: bool) -> Ordering {
+    fn compare(&self, other: &Self, descending: bool) -> Ordering {
         match (self, other) {
             (Self::Unknown, _) | (_, Self::Unknown) => self.cmp(other),
             _ if descending => other.cmp(self),
@@ -77,6 +76,14 @@ impl Value {
         }
         Group { name, id }
     }
+}
+
+/// Which of two rows comes first, by the values that each has in the columns of an order; of each column whether larger values
+/// come first.
+pub fn compare(a: &[Value], b: &[Value], descending: impl IntoIterator<Item = bool>) -> Ordering {
+    let each = descending.into_iter().zip(a.iter().zip(b));
+    let mut each = each.map(|(descending, (a, b))| a.compare(b, descending));
+    each.find(|order| order.is_ne()).unwrap_or(Ordering::Equal)
 }
 
 /// A group of rows by one key: its name, and what makes two of one name two.

@@ -3,9 +3,8 @@
 use crate::agent::parameters::{BadParameter, Parameter};
 use crate::agent::selection::Format;
 use crate::render::event_line::{Column, value};
-use crate::render::groups::{Counts, Look, Value};
+use crate::render::groups::{Counts, Look, Value, compare};
 use crate::socket::Event;
-use std::cmp::Ordering;
 use std::io;
 
 /// How the answer is arranged. By default all of them, in the order of their ends.
@@ -180,12 +179,8 @@ impl<'a> Kept<'a> {
 
     fn sort(&mut self, top: usize) {
         let order = &self.arrangement.sort;
-        let compare = |a: &Line, b: &Line| {
-            let each = order.iter().zip(a.values.iter().zip(&b.values));
-            let each = each.map(|(by, (a, b))| a.compare(b, by.column.is_largest_first() != by.reversed));
-            each.fold(Ordering::Equal, Ordering::then)
-        };
-        self.lines.sort_by(compare);
+        let descending = || order.iter().map(|by| by.column.is_largest_first() != by.reversed);
+        self.lines.sort_by(|a, b| compare(&a.values, &b.values, descending()));
         self.lines.truncate(top);
     }
 
