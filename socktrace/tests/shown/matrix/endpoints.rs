@@ -149,9 +149,10 @@ fn events_as(agent: &Agent, uid: u32) -> Running {
 
 /// Whether one of the socket's ends has that name or port. (A time or a cookie may have the digits of a port, too.)
 fn has_end(event: &Value, name_or_port: &str) -> bool {
+    let port = name_or_port.parse::<u64>().ok();
     ["local", "peer"].iter().any(|side| {
-        event[format!("{side}_addr")] == name_or_port
-            || event[format!("{side}_port")].to_string() == name_or_port
+        let has_port = || event[format!("{side}_port")].as_u64() == port;
+        event[format!("{side}_addr")] == name_or_port || (port.is_some() && has_port())
     })
 }
 
