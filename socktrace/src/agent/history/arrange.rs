@@ -52,22 +52,22 @@ impl Arrangement {
     /// The order that these words name: columns, with `-` before those that are the other way round.
     ///
     /// # Errors
-    /// The first that is none.
+    /// The first that is none, or one too many.
     pub fn order<'w>(words: impl IntoIterator<Item = &'w str>) -> Result<Vec<By>, NoColumn> {
         let by = |word: &'w str| {
             let (reversed, name) = word.strip_prefix('-').map_or((false, word), |name| (true, name));
             let expected = Column::orders;
             Ok(By { column: column(name, word, expected)?, reversed })
         };
-        words.into_iter().take(MAX_COLUMNS).map(by).collect()
+        not_too_many(words).map(|word| by(word?)).collect()
     }
 
     /// The columns that these words name, if lines can be counted by them.
     ///
     /// # Errors
-    /// The first that is none.
+    /// The first that is none, or one too many.
     pub fn groups<'w>(words: impl IntoIterator<Item = &'w str>) -> Result<Vec<Column>, NoColumn> {
-        words.into_iter().take(MAX_COLUMNS).map(|word| column(word, word, Column::groups)).collect()
+        not_too_many(words).map(|word| word.and_then(|word| column(word, word, Column::groups))).collect()
     }
 
     /// Takes a parameter of a URL; false if it is not about that.
@@ -97,6 +97,16 @@ impl Arrangement {
         let top = self.top.map(|top| ("top", top.to_string()));
         lists.into_iter().filter(|(_, list)| !list.is_empty()).chain(top)
     }
+}
+
+/// The words; the first that is too many is an error.
+fn not_too_many<'w>(
+    words: impl IntoIterator<Item = &'w str>,
+) -> impl Iterator<Item = Result<&'w str, NoColumn>> {
+    words.into_iter().enumerate().map(|(index, word)| match index {
+        0..MAX_COLUMNS => Ok(word),
+        _ => Err(NoColumn { word: word.to_owned(), expected: vec!["at most 8 columns"] }),
+    })
 }
 
 fn column(name: &str, word: &str, possible: fn() -> Vec<&'static str>) -> Result<Column, NoColumn> {

@@ -320,6 +320,11 @@ fn what_cannot_be_asked() {
         ("sort=peer,-size", "sort=-size: expected time, event, lifetime, "),
         ("sort=details", "sort=details: expected time, event, lifetime, "),
         ("count_by=rtt", "count_by=rtt: expected event, proto, local, "),
+        ("sort=pid,uid,unit,pod,local,peer,rtt,sent,time", "sort=time: expected at most 8 columns"),
+        (
+            "count_by=pid,uid,unit,pod,local,peer,sport,dport,proto",
+            "count_by=proto: expected at most 8 columns",
+        ),
     ] {
         let said = Asking::from_request("", query).unwrap_err().to_string();
         assert!(said.starts_with(expected), "{said}");
