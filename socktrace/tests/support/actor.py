@@ -8,6 +8,10 @@ from socket import *
 import array, ctypes, errno, fcntl, json, mmap, os, signal, socket, struct, sys, time
 
 SO_COOKIE, SO_BINDTODEVICE = 57, 25
+CLONE_NEWNET = 0x40000000
+# Only now: what was run on the way to this program (a shell that looks up its user's name, say) may have opened sockets.
+if libc.unshare(CLONE_NEWNET) != 0:
+    raise OSError(ctypes.get_errno(), "unshare(2)")
 NETNS = os.open("/proc/self/ns/net", os.O_RDONLY)
 # Every socket that is to stay open.
 S = []

@@ -63,13 +63,11 @@ impl Actor {
         Self::spawn(name, command)
     }
 
-    /// Starts one that runs Python (`actor.py`), in a new network namespace.
+    /// Starts one that runs Python (`actor.py`), in a new network namespace, which it makes itself.
     pub(crate) fn python(name: &str) -> Self {
         let mut command = Command::new("python3");
         let program = concat!(include_str!("../../../xtask/oracle/uring.py"), include_str!("actor.py"));
         command.args(["-u", "-c", program]);
-        // SAFETY: between fork and exec only a system call is made.
-        unsafe { command.pre_exec(|| unshare(CloneFlags::CLONE_NEWNET).map_err(io::Error::from)) };
         Self::spawn(name, command)
     }
 
