@@ -316,6 +316,7 @@ fn by_task(record: &mut CallRecord, sock: *mut bpf_sock, kind: Kind, task: *cons
         head.family = (*sock).family as u8;
         head.new = (*sock).type_ as u8;
         head.protocol = (*sock).protocol as u16;
+        head.old = (*sock).state as u8;
     }
     (head.netns, head.uid, head.cgroup) = (0, u32::MAX, 0);
     (head.local_port, head.peer_port) = (0, 0);

@@ -20,7 +20,7 @@ pub struct Change {
     pub local: Endpoint,
     /// The other side, as far as known at that moment.
     pub peer: Endpoint,
-    /// Its state after the call, where the return of a call tells.
+    /// Its state after the call, where the return of a call tells; the last one, where its release does.
     pub state: Option<State>,
     /// Interface the socket is bound to, 0 for none or where [`ChangeKind::knows_interface`] says that it is not known.
     pub ifindex: u32,

@@ -324,6 +324,15 @@ impl Table {
         }
         let entry = self.slots.find(change.cookie).map(|slot| self.remove(slot));
         self.gone(change);
+        let dial = self.dials.iter().position(|dial| dial.cookie == change.cookie);
+        let dial = dial.map(|index| self.dials.swap_remove(index));
+        let was_connected = entry.as_ref().is_some_and(|entry| entry.state == State::Established);
+        if let Some(dial) = dial
+            && change.state == Some(State::Established)
+            && !was_connected
+        {
+            return dialled_and_gone(&dial, change, entry, told);
+        }
         // A socket that never was more than made was not told of.
         let was_told = |entry: &Entry| {
             entry.is_listed()
@@ -334,6 +343,17 @@ impl Table {
             told.tell(close(change, entry.as_ref(), None), change, entry.as_ref(), State::Close);
         }
     }
+}
+
+/// A datagram socket ends that is connected, as a connect says of which only the beginning was reported: no dump came in
+/// time to show it. Its port is known if it had one before.
+fn dialled_and_gone(dial: &Change, change: &Change, entry: Option<Entry>, told: &mut Teller<'_>) {
+    let mut entry = entry.unwrap_or_else(|| Entry::of_change(dial, State::Established));
+    entry.open_datagram(dial.at);
+    entry.own(dial);
+    entry.ends = Ends::of(dial.family, &entry.ends.local(), &dial.peer);
+    told.found(EventKind::Connect { latency_us: None }, change.at, &entry, State::Established);
+    told.found(close(change, Some(&entry), None), change.at, &entry, State::Close);
 }
 
 /// When a socket opened of which nothing was known before this call. A RAW socket is told of when it is made: that was not

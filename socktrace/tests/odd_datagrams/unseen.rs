@@ -107,6 +107,14 @@ fn what_32_bit_calls_did_is_in_the_table() {
             "{event}"
         );
     }
+    // It is gone before the table is looked at.
+    assert_eq!(scene.asks("I.connect(make(), address_of('127.0.0.1', 9)) or S.pop().close()"), "None");
+    for expected in ["connect", "close"] {
+        let event = scene.next();
+        assert_eq!((&event["event"], &event["peer_port"]), (&expected.into(), &9.into()), "{event}");
+        assert_eq!(event["pid"], scene.actor.pid(), "{event}");
+    }
+    scene.is_right();
     for act in [
         "I.bind(make(AF_UNIX, SOCK_STREAM), name_of('\\0narrow'))",
         "I.listen(S[-1], 8)",

@@ -196,7 +196,8 @@ fn of_call(record: &CallRecord, name: Option<UnixName>, kind: ChangeKind) -> Cha
         | ChangeKind::Listen { .. }
         | ChangeKind::Connect { .. }
         | ChangeKind::Disconnect
-        | ChangeKind::Accept { .. } => Some(State::from_number(head.old)),
+        | ChangeKind::Accept { .. }
+        | ChangeKind::Release => Some(State::from_number(head.old)).filter(|_| head.old != 0),
         ChangeKind::State { .. }
         | ChangeKind::TakenBack { .. }
         | ChangeKind::Waits
@@ -204,7 +205,6 @@ fn of_call(record: &CallRecord, name: Option<UnixName>, kind: ChangeKind) -> Cha
         | ChangeKind::PostBind
         | ChangeKind::Dial
         | ChangeKind::FirstSend
-        | ChangeKind::Release
         | ChangeKind::Orphan => None,
     };
     Change {

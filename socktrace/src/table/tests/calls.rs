@@ -177,3 +177,22 @@ fn a_connect_that_fails_after_a_while_is_told_once() {
     let again = format!("{began}\n200 7 tcp connect:101 0.0.0.0:0 10.0.0.2:81 5");
     check(&again, &[first, "connect_failed 7 0.0.0.0:0 10.0.0.2:81 5 errno=101 after=None"], &[]);
 }
+
+/// No dump comes in time: its last state says what came of the connect.
+#[test]
+fn a_socket_whose_connect_only_began_ends() {
+    let short = "50 4 udp dial 0.0.0.0:0 10.0.0.9:53 5";
+    let told =
+        ["connect 4 0.0.0.0:0 10.0.0.9:53 5 after=None", "close 4 0.0.0.0:0 10.0.0.9:53 5 after=Some(20)"];
+    check(&format!("{short}\n70 4 udp release-connected 0.0.0.0:0 - 6"), &told, &[]);
+    check(&format!("{short}\n70 4 udp release 0.0.0.0:0 - 6"), &[], &[]);
+    let bind = "bind 4 10.0.0.1:5000 0.0.0.0:0 5 errno=0";
+    let bound =
+        format!("40 4 udp post-bind 10.0.0.1:5000 - 5\n{short}\n70 4 udp release-connected 0.0.0.0:0 - 6");
+    let told = [
+        bind,
+        "connect 4 10.0.0.1:5000 10.0.0.9:53 5 after=None",
+        "close 4 10.0.0.1:5000 10.0.0.9:53 5 after=Some(30)",
+    ];
+    check(&bound, &told, &[]);
+}

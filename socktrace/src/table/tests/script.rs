@@ -133,7 +133,7 @@ pub(super) fn verb(word: &str) -> ChangeKind {
         "taken-back-bound" => ChangeKind::TakenBack { bound: true },
         "send" => ChangeKind::FirstSend,
         "dial" => ChangeKind::Dial,
-        "release" => ChangeKind::Release,
+        "release" | "release-connected" => ChangeKind::Release,
         "orphan" => ChangeKind::Orphan,
         _ => panic!("{word}"),
     }
@@ -150,7 +150,7 @@ pub(super) fn change(words: &[&str]) -> Change {
         family,
         local: end(local),
         peer: end(peer),
-        state: None,
+        state: (what == "release-connected").then_some(State::Established),
         ifindex: 0,
         uid: None,
         mark: 0,
