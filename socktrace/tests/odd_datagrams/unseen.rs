@@ -184,5 +184,4 @@ fn tcp_calls_through_io_uring_and_32_bit_ones_are_reported() {
         scene.does("make().bind(('127.0.0.1', 0))");
         assert_eq!(next_in_short(&scene), "bind udp", "{way}");
     }
-    assert_eq!(scene.agent.status()["drift"], 0);
 }
