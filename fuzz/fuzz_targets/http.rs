@@ -8,7 +8,7 @@ use std::cell::OnceCell;
 
 use cap::Cap;
 use libfuzzer_sys::fuzz_target;
-use socktrace::agent::server::trial::{Trial, Whose};
+use socktrace::server::trial::{Trial, Whose};
 
 /// What one request against a small table may allocate, bytes: two pieces of an answer, the buffers of a dump, the
 /// request itself, and what comes of it.

@@ -11,9 +11,15 @@ pub mod query;
 pub mod render;
 pub mod table;
 
+pub mod api;
+
+pub mod archive;
 pub mod engine;
 pub mod listing;
 
-pub mod agent;
+pub mod runtime;
+
+pub mod client;
+pub mod server;
 
 pub mod cli;

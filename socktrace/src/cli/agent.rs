@@ -3,11 +3,11 @@
 use super::args::AgentArgs;
 use super::error::Error;
 use super::{ring_size, runtime, source};
-use crate::agent::history;
-use crate::agent::run::{Options, run as run_agent};
-use crate::agent::socket_file;
+use crate::archive;
 use crate::history::Bounds;
 use crate::kernel::descriptors;
+use crate::server::run::{Options, run as run_agent};
+use crate::server::socket_file;
 use std::mem::ManuallyDrop;
 
 pub(super) fn run(args: AgentArgs) -> Result<(), Error> {
@@ -19,14 +19,14 @@ pub(super) fn run(args: AgentArgs) -> Result<(), Error> {
         mode: args.mode.unwrap_or(socket_file::MODE),
         user: args.user,
         ring_size: ring_size(args.ring_size),
-        history: history::Options {
+        history: archive::Options {
             bounds: Bounds {
-                records: args.history_entries.unwrap_or(history::Options::RECORDS),
-                bytes: args.history_bytes.unwrap_or(history::Options::BYTES),
+                records: args.history_entries.unwrap_or(archive::Options::RECORDS),
+                bytes: args.history_bytes.unwrap_or(archive::Options::BYTES),
             },
-            files: args.history_dir.map(|dir| history::FileOptions {
+            files: args.history_dir.map(|dir| archive::FileOptions {
                 dir,
-                most: args.history_dir_size.unwrap_or(history::Options::FILES),
+                most: args.history_dir_size.unwrap_or(archive::Options::FILES),
             }),
         },
     };

@@ -1,14 +1,14 @@
 //! What a command can fail with, and how it is said: once, at the top, with what to try.
 
 use super::output;
-use crate::agent::client::ClientError;
-use crate::agent::core::StartError;
-use crate::agent::interest::SelectionError;
-use crate::agent::request::{Ending, NoStream};
-use crate::agent::run::AgentError;
-use crate::agent::socket_file::SocketError;
+use crate::client::ClientError;
 use crate::kernel::capabilities::CapabilityError;
 use crate::render::errno::reason;
+use crate::runtime::core::StartError;
+use crate::runtime::interest::SelectionError;
+use crate::runtime::request::{Ending, NoStream};
+use crate::server::run::AgentError;
+use crate::server::socket_file::SocketError;
 use std::fmt;
 use std::io;
 use std::process::ExitCode;

@@ -3,46 +3,46 @@
 use super::args::HistoryArgs;
 use super::error::Error;
 use super::{output, runtime, select, source};
-use crate::agent::client::{self, ClientError};
-use crate::agent::history::answer::{self, Survey};
-use crate::agent::history::arrange::{Arrangement, NoColumn};
-use crate::agent::history::log::Log;
-use crate::agent::history::question::{Asking, ahead, parse_time};
-use crate::agent::interest::{SelectionError, columns, names, resolve};
-use crate::agent::selection::Format;
-use crate::agent::stop::Stop;
-use crate::agent::time;
+use crate::api::arrangement::{Arrangement, NoColumn};
+use crate::api::history::{Question, Survey, ahead};
+use crate::api::selection::Format;
+use crate::archive::log::Log;
+use crate::client::{self, ClientError};
 use crate::history::{Snapshot, UnixNs};
 use crate::render::clock::Clock;
 use crate::render::errno::reason;
 use crate::render::event_line::Columns;
+use crate::runtime::closed::{Resolved, answer};
+use crate::runtime::interest::{SelectionError, columns, names, resolve};
+use crate::runtime::stop::Stop;
+use crate::runtime::time;
 use crate::socket::Viewer;
 use std::io::{self, BufWriter};
 use std::path::Path;
 
 pub(super) fn run(args: &HistoryArgs) -> Result<(), Error> {
-    let mut asking = asking(args)?;
+    let mut question = question(args)?;
     // Said here and not by an agent, so that the words of a bad filter are ours to point at.
     let (stop, viewer) = (Stop::default(), Viewer::Own);
     let names = names(viewer, &stop);
     let names = if args.dir.is_some() { names } else { names.others_answer() };
-    let question = asking.clone().meaning(viewer, &names).map_err(Error::Selection)?;
-    resolve(&mut asking.selection, &question.interest, &names);
-    output::warn(&question.warnings);
+    let resolved = Resolved::new(question.clone(), viewer, &names).map_err(Error::Selection)?;
+    resolve(&mut question.selection, &resolved.interest, &names);
+    output::warn(&resolved.warnings);
     if let Some(dir) = &args.dir {
         readable(dir)?;
         let log = Log { dir: Some(dir.clone()), snapshot: Snapshot::default() };
-        let survey =
-            answer::survey(&log, &question, &stop).map_err(|error| Error::Io("read the history", error))?;
-        say(&survey, &asking);
+        let overview =
+            answer::survey(&log, &resolved, &stop).map_err(|error| Error::Io("read the history", error))?;
+        say(&overview.survey, &question);
         let mut out = BufWriter::with_capacity(64 * 1024, io::stdout().lock());
-        let found = answer::find(&log, &question, &survey, &stop, &|_| true);
+        let found = answer::find(&log, &resolved, &overview, &stop, &|_| true);
         let found = found.map_err(|error| Error::Io("read the history", error))?;
         return found.write(&log, &stop, &mut out).map_err(Error::Output);
     }
     let agent = source::agent(args.agent.as_ref())?;
     runtime()?.block_on(async {
-        let (survey, mut answer) = client::history(&agent, &asking).await.map_err(|error| match error {
+        let (survey, mut answer) = client::history(&agent, &question).await.map_err(|error| match error {
             ClientError::Absent { error: ref why, .. } if why.kind() != io::ErrorKind::PermissionDenied => {
                 Error::NoHistory(error)
             }
@@ -52,7 +52,7 @@ pub(super) fn run(args: &HistoryArgs) -> Result<(), Error> {
             | ClientError::Broken { .. } => error.into(),
         })?;
         output::say_limits(&answer);
-        say(&survey, &asking);
+        say(&survey, &question);
         while let Some(piece) = answer.next().await? {
             output::write(&piece)?;
         }
@@ -61,7 +61,7 @@ pub(super) fn run(args: &HistoryArgs) -> Result<(), Error> {
 }
 
 /// The options' meaning.
-fn asking(args: &HistoryArgs) -> Result<Asking, Error> {
+fn question(args: &HistoryArgs) -> Result<Question, Error> {
     let since = when("--since", args.since.as_deref())?;
     let until = when("--until", args.until.as_deref())?;
     // Files may come from a machine whose clock was ahead.
@@ -90,13 +90,13 @@ fn asking(args: &HistoryArgs) -> Result<Asking, Error> {
         top: args.top,
         count_by: Arrangement::groups(args.count_by.iter().map(String::as_str)).map_err(no_column)?,
     };
-    Ok(Asking { selection: select::selection(&args.which), since, until, format, arrangement })
+    Ok(Question { selection: select::selection(&args.which), since, until, format, arrangement })
 }
 
 /// The time that an option was given; what is none is pointed at.
 fn when(option: &str, word: Option<&str>) -> Result<Option<UnixNs>, Error> {
     let Some(word) = word else { return Ok(None) };
-    parse_time(word).map(Some).map_err(|error| Error::Usage(format!("{error}\n{}", pointed(option, word))))
+    time::parse(word).map(Some).map_err(|error| Error::Usage(format!("{error}\n{}", pointed(option, word))))
 }
 
 /// The option's word, and a finger beneath it.
@@ -116,8 +116,8 @@ fn readable(dir: &Path) -> Result<(), Error> {
 }
 
 /// What is to be known beside the sockets, on standard error.
-fn say(survey: &Survey, asking: &Asking) {
-    for line in notes(survey, asking.since.or(asking.until), time::local_offset_s()) {
+fn say(survey: &Survey, question: &Question) {
+    for line in notes(survey, question.since.or(question.until), time::local_offset_s()) {
         output::say(format_args!("socktrace: {line}"));
     }
 }

@@ -3,7 +3,7 @@
 //! I/O: stdout, the terminal's size, the environment.
 
 use super::error::Error;
-use crate::agent::client::Answer;
+use crate::client::Answer;
 use crate::render::event_line::{Columns, Style};
 use std::fmt;
 use std::fs::File;

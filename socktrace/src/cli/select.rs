@@ -1,7 +1,7 @@
 //! Which sockets: the words that `events` and `history` have in common.
 
 use super::args::WhichArgs;
-use crate::agent::selection::Selection;
+use crate::api::selection::Selection;
 
 /// The options' meaning, in the words of the agent's API.
 pub(super) fn selection(args: &WhichArgs) -> Selection {

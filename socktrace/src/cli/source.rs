@@ -4,8 +4,8 @@
 
 use super::args::SourceArgs;
 use super::error::Error;
-use crate::agent::DEFAULT_SOCKET;
-use crate::agent::address::Address;
+use crate::api::DEFAULT_SOCKET;
+use crate::client::address::Address;
 use std::path::PathBuf;
 
 /// Where answers come from.

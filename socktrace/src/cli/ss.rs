@@ -6,13 +6,14 @@ use super::args::SourceArgs;
 use super::error::Error;
 use super::output;
 use super::source::Source;
-use crate::agent::client::ClientError;
-use crate::agent::question::{self, Connection};
-use crate::agent::selection;
+use crate::api::report::{Outcome, Report};
+use crate::api::selection;
+use crate::client::ClientError;
+use crate::client::sockets::{self, Connection};
 use crate::kernel::netns;
 use crate::listing::options::{Action, Format, NetnsChoice};
 use crate::listing::words::{self, Asked, Question};
-use crate::listing::{self, Hints, Outcome, Places, Report, Rounds};
+use crate::listing::{self, Hints, Places, Rounds};
 use crate::query;
 use crate::render::ss::Screen;
 use std::borrow::Cow;
@@ -134,7 +135,7 @@ fn ask(agent: Connection, words: &[OsString], question: &Question) -> Result<(),
     };
     let netns = netns::current().unwrap_or(0);
     let (words, mixed) = numbered(words, question);
-    let mut reply = agent.ask(&question::Question { words: &words, netns, screen: screen(), accept })?;
+    let mut reply = agent.ask(&sockets::Question { words: &words, netns, screen: screen(), accept })?;
     while reply.next(output::write)? {}
     let Some(mut report) = reply.into_report() else { return Ok(()) };
     report.mixed |= mixed;

@@ -3,8 +3,8 @@
 use super::args::StatusArgs;
 use super::error::Error;
 use super::{output, runtime, source};
-use crate::agent::client;
-use crate::agent::status::{FamilyStatus, HookState, Status};
+use crate::api::status::{FamilyStatus, HookState, Status};
+use crate::client;
 use std::fmt::Write as _;
 
 pub(super) fn run(args: StatusArgs) -> Result<(), Error> {
@@ -68,7 +68,7 @@ fn lines(status: &Status) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::agent::status::Hook;
+    use crate::api::status::Hook;
 
     #[test]
     fn for_people() {

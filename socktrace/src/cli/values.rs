@@ -1,6 +1,6 @@
 //! The values of options, and what is said of those that are wrong. Pure.
 
-use crate::agent::history::Options;
+use crate::archive::Options;
 use crate::query::size;
 use std::num::{NonZeroU32, NonZeroU64};
 use std::time::Duration;

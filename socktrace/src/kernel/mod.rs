@@ -8,6 +8,7 @@ pub mod clock;
 pub mod credentials;
 pub mod descriptors;
 pub mod ebpf;
+pub mod folder;
 pub mod memory;
 mod mounts;
 pub mod netlink;

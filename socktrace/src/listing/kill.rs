@@ -12,23 +12,7 @@ use crate::socket::{Socket, State};
 
 use super::Places;
 use super::error::Error;
-
-/// What became of the sockets.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Outcome {
-    /// Nothing was closed, it was only asked what would be.
-    pub dry_run: bool,
-    /// Closed, or would be.
-    pub closed: usize,
-    /// Gone before we came.
-    pub gone: usize,
-    /// Left alone, because they carry this session.
-    pub spared: usize,
-    /// Not closed, because the kernel refused.
-    pub refused: usize,
-    /// Why, the first time.
-    pub reason: Option<String>,
-}
+use crate::api::report::Outcome;
 
 /// Closes sockets one after the other.
 pub(super) struct Killer {

@@ -20,8 +20,8 @@ use super::hints::Hints;
 use super::names::{Hosts, SeenDevices};
 use super::options::{Format, NetnsChoice, Options};
 use super::plan::Plan;
-use super::run::Report;
 use super::{Places, namespaces, rounds::Rounds};
+use crate::api::report::Report;
 
 /// Lists what was asked for.
 pub(super) fn list(

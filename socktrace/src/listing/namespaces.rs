@@ -9,7 +9,7 @@ use crate::kernel::netns::{self, Netns};
 use crate::render::ss::NetnsLabel;
 use crate::socket::{Cgroup, Container, NetnsId, Runtime};
 
-use super::run::Report;
+use crate::api::report::Report;
 
 /// What a namespace is called.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]

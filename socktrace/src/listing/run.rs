@@ -1,11 +1,9 @@
 //! From a question to its answer on a writer.
 
-use std::borrow::Cow;
 use std::io::Write;
 use std::path::Path;
 
-use serde::{Deserialize, Serialize};
-
+use crate::api::report::Report;
 use crate::kernel::netns::Netns;
 use crate::kernel::selinux;
 
@@ -17,32 +15,6 @@ use super::options::{Action, Format, NetnsChoice, Options};
 use super::plan::Plan;
 use super::rounds::Rounds;
 use super::{Places, events, kill, record, summary};
-
-/// What is to be said beside the answer.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(default)]
-pub struct Report {
-    /// How many rows there are.
-    pub rows: usize,
-    /// Rows of which nobody knows who holds them although holders were asked for.
-    pub unowned: usize,
-    /// Sockets that are no rows because the filter asks who holds them, and nobody knows.
-    pub undecided: usize,
-    /// Processes that could not be looked into.
-    pub denied: usize,
-    /// Why there may be more of them, which cannot be seen at all: `hidepid`, `pid_namespace`, `no_procfs`, or
-    /// `not_yours` where an agent shows a user what is theirs.
-    pub hidden: Option<Cow<'static, str>>,
-    /// Kinds of sockets that this kernel cannot list.
-    pub missing: Vec<Cow<'static, str>>,
-    /// The filter mixes `and` and `or` without parentheses.
-    pub mixed: bool,
-    /// What of the question matches nothing although the rest can, each to be said in one line.
-    pub warnings: Vec<String>,
-    /// What became of the sockets that were to be closed.
-    #[serde(skip)]
-    pub kill: Option<kill::Outcome>,
-}
 
 /// Answers a question.
 ///

@@ -15,7 +15,7 @@ use super::error::Error;
 use super::namespaces::{self, Label};
 use super::options::{Format, NetnsChoice, Options};
 use super::rounds::Rounds;
-use super::run::Report;
+use crate::api::report::Report;
 
 /// Counts as procfs has them; a line that is not there counts 0.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

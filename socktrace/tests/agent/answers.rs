@@ -5,7 +5,7 @@ use crate::support::actor::Actor;
 use crate::support::run::{Running, run};
 use crate::support::{may_trace, wait_for};
 use serde_json::Value;
-use socktrace::agent::client;
+use socktrace::client;
 
 #[test]
 fn events_are_the_same_with_and_without_an_agent() {

@@ -20,8 +20,7 @@ const CRATES: &[(&str, &str)] = &[
 ];
 
 /// Rooms in which circles are still to be opened.
-const KNOWN: &[&str] =
-    &["socktrace-ebpf/src/", "socktrace/src/agent/server/", "socktrace/src/cli/", "socktrace/src/listing/"];
+const KNOWN: &[&str] = &["socktrace-ebpf/src/", "socktrace/src/cli/"];
 
 /// Re-exports that are followed before a name counts as defined where it was found.
 const MAX_REEXPORTS: usize = 8;

@@ -3,8 +3,8 @@
 use super::facts::{Agent, Facts};
 use super::finding::Finding;
 use super::trial::{Missing, Seen, Trial};
-use crate::agent::client::ClientError;
-use crate::agent::status::{HookState, Status};
+use crate::api::status::{HookState, Status};
+use crate::client::ClientError;
 use crate::kernel::capabilities::NEEDED;
 use crate::kernel::release;
 use std::collections::BTreeMap;

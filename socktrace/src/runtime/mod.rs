@@ -1,0 +1,22 @@
+//! The one task that owns the engine: sources in, typed sinks out; with and without a server.
+//!
+//! I/O: clocks, signals; the kernel through `kernel`.
+
+pub mod budget;
+mod candidates;
+pub mod closed;
+pub mod core;
+mod dump;
+mod feeds;
+pub mod interest;
+mod lingering;
+pub mod local;
+mod openers;
+pub mod request;
+pub mod shutdown;
+pub mod sink;
+mod source;
+pub mod stop;
+pub mod stream;
+pub mod time;
+mod unix;
