@@ -202,7 +202,7 @@ fn an_agent_says_what_it_does_not_know_either() {
                 " 200 ",
                 "socktrace-warnings: a part of the filter",
             ),
-            ("/v1/sockets?arg=-t&arg=failed_by+peer", " 400 ", "use socktrace history"),
+            ("/v1/sockets?tables=tcp&filter=failed_by+peer", " 400 ", "use socktrace history"),
         ] {
             let (head, body) = get(&agent.path, target);
             assert!(head.lines().next().unwrap().contains(status), "{target}: {head}\n{body}");

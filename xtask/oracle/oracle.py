@@ -116,7 +116,7 @@ def key_of(row):
 
 def holders(agent):
     """Who holds each socket, as `ss -p` through the agent says."""
-    rows = agent.ask("/v1/sockets?arg=-tuxMnap&arg=--all-netns")
+    rows = agent.ask("/v1/sockets?tables=tcp,udp,unix,mptcp&states=all&show=numeric,processes,netns&all_netns=1")
     return {key_of(row): sorted({process["pid"] for process in row["processes"]}) for row in rows}
 
 

@@ -6,6 +6,7 @@ pub mod history;
 pub mod parameters;
 pub mod report;
 pub mod selection;
+pub mod sockets;
 pub mod status;
 
 /// Where the agent listens unless told otherwise.

@@ -41,6 +41,14 @@ pub enum BadParameter {
         /// What was possible.
         expected: String,
     },
+    /// It does not go with another.
+    #[error("{key}: {why}")]
+    Clash {
+        /// The parameter's name.
+        key: &'static str,
+        /// What is the matter.
+        why: &'static str,
+    },
     /// All of them together are too long.
     #[error("the query has {0} bytes; at most {MAX_QUERY} are possible")]
     TooLong(usize),

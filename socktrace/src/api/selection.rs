@@ -117,19 +117,19 @@ impl Format {
             Self::Lines { style, utc_offset_s } => {
                 let shown: Vec<_> = style.columns.iter().map(Column::word).collect();
                 let mut query = form_urlencoded::Serializer::new(String::new());
-                query.extend_pairs(style.width.map(|columns| ("columns", columns.to_string())));
+                query.extend_pairs(style.width.map(|width| ("width", width.to_string())));
                 for (key, flag) in [("colour", style.colour), ("numeric", style.numeric)] {
                     query.extend_pairs(flag.then_some((key, "1")));
                 }
                 query.append_pair("utc_offset", &utc_offset_s.to_string());
-                query.append_pair("show", &shown.join(","));
+                query.append_pair("columns", &shown.join(","));
                 (query.finish(), TEXT)
             }
         }
     }
 
     /// The parameters that are read here.
-    pub const PARAMETERS: [&str; 5] = ["columns", "colour", "numeric", "utc_offset", "show"];
+    pub const PARAMETERS: [&str; 5] = ["width", "colour", "numeric", "utc_offset", "columns"];
 
     /// From the `Accept` header and the query part of a URL: JSON unless text is asked for, and of text these columns
     /// unless others are.
@@ -141,11 +141,11 @@ impl Format {
         let mut utc_offset_s = 0;
         for parameter in parameters(query)? {
             match &*parameter.key {
-                "columns" => style.width = Some(parameter.number(1..=Screen::MAX)?),
+                "width" => style.width = Some(parameter.number(1..=Screen::MAX)?),
                 "colour" => style.colour = parameter.flag()?,
                 "numeric" => style.numeric = parameter.flag()?,
                 "utc_offset" => utc_offset_s = parameter.number(-MAX_UTC_OFFSET..=MAX_UTC_OFFSET)?,
-                "show" => {
+                "columns" => {
                     let column = |word| {
                         let expected = "expected columns: time, event, proto, local …";
                         Column::from_word(word).ok_or_else(|| parameter.bad_value(word, expected))
@@ -186,7 +186,7 @@ mod tests {
     #[test]
     fn read_from_a_hand_written_url() {
         let selection = Selection::from_query(
-            "kinds=connect,accept&kinds=close&states=1&proto=tcp&family=inet6&pid=1,2&comm=a%2Cb&filter=dport+%3D+%3A443&count=5&columns=80",
+            "kinds=connect,accept&kinds=close&states=1&proto=tcp&family=inet6&pid=1,2&comm=a%2Cb&filter=dport+%3D+%3A443&count=5&width=80",
         )
         .unwrap();
         let words = |words: &[&str]| words.iter().map(|&w| w.to_owned()).collect::<Vec<_>>();
@@ -217,11 +217,11 @@ mod tests {
             assert_eq!(Selection::from_query(query).unwrap_err().to_string(), expected);
         }
         for (query, expected) in [
-            ("columns=0", "columns=0: expected a number, 1 to 10000"),
-            ("columns=18446744073709551615", "columns=18446744073709551615: expected a number, 1 to 10000"),
+            ("width=0", "width=0: expected a number, 1 to 10000"),
+            ("width=18446744073709551615", "width=18446744073709551615: expected a number, 1 to 10000"),
             ("utc_offset=2147483647", "utc_offset=2147483647: expected a number, -93600 to 93600"),
             ("colour=red", "colour=red: expected 1 or 0"),
-            ("show=time,tiem", "show=tiem: expected columns: time, event, proto, local …"),
+            ("columns=time,tiem", "columns=tiem: expected columns: time, event, proto, local …"),
         ] {
             // Whatever the answer will be.
             for accept in [TEXT, NDJSON, ""] {

@@ -7,12 +7,12 @@ use super::error::Error;
 use super::output;
 use super::source::Source;
 use crate::api::report::{Outcome, Report};
-use crate::api::selection;
+use crate::api::sockets::{Format, NetnsChoice, Question, Request};
 use crate::client::ClientError;
-use crate::client::sockets::{self, Connection};
+use crate::client::sockets::Connection;
 use crate::kernel::netns;
-use crate::listing::options::{Action, Format, NetnsChoice};
-use crate::listing::words::{self, Asked, Question};
+use crate::listing::action::Action;
+use crate::listing::words::{self, Asked, Command};
 use crate::listing::{self, Hints, Places, Rounds};
 use crate::query;
 use crate::render::ss::Screen;
@@ -36,24 +36,24 @@ pub(super) fn run(words: Vec<OsString>) -> Result<(), Error> {
             concat!("ss utility, socktrace-", env!("CARGO_PKG_VERSION"), " (as iproute2-6.15.0)\n")
                 .as_bytes(),
         ),
-        Ok(Asked::Question(question)) => answer(*question, &words),
+        Ok(Asked::Command(command)) => answer(*command),
         Err(error) => Err(Error::Usage(error.to_string())),
     }
 }
 
-fn answer(mut question: Question, words: &[OsString]) -> Result<(), Error> {
+fn answer(mut command: Command) -> Result<(), Error> {
     let places = Places::from_variables(variables());
-    let args = SourceArgs { direct: question.direct, agent: question.agent.clone() };
-    let source = match (Source::new(&args)?, own_work(&question, &places)) {
+    let args = SourceArgs { direct: command.direct, agent: command.agent.clone() };
+    let source = match (Source::new(&args)?, own_work(&command, &places)) {
         (Source::Agent(_), Some(why)) => return Err(Error::Usage(format!("an agent {why}"))),
         (Source::Either(_), Some(_)) => Source::Direct,
         (source, _) => source,
     };
     match source {
         Source::Direct => {}
-        Source::Agent(agent) => return ask(Connection::open(&agent)?, words, &question),
+        Source::Agent(agent) => return ask(Connection::open(&agent)?, &command.question),
         Source::Either(agent) => match Connection::open(&agent) {
-            Ok(agent) => match ask(agent, words, &question) {
+            Ok(agent) => match ask(agent, &command.question) {
                 // What it does not do for us we may be able to do.
                 Err(Error::Client(ClientError::Refused { status: 403, .. })) => {}
                 // Others have it do too much.
@@ -68,24 +68,26 @@ fn answer(mut question: Question, words: &[OsString]) -> Result<(), Error> {
             Err(ClientError::Absent { .. } | ClientError::Refused { .. } | ClientError::Broken { .. }) => {}
         },
     }
-    if let Some(path) = &question.filter_file {
+    if let Some(path) = &command.filter_file {
         let text = read_filter(path).map_err(|error| Error::Io("read the filter file", error))?;
-        question.options.filter.extend(query::file_words(&text));
+        command.question.filter.extend(query::file_words(&text));
     }
     // Rows are written in large pieces: the line buffer of `Stdout` would only cut them.
     let stdout = io::stdout().as_fd().try_clone_to_owned().map_err(Error::Output)?;
     let mut out = BufWriter::new(File::from(stdout));
-    if let Some(every) = question.every {
-        return repeat(&question, &places, every, &mut out);
+    if let Some(every) = command.every {
+        return repeat(&command, &places, every, &mut out);
     }
-    let report = listing::run(&question.options, &places, &mut out).map_err(Error::Listing)?;
+    let hints = Hints::default();
+    let report = listing::run_round(&command.question, &command.action, &places, &hints, None, &mut out)
+        .map_err(Error::Listing)?;
     out.flush().map_err(Error::Output)?;
-    say(&question, &report)
+    say(&command.question, &report)
 }
 
 /// One listing after the other, an empty line between tables, until the reader or the user has had enough.
 fn repeat(
-    question: &Question,
+    command: &Command,
     places: &Places,
     every: Duration,
     out: &mut BufWriter<File>,
@@ -95,31 +97,32 @@ fn repeat(
     let mut warned = false;
     loop {
         let hints = Hints::default();
-        let mut report = listing::run_round(&question.options, places, &hints, Some(&mut rounds), out)
-            .map_err(Error::Listing)?;
-        if question.options.format != Format::Json {
+        let mut report =
+            listing::run_round(&command.question, &command.action, places, &hints, Some(&mut rounds), out)
+                .map_err(Error::Listing)?;
+        if command.question.format != Format::Json {
             out.write_all(b"\n").map_err(Error::Output)?;
         }
         out.flush().map_err(Error::Output)?;
         if std::mem::replace(&mut warned, true) {
             report.warnings.clear();
         }
-        say(question, &report)?;
+        say(&command.question, &report)?;
         next += every;
         std::thread::sleep(next.saturating_duration_since(Instant::now()));
     }
 }
 
 /// Why only this process itself can answer, if so.
-fn own_work(question: &Question, places: &Places) -> Option<&'static str> {
-    match (&question.options.action, &question.options.netns) {
+fn own_work(command: &Command, places: &Places) -> Option<&'static str> {
+    match (&command.action, &command.question.netns) {
         (Action::Kill { .. }, _) => Some("closes no sockets"),
         (Action::Dump(_), _) => Some("writes no files"),
         (Action::Events, _) => Some("tells of closed sockets by socktrace events"),
         (Action::Nothing, _) => Some("is not needed for a summary"),
         (_, NetnsChoice::One(name)) if name.contains('/') => Some("opens no files: name the namespace"),
-        (Action::List, _) if question.every.is_some() => Some("answers once"),
-        (Action::List, _) if question.filter_file.is_some() => Some("reads no filter files"),
+        (Action::List, _) if command.every.is_some() => Some("answers once"),
+        (Action::List, _) if command.filter_file.is_some() => Some("reads no filter files"),
         (Action::List, _) if !places.are_usual() => {
             Some("does not know your PROC_ROOT, TCPDIAG_FILE and the like")
         }
@@ -128,31 +131,23 @@ fn own_work(question: &Question, places: &Places) -> Option<&'static str> {
 }
 
 /// Asks an agent and passes on what it says.
-fn ask(agent: Connection, words: &[OsString], question: &Question) -> Result<(), Error> {
-    let accept = match question.options.format {
-        Format::Text { .. } => selection::TEXT,
-        Format::Json => selection::NDJSON,
-    };
-    let netns = netns::current().unwrap_or(0);
-    let (words, mixed) = numbered(words, question);
-    let mut reply = agent.ask(&sockets::Question { words: &words, netns, screen: screen(), accept })?;
+fn ask(agent: Connection, question: &Question) -> Result<(), Error> {
+    let asked_from = netns::current().ok().filter(|&inode| inode != 0);
+    let (question, mixed) = numbered(question);
+    let mut reply = agent.ask(&Request { question: question.clone().into_owned(), asked_from })?;
     while reply.next(output::write)? {}
     let Some(mut report) = reply.into_report() else { return Ok(()) };
     report.mixed |= mixed;
-    say(question, &report)
+    say(&question, &report)
 }
 
-/// The words with numbers for names of hosts and users in the filter: an agent asks no name service for ordinary users,
+/// The question with numbers for names of hosts and users in the filter: an agent asks no name service for ordinary users,
 /// and whoever asks is to wait for the name service, not the agent. Also whether the filter mixed `and` and `or`.
-fn numbered<'a>(words: &'a [OsString], question: &Question) -> (Cow<'a, [OsString]>, bool) {
-    let Some((filter, mixed)) = listing::resolved(&question.options, &Places::default()) else {
-        return (words.into(), false);
-    };
-    let text: Vec<String> = words.iter().map(|word| word.to_string_lossy().into_owned()).collect();
-    let rest = words::without_filter(&text);
-    let others = rest.others.iter().filter_map(|&place| words.get(place).cloned());
-    let states = rest.states.into_iter().map(OsString::from);
-    (others.chain(states).chain([filter.into()]).collect(), mixed)
+fn numbered(question: &Question) -> (Cow<'_, Question>, bool) {
+    match listing::resolved(question, &Places::default()) {
+        Some((filter, mixed)) => (Cow::Owned(Question { filter: vec![filter], ..question.clone() }), mixed),
+        None => (Cow::Borrowed(question), false),
+    }
 }
 
 /// What is to be said beside the answer, on standard error.
@@ -168,7 +163,7 @@ fn say(question: &Question, report: &Report) -> Result<(), Error> {
     {
         output::say(format_args!("socktrace: this kernel cannot list {table} sockets"));
     }
-    if question.options.show.users.is_some() && report.unowned > 0 {
+    if question.show.users.is_some() && report.unowned > 0 {
         let (unowned, rows, why) = (report.unowned, report.rows, why_unknown(report));
         output::say(format_args!("socktrace: process unknown for {unowned} of {rows} sockets: {why}"));
     }

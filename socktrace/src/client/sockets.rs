@@ -7,11 +7,9 @@ use super::ClientError;
 use super::address::Address;
 use crate::api::REPORT;
 use crate::api::report::Report;
-use crate::render::ss::Screen;
+use crate::api::sockets::Request;
 use httparse::{EMPTY_HEADER, Header, Response, Status, parse_chunk_size, parse_headers};
-use std::ffi::OsString;
 use std::io::{self, BufRead as _, BufReader, Read as _, Write as _};
-use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 
@@ -21,19 +19,6 @@ const PIECE: usize = 64 * 1024;
 const HEAD: u64 = 64 * 1024;
 /// The most headers, or trailers.
 const HEADERS: usize = 32;
-
-/// An ss command line.
-#[derive(Debug, Clone, Copy)]
-pub struct Question<'a> {
-    /// Its words.
-    pub words: &'a [OsString],
-    /// Inode of the network namespace that it is asked from; 0 if that is not known.
-    pub netns: u32,
-    /// The terminal, if there is one.
-    pub screen: Option<Screen>,
-    /// Media type of the answer.
-    pub accept: &'a str,
-}
 
 /// A connection to an agent.
 #[derive(Debug)]
@@ -69,11 +54,11 @@ impl Connection {
     ///
     /// # Errors
     /// See [`ClientError`].
-    pub fn ask(self, question: &Question<'_>) -> Result<Reply, ClientError> {
+    pub fn ask(self, request: &Request) -> Result<Reply, ClientError> {
         let Self { stream, path } = self;
         let answered = || -> io::Result<(BufReader<UnixStream>, Head)> {
             // An agent that has no place for us may have said so, and closed, before we ask.
-            let asked = (&stream).write_all(question.request().as_bytes());
+            let asked = (&stream).write_all(head(request).as_bytes());
             let mut stream = BufReader::with_capacity(PIECE, stream.try_clone()?);
             let head = Head::read(&mut stream);
             Ok((stream, head.map_err(|error| asked.err().unwrap_or(error))?))
@@ -150,25 +135,12 @@ impl Reply {
     }
 }
 
-impl Question<'_> {
-    fn request(&self) -> String {
-        let mut request = "GET /v1/sockets?".to_owned();
-        // The agent knows better where we are than we do, if we do not.
-        if self.netns != 0 {
-            request.push_str(&format!("netns={}", self.netns));
-        }
-        if let Some(screen) = self.screen {
-            request.push_str(&format!("&columns={}", screen.columns()));
-        }
-        for word in self.words {
-            request.push_str("&arg=");
-            request.extend(form_urlencoded::byte_serialize(word.as_bytes()));
-        }
-        request.push_str(" HTTP/1.1\r\nhost: agent\r\nte: trailers\r\nconnection: close\r\naccept: ");
-        request.push_str(self.accept);
-        request.push_str("\r\n\r\n");
-        request
-    }
+/// The head of a request, which is all of it.
+fn head(request: &Request) -> String {
+    let (query, accept) = request.to_query();
+    format!(
+        "GET /v1/sockets?{query} HTTP/1.1\r\nhost: agent\r\nte: trailers\r\nconnection: close\r\naccept: {accept}\r\n\r\n"
+    )
 }
 
 /// What the head of an answer says.
@@ -244,10 +216,10 @@ mod tests {
         agent.write_all(answer.as_bytes()).unwrap();
         // The request must not meet a closed connection.
         agent.shutdown(std::net::Shutdown::Write).unwrap();
-        let words = ["-t".into(), "sport = :1".into()];
-        let question = Question { words: &words, netns: 7, screen: Screen::of(80), accept: "text/plain" };
+        let asked = "tables=tcp&filter=sport+%3D+%3A1&asked_from=7&width=80";
+        let asked = Request::from_request("text/plain", asked).unwrap();
         let read = || -> Result<_, ClientError> {
-            let mut reply = connection.ask(&question)?;
+            let mut reply = connection.ask(&asked)?;
             let mut body = Vec::new();
             while reply.next(|bytes| {
                 body.extend_from_slice(bytes);
@@ -258,11 +230,7 @@ mod tests {
         let read = read().map_err(|error| error.to_string().replace(path.to_str().unwrap(), "PATH"));
         let mut request = String::new();
         agent.read_to_string(&mut request).unwrap();
-        assert!(
-            request
-                .starts_with("GET /v1/sockets?netns=7&columns=80&arg=-t&arg=sport+%3D+%3A1 HTTP/1.1\r\nhost"),
-            "{request}"
-        );
+        assert!(request.starts_with("GET /v1/sockets?tables=tcp&"), "{request}");
         read
     }
 

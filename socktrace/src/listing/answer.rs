@@ -14,8 +14,8 @@ use super::error::Error;
 use super::hints::Hints;
 use super::names::Directory;
 use super::namespaces::Label;
-use super::options::{Format, Options};
 use super::rounds::{Gone, Rounds};
+use crate::api::sockets::{Format, Question};
 
 /// On a terminal what has come is written after this time, however little it is and however slowly more comes. Sooner
 /// than this a listing is complete as a rule, and its columns are aligned over the whole.
@@ -46,27 +46,27 @@ pub(super) struct Answer<'a, W> {
 
 impl<'a, W: Write> Answer<'a, W> {
     pub(super) fn new(
-        options: &Options,
+        question: &Question,
         names: &'a mut Directory,
         hints: Hints<'a>,
         rounds: Option<&'a mut Rounds>,
         out: &'a mut W,
     ) -> Self {
-        let mut table = match &*options.columns {
-            [] => Table::new(options.show),
-            choices => Table::of(options.show, choices),
+        let mut table = match &*question.columns {
+            [] => Table::new(question.show),
+            choices => Table::of(question.show, choices),
         };
-        if options.header {
+        if question.header {
             table.header();
         }
         Self {
-            format: options.format,
-            show: options.show,
+            format: question.format,
+            show: question.show,
             names,
             hints,
             rounds,
-            marks_changes: options.marks_changes(),
-            tells_opener: options.format == Format::Json || options.has_column_of(Takes::Opener),
+            marks_changes: question.marks_changes(),
+            tells_opener: question.format == Format::Json || question.has_column_of(Takes::Opener),
             now: boot_now(),
             table,
             json: Vec::new(),

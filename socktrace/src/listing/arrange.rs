@@ -11,10 +11,10 @@ use crate::socket::{Cgroup, Endpoint, Proto, Socket};
 use super::error::Error;
 use super::held::Held;
 use super::hints::Hints;
-use super::key::{By, Key};
 use super::names::Directory;
-use super::options::{Format, Options};
 use super::rounds::Rounds;
+use crate::api::sockets::key::{By, Key};
+use crate::api::sockets::{Format, Question};
 
 impl Held {
     /// Orders the sockets; equal ones stay in the kernel's order.
@@ -41,14 +41,14 @@ impl Held {
     /// Writes how many sockets there are of each kind, the most first; how many lines that were.
     pub(super) fn count(
         &self,
-        options: &Options,
+        question: &Question,
         names: &mut Directory,
         hints: Hints<'_>,
         rounds: Option<&Rounds>,
         out: &mut impl Write,
     ) -> Result<usize, Error> {
-        let keys = &options.count_by;
-        let asks = options.arranges_by(Takes::Opener);
+        let keys = &question.count_by;
+        let asks = question.arranges_by(Takes::Opener);
         let mut counts = Counts::default();
         self.each(|row| {
             let row = Row { opener: if asks { hints.opener(row.socket) } else { None }, ..*row };
@@ -56,12 +56,12 @@ impl Held {
             Ok(())
         })?;
         let words: Vec<_> = keys.iter().map(|key| key.word()).collect();
-        let look = match options.format {
+        let look = match question.format {
             Format::Json => Look::Json(rounds.map(Rounds::now)),
-            Format::Text { .. } => Look::Table(options.header.then_some(&words)),
+            Format::Text { .. } => Look::Table(question.header.then_some(&words)),
         };
         let mut text = Vec::new();
-        let lines = counts.write(options.top, look, &mut text);
+        let lines = counts.write(question.top, look, &mut text);
         out.write_all(&text).and_then(|()| out.flush()).map_err(Error::Output)?;
         Ok(lines)
     }

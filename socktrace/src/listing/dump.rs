@@ -18,8 +18,9 @@ use crate::socket::{Family, Proto, Socket, State};
 
 use super::error::Error;
 use super::hints::{Candidates, Named, Wanted};
-use super::selection::{Selection, Table};
 use super::{Places, inet};
+use crate::api::sockets::selection::Selection;
+use crate::api::sockets::table::Table;
 
 /// How often candidates are asked for when one of them has just changed, and how long that may take to be known. It is
 /// a small part of what a dump takes where there are many sockets.

@@ -13,7 +13,7 @@ use super::answer::Answer;
 use super::dump::Request;
 use super::error::Error;
 use super::plan::Plan;
-use super::selection::Table;
+use crate::api::sockets::table::Table;
 
 /// Prints them until the writer is closed. The states asked for do not count, as in ss: every socket is closed by
 /// then. A queue that ran over is told on standard error, and the watch goes on.

@@ -14,10 +14,12 @@ use crate::render::ss::Takes;
 use crate::socket::StateSet;
 
 use super::Places;
+use super::action::Rows;
 use super::error::Error;
 use super::hints::Hints;
-use super::options::{Action, NetnsChoice, Options};
-use super::selection::{Selection, Table};
+use crate::api::sockets::selection::Selection;
+use crate::api::sockets::table::Table;
+use crate::api::sockets::{NetnsChoice, Question};
 
 /// What of the question matches nothing although the rest can, each to be said in one line. The selection is the one that
 /// the filter leaves.
@@ -25,7 +27,8 @@ use super::selection::{Selection, Table};
 /// # Errors
 /// Nothing can match, or the rows are ordered or counted by what is not known.
 pub(super) fn judge(
-    options: &Options,
+    question: &Question,
+    rows: Rows,
     filter: &Filter,
     selection: &Selection,
     hints: &Hints<'_>,
@@ -34,20 +37,14 @@ pub(super) fn judge(
     let ground = |marks| {
         let listing = Listing {
             openers: hints.opener.is_some(),
-            holders: options.action != Action::Events,
+            holders: rows != Rows::Destroyed,
             marks,
-            states: match options.action {
+            states: match rows {
                 // A recorded dump was made with its own states.
-                Action::List | Action::Nothing | Action::Kill { .. }
-                    if selection.states_said && places.tcpdiag.is_none() =>
-                {
-                    selection.states
-                }
-                Action::List | Action::Nothing | Action::Kill { .. } | Action::Events | Action::Dump(_) => {
-                    StateSet::ALL
-                }
+                Rows::Dumped if selection.states_said && places.tcpdiag.is_none() => selection.states,
+                Rows::Dumped | Rows::Destroyed | Rows::Recorded => StateSet::ALL,
             },
-            netns: match options.netns {
+            netns: match question.netns {
                 NetnsChoice::Own | NetnsChoice::One(_) => netns::current().ok(),
                 NetnsChoice::All => None,
             },
@@ -55,7 +52,7 @@ pub(super) fn judge(
         Ground::listing(Sort::ALL.into_iter().filter(|sort| covers(selection, *sort)).collect(), listing)
     };
     let all = ground(true);
-    let error = |error| Error::Filter { error, words: options.filter.clone() };
+    let error = |error| Error::Filter { error, words: question.filter.clone() };
     let mut idle = filter.judge(&all).map_err(error)?;
     let mut warnings = Vec::new();
     // An agent may have other numbers for processes than who asks, and a recorded /proc has others.
@@ -70,14 +67,14 @@ pub(super) fn judge(
         }
     }
     warnings.extend(idle.iter().map(|idle| format!("a part of the filter can never match: {idle}")));
-    let sorted = options.order.iter().map(|by| ("--sort", by.key));
-    for (option, key) in sorted.chain(options.count_by.iter().map(|&key| ("--count-by", key))) {
+    let sorted = question.order.iter().map(|by| ("--sort", by.key));
+    for (option, key) in sorted.chain(question.count_by.iter().map(|&key| ("--count-by", key))) {
         let word = key.word();
         if let Some(why) = thing(key.takes()).and_then(|thing| all.lacks(thing, word)) {
             return Err(Error::Never(format!("{option} {word}: {why}")));
         }
     }
-    for pick in &options.columns {
+    for pick in &question.columns {
         if let Some(why) = thing(pick.takes()).and_then(|thing| all.lacks(thing, pick.word())) {
             warnings.push(format!("--columns {}: {why}", pick.word()));
         }

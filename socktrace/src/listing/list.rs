@@ -12,27 +12,28 @@ use crate::query::Processes;
 use crate::render::ss::Row;
 use crate::socket::{Family, NetnsId, Socket};
 
+use super::action::Rows;
 use super::answer::Answer;
 use super::dump::{self, Request};
 use super::error::Error;
 use super::held::Held;
 use super::hints::Hints;
 use super::names::{Hosts, SeenDevices};
-use super::options::{Format, NetnsChoice, Options};
 use super::plan::Plan;
 use super::{Places, namespaces, rounds::Rounds};
 use crate::api::report::Report;
+use crate::api::sockets::{Format, NetnsChoice, Question};
 
 /// Lists what was asked for.
 pub(super) fn list(
-    options: &Options,
+    question: &Question,
     places: &Places,
     hints: Hints<'_>,
     mut rounds: Option<&mut Rounds>,
     out: &mut impl Write,
 ) -> Result<Report, Error> {
     let mut names = hints.directory(places);
-    if options.netns == NetnsChoice::All {
+    if question.netns == NetnsChoice::All {
         names = names.of_several();
     }
     if hints.sight.is_some_and(|sight| !sight.shows_names()) {
@@ -41,11 +42,11 @@ pub(super) fn list(
     let mut report = Report::default();
     let mut plans = FxHashMap::default();
     let own = netns::current().unwrap_or(0);
-    let plan = Plan::new(options, places, &names, hints)?;
+    let plan = Plan::new(question, Rows::Dumped, places, &names, hints)?;
     report.mixed = plan.filter.mixes_and_or();
     report.warnings.clone_from(&plan.idle);
-    if streams(options, &plan) && rounds.is_none() {
-        let mut answer = Answer::new(options, &mut names, hints, None, out);
+    if streams(question, &plan) && rounds.is_none() {
+        let mut answer = Answer::new(question, &mut names, hints, None, out);
         if places.tcpdiag.is_some() {
             answer.align_each_family();
         }
@@ -65,16 +66,16 @@ pub(super) fn list(
         return end(answer, report, damage);
     }
 
-    let holders = Holders::of(options, places, &plan);
+    let holders = Holders::of(question, places, &plan);
     let mut held = Held::default();
     let mut damage = None;
-    match options.netns {
+    match question.netns {
         NetnsChoice::Own | NetnsChoice::One(_) => {
-            damage = self::damage(hold(options, places, &plan, hints, own, &mut held, &mut report))?;
+            damage = self::damage(hold(question, places, &plan, hints, own, &mut held, &mut report))?;
             plans.insert(own, plan);
         }
         NetnsChoice::All => {
-            let mut every = Every { options, places, hosts: names.hosts(), devices: SeenDevices::default() };
+            let mut every = Every { question, places, hosts: names.hosts(), devices: SeenDevices::default() };
             for netns in namespaces::all(&mut report) {
                 every.hold(&netns, hints, &mut plans, &mut held, &mut report)?;
                 held.labels.insert(netns.id, namespaces::label(&netns, own, Path::new("/proc")));
@@ -91,27 +92,27 @@ pub(super) fn list(
     hints.go_on()?;
     holders.find(places, hints, &plans, &mut held, &mut report);
     hints.go_on()?;
-    if !options.order.is_empty() && options.count_by.is_empty() {
-        held.sort(&options.order, &mut names, hints);
+    if !question.order.is_empty() && question.count_by.is_empty() {
+        held.sort(&question.order, &mut names, hints);
     }
-    if !options.count_by.is_empty() {
-        report.rows = held.count(options, &mut names, hints, rounds.as_deref(), out)?;
+    if !question.count_by.is_empty() {
+        report.rows = held.count(question, &mut names, hints, rounds.as_deref(), out)?;
         return damage.map_or(Ok(report), Err);
     }
-    let beneath = held.sockets.split_off(options.top.unwrap_or(usize::MAX).min(held.sockets.len()));
+    let beneath = held.sockets.split_off(question.top.unwrap_or(usize::MAX).min(held.sockets.len()));
     if let Some(rounds) = &mut rounds {
         // They are there, although they are not shown.
         for socket in &beneath {
             let _ = rounds.compare(&Row::of(socket));
         }
     }
-    if options.show.resolve {
+    if question.show.resolve {
         let ends = held.sockets.iter().flat_map(|socket| [&socket.local, &socket.peer]);
         let addrs = ends.filter_map(|end| Some(end.inet()?.0));
         // `::` is shown as `*`.
         names.meet_hosts(addrs.filter(|addr| addr.is_ipv4() || !addr.is_unspecified()));
     }
-    let mut answer = Answer::new(options, &mut names, hints, rounds, out);
+    let mut answer = Answer::new(question, &mut names, hints, rounds, out);
     held.each(|row| {
         let processes = held.processes(row.socket, row.users);
         report.unowned += usize::from(asked && matches!(processes, Processes::Unknown));
@@ -141,34 +142,34 @@ fn end<W: Write>(answer: Answer<'_, W>, mut report: Report, damage: Option<Error
 }
 
 /// Whether rows can be written as they come.
-fn streams(options: &Options, plan: &Plan<'_>) -> bool {
+fn streams(question: &Question, plan: &Plan<'_>) -> bool {
     // Peers of UNIX sockets are only known at the end.
-    let peers = options.tells_peers() && options.selection.families.contains(Family::Unix);
+    let peers = question.tells_peers() && question.selection.families.contains(Family::Unix);
     // Names of hosts are asked for all at once, unless somebody waits for the first rows.
-    let watched = matches!(options.format, Format::Text { screen: Some(_) });
-    let hosts = options.show.resolve && !watched;
+    let watched = matches!(question.format, Format::Text { screen: Some(_) });
+    let hosts = question.show.resolve && !watched;
     !peers
         && !hosts
         && !plan.filter.needs().processes
-        && !options.needs_users()
-        && options.order.is_empty()
-        && options.count_by.is_empty()
-        && options.top.is_none()
-        && options.netns != NetnsChoice::All
+        && !question.needs_users()
+        && question.order.is_empty()
+        && question.count_by.is_empty()
+        && question.top.is_none()
+        && question.netns != NetnsChoice::All
 }
 
 /// Everything that passes in the calling thread's namespace, with its holders if they are asked for.
 pub(super) fn hold_here(
-    options: &Options,
+    question: &Question,
     places: &Places,
     plan: Plan<'_>,
     hints: Hints<'_>,
     report: &mut Report,
 ) -> Result<Held, Error> {
     let own = netns::current().unwrap_or(0);
-    let holders = Holders::of(options, places, &plan);
+    let holders = Holders::of(question, places, &plan);
     let mut held = Held::default();
-    hold(options, places, &plan, hints, own, &mut held, report)?;
+    hold(question, places, &plan, hints, own, &mut held, report)?;
     let plans = FxHashMap::from_iter([(own, plan)]);
     holders.find(places, hints, &plans, &mut held, report);
     Ok(held)
@@ -186,10 +187,10 @@ struct Holders {
 }
 
 impl Holders {
-    fn of(options: &Options, places: &Places, plan: &Plan<'_>) -> Self {
+    fn of(question: &Question, places: &Places, plan: &Plan<'_>) -> Self {
         let by_process = plan.filter.needs().processes;
-        let wanted = by_process || options.needs_users();
-        let threads = options.show.users.is_some_and(|users| users.threads);
+        let wanted = by_process || question.needs_users();
+        let threads = question.show.users.is_some_and(|users| users.threads);
         let search = (wanted && !threads && !places.recorded).then(Search::begin);
         Self { by_process, wanted, threads, search }
     }
@@ -225,7 +226,7 @@ impl Holders {
 
 /// Holds what a namespace has.
 fn hold(
-    options: &Options,
+    question: &Question,
     places: &Places,
     plan: &Plan<'_>,
     hints: Hints<'_>,
@@ -234,7 +235,7 @@ fn hold(
     report: &mut Report,
 ) -> Result<(), Error> {
     let by_process = plan.filter.needs().processes;
-    let peers = options.tells_peers();
+    let peers = question.tells_peers();
     dump_all(&plan.request(places), report, |mut socket| {
         hints.go_on()?;
         // Procfs does not say.
@@ -251,7 +252,7 @@ fn hold(
 
 /// A question to every namespace, one after the other.
 struct Every<'a> {
-    options: &'a Options,
+    question: &'a Question,
     places: &'a Places,
     /// As the asker's namespace knows them.
     hosts: Hosts,
@@ -269,16 +270,17 @@ impl Every<'_> {
         held: &mut Held,
         report: &mut Report,
     ) -> Result<(), Error> {
-        let &mut Self { options, places, ref hosts, ref mut devices } = self;
+        let &mut Self { question, places, ref hosts, ref mut devices } = self;
         let inside = netns.run(|| {
             let names = hints.directory(places).of_several().with_hosts(hosts.clone());
             // What the asker knows is of one namespace.
-            let plan = Plan::new(options, places, &names, Hints { candidates: None, ..hints })?;
+            let plan =
+                Plan::new(question, Rows::Dumped, places, &names, Hints { candidates: None, ..hints })?;
             for (name, found) in names.seen_devices() {
                 *devices.entry(name).or_default() |= found;
             }
             let before = held.sockets.len();
-            hold(options, places, &plan, hints, netns.id, held, report)?;
+            hold(question, places, &plan, hints, netns.id, held, report)?;
             held.meet_interfaces(before);
             plans.insert(netns.id, plan);
             Ok(())
@@ -297,7 +299,7 @@ impl Every<'_> {
         }
         let known = self.devices.into_iter().filter(|(_, found)| *found).map(|(name, _)| name).collect();
         let names = hints.directory(self.places).but_these(known).with_hosts(self.hosts);
-        Plan::new(self.options, self.places, &names, Hints::default()).map(drop)
+        Plan::new(self.question, Rows::Dumped, self.places, &names, Hints::default()).map(drop)
     }
 }
 

@@ -1,5 +1,6 @@
 //! One ss-style question: ask the kernel, filter, render. Used by `socktrace ss` and by the agent.
 
+pub mod action;
 mod answer;
 mod arrange;
 mod dump;
@@ -9,12 +10,10 @@ mod held;
 mod hints;
 mod inet;
 mod judge;
-pub mod key;
 mod kill;
 mod list;
 pub mod names;
 mod namespaces;
-pub mod options;
 #[cfg(test)]
 mod pasted;
 mod places;
@@ -22,7 +21,6 @@ mod plan;
 mod record;
 mod rounds;
 mod run;
-pub mod selection;
 mod summary;
 pub mod words;
 

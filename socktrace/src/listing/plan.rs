@@ -1,4 +1,4 @@
-//! What is asked of the kernel in one network namespace: the options, and the filter as that namespace reads it.
+//! What is asked of the kernel in one network namespace: the question, and the filter as that namespace reads it.
 
 use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 use std::sync::Arc;
@@ -13,13 +13,16 @@ use crate::render::ss::Takes;
 use crate::socket::{BootNs, Socket, State, StateSet};
 
 use super::Places;
+use super::action::Rows;
 use super::dump::Request;
 use super::error::Error;
 use super::hints::{Candidates, Hints, Wanted};
 use super::judge::judge;
 use super::names::Directory;
-use super::options::{BpfMaps, Options};
-use super::selection::{FamilySet, Selection, Table};
+use crate::api::sockets::family::FamilySet;
+use crate::api::sockets::selection::Selection;
+use crate::api::sockets::table::Table;
+use crate::api::sockets::{BpfMaps, Question};
 
 /// What is asked.
 pub(super) struct Plan<'a> {
@@ -45,27 +48,28 @@ pub(super) struct Plan<'a> {
 impl<'a> Plan<'a> {
     /// For the calling thread's namespace: names of devices are its own.
     pub(super) fn new(
-        options: &Options,
+        question: &Question,
+        rows: Rows,
         places: &Places,
         names: &Directory,
         hints: Hints<'a>,
     ) -> Result<Self, Error> {
-        let filter = read_filter(options, names)?;
-        let selection = narrowed(&options.selection, &filter)?;
-        let idle = judge(options, &filter, &selection, &hints, places)?;
+        let filter = read_filter(question, names)?;
+        let selection = narrowed(&question.selection, &filter)?;
+        let idle = judge(question, rows, &filter, &selection, &hints, places)?;
         let opposite = filter.needs().processes.then(|| filter.opposite());
         let port_range = names.port_range();
         let bytecode = bytecode(&filter, port_range);
         let candidates = candidates(&hints, &filter, &selection);
-        let want = want(options, &filter);
+        let want = want(question, &filter);
         let now = if filter.needs().age { boot_now() } else { 0 };
         let cgroups = filter.needs().place.then(|| names.cgroups().clone());
-        let maps = match &options.bpf_maps {
+        let maps = match &question.bpf_maps {
             BpfMaps::Ids(ids) => ids.iter().map(|&id| bpf_maps::open(id)).collect::<Result<_, _>>()?,
             BpfMaps::None | BpfMaps::All => Vec::new(),
         };
         let map_fds =
-            (options.bpf_maps != BpfMaps::None).then(|| maps.iter().map(AsRawFd::as_raw_fd).collect());
+            (question.bpf_maps != BpfMaps::None).then(|| maps.iter().map(AsRawFd::as_raw_fd).collect());
         Ok(Self {
             filter,
             idle,
@@ -128,26 +132,26 @@ impl<'a> Plan<'a> {
 /// The filter without names of hosts and users, if it has some, and whether it mixed `and` and `or` without parentheses:
 /// for whoever asks one that looks up no names. A filter that cannot be understood is left to that one.
 #[must_use]
-pub fn resolved(options: &Options, places: &Places) -> Option<(String, bool)> {
-    if options.filter.is_empty() {
+pub fn resolved(question: &Question, places: &Places) -> Option<(String, bool)> {
+    if question.filter.is_empty() {
         return None;
     }
     let names = Hints::default().directory(places);
-    let filter = read_filter(options, &names).ok()?;
+    let filter = read_filter(question, &names).ok()?;
     let text = filter.expr()?.to_string();
     names.has_asked().then(|| (text, filter.mixes_and_or()))
 }
 
 /// The filter's meaning.
-fn read_filter(options: &Options, names: &Directory) -> Result<Filter, Error> {
+fn read_filter(question: &Question, names: &Directory) -> Result<Filter, Error> {
     let context = Context {
         dialect: Dialect::Ss,
-        family: options.selection.last_family,
-        tcp: options.selection.tables.contains(Table::Tcp),
-        udp: options.selection.tables.contains(Table::Udp),
+        family: question.selection.last_family,
+        tcp: question.selection.tables.contains(Table::Tcp),
+        udp: question.selection.tables.contains(Table::Udp),
     };
-    query::parse(&options.filter, &context, names)
-        .map_err(|error| Error::Filter { error, words: options.filter.clone() })
+    query::parse(&question.filter, &context, names)
+        .map_err(|error| Error::Filter { error, words: question.filter.clone() })
 }
 
 /// What of the filter the kernel can do: all that newer kernels can, then what every kernel can.
@@ -198,20 +202,20 @@ fn narrowed(selection: &Selection, filter: &Filter) -> Result<Selection, Error> 
 }
 
 /// What the kernel is to tell of each socket.
-fn want(options: &Options, filter: &Filter) -> Want {
-    let (show, needs) = (&options.show, filter.needs());
+fn want(question: &Question, filter: &Filter) -> Want {
+    let (show, needs) = (&question.show, filter.needs());
     Want {
         extended: show.timers
             || show.extended
             || show.cgroup
             || show.sockopt
             || show.tipcinfo
-            || options.bpf_maps != BpfMaps::None
+            || question.bpf_maps != BpfMaps::None
             || needs.mark
             || needs.cgroup,
-        cgroup: options.takes(Takes::Cgroup),
+        cgroup: question.takes(Takes::Cgroup),
         memory: show.memory,
-        info: show.info || needs.info || options.takes(Takes::Info),
+        info: show.info || needs.info || question.takes(Takes::Info),
         tos: show.tos,
         filter: show.bpf,
     }

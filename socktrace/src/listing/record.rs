@@ -10,7 +10,7 @@ use crate::kernel::sock_diag::{InetQuery, InetTable, IpVersion, SockDiag};
 
 use super::dump::Request;
 use super::error::Error;
-use super::selection::Table;
+use crate::api::sockets::table::Table;
 
 /// Writes the dumps of the selected families, each with its end, to the file, or to `out` for `-`.
 ///

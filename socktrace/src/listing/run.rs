@@ -7,36 +7,37 @@ use crate::api::report::Report;
 use crate::kernel::netns::Netns;
 use crate::kernel::selinux;
 
+use super::action::{Action, Rows};
 use super::answer::Answer;
 use super::error::Error;
 use super::hints::Hints;
 use super::list::{hold_here, list};
-use super::options::{Action, Format, NetnsChoice, Options};
 use super::plan::Plan;
 use super::rounds::Rounds;
 use super::{Places, events, kill, record, summary};
+use crate::api::sockets::{Format, NetnsChoice, Question};
 
-/// Answers a question.
+/// Lists the sockets that match.
 ///
 /// # Errors
 ///
 /// Why there is no answer; rows may have been written before.
-pub fn run(options: &Options, places: &Places, out: &mut (impl Write + Send)) -> Result<Report, Error> {
-    run_with(options, places, &Hints::default(), out)
+pub fn run(question: &Question, places: &Places, out: &mut (impl Write + Send)) -> Result<Report, Error> {
+    run_with(question, places, &Hints::default(), out)
 }
 
-/// Answers a question with what the asker knows.
+/// Lists the sockets that match, with what the asker knows.
 ///
 /// # Errors
 ///
 /// Why there is no answer; rows may have been written before.
 pub fn run_with(
-    options: &Options,
+    question: &Question,
     places: &Places,
     hints: &Hints<'_>,
     out: &mut (impl Write + Send),
 ) -> Result<Report, Error> {
-    run_round(options, places, hints, None, out)
+    run_round(question, &Action::List, places, hints, None, out)
 }
 
 /// Answers a question, and says of each socket what has changed since the round before.
@@ -45,7 +46,8 @@ pub fn run_with(
 ///
 /// Why there is no answer; rows may have been written before.
 pub fn run_round(
-    options: &Options,
+    question: &Question,
+    action: &Action,
     places: &Places,
     hints: &Hints<'_>,
     mut rounds: Option<&mut Rounds>,
@@ -53,19 +55,19 @@ pub fn run_round(
 ) -> Result<Report, Error> {
     if let Some(rounds) = &mut rounds {
         rounds.begin();
-        if options.header && options.format != Format::Json {
+        if question.header && question.format != Format::Json {
             out.write_all(rounds.heading().as_bytes()).map_err(Error::Output)?;
         }
     }
-    if options.show.users.is_some_and(|users| users.process_context) && !selinux::is_enabled() {
+    if question.show.users.is_some_and(|users| users.process_context) && !selinux::is_enabled() {
         return Err(Error::Nothing("SELinux is not enabled here, so there are no contexts to show"));
     }
-    match &options.netns {
-        NetnsChoice::Own | NetnsChoice::All => run_here(options, places, *hints, rounds, out),
+    match &question.netns {
+        NetnsChoice::Own | NetnsChoice::All => run_here(question, action, places, *hints, rounds, out),
         NetnsChoice::One(name) => {
             // What the asker knows is of its own namespace.
             let hints = Hints { candidates: None, ..*hints };
-            find_netns(name)?.run(|| run_here(options, places, hints, rounds, out))?
+            find_netns(name)?.run(|| run_here(question, action, places, hints, rounds, out))?
         }
     }
 }
@@ -83,30 +85,35 @@ fn find_netns(name: &str) -> Result<Netns, Error> {
 
 /// Answers a question about the calling thread's namespace.
 fn run_here(
-    options: &Options,
+    question: &Question,
+    action: &Action,
     places: &Places,
     hints: Hints<'_>,
     rounds: Option<&mut Rounds>,
     out: &mut impl Write,
 ) -> Result<Report, Error> {
-    if options.summary {
-        summary::write(options, places, rounds.as_deref(), &mut Report::default(), out)?;
+    if question.summary {
+        summary::write(question, places, rounds.as_deref(), &mut Report::default(), out)?;
     }
-    match &options.action {
+    match action {
         Action::Nothing => out.flush().map(|()| Report::default()).map_err(Error::Output),
-        Action::List => list(options, places, hints, rounds, out),
+        Action::List => list(question, places, hints, rounds, out),
         Action::Dump(path) => {
             let names = hints.directory(places);
-            record::record(&Plan::new(options, places, &names, hints)?.request(places), path, out)?;
+            record::record(
+                &Plan::new(question, Rows::Recorded, places, &names, hints)?.request(places),
+                path,
+                out,
+            )?;
             Ok(Report::default())
         }
-        Action::Kill { dry_run, force } => kill(options, places, hints, (*dry_run, *force), out),
+        Action::Kill { dry_run, force } => kill(question, places, hints, (*dry_run, *force), out),
         Action::Events => {
             let mut names = hints.directory(places);
-            let plan = Plan::new(options, places, &names, hints)?;
+            let plan = Plan::new(question, Rows::Destroyed, places, &names, hints)?;
             // There may be no end at which to say it.
             plan.idle.iter().for_each(|idle| log::warn!("{idle}"));
-            let mut answer = Answer::new(options, &mut names, hints, None, out);
+            let mut answer = Answer::new(question, &mut names, hints, None, out);
             events::follow(&plan, &plan.request(places), &mut answer)?;
             Ok(Report::default())
         }
@@ -114,19 +121,19 @@ fn run_here(
 }
 
 fn kill(
-    options: &Options,
+    question: &Question,
     places: &Places,
     hints: Hints<'_>,
     (dry_run, force): (bool, bool),
     out: &mut impl Write,
 ) -> Result<Report, Error> {
     let mut names = hints.directory(places);
-    let plan = Plan::new(options, places, &names, hints)?;
+    let plan = Plan::new(question, Rows::Dumped, places, &names, hints)?;
     let mixed = plan.filter.mixes_and_or();
     let mut report = Report { mixed, warnings: plan.idle.clone(), ..Report::default() };
     // Before anything is closed: what is closed has no holder any more.
-    let held = hold_here(options, places, plan, hints, &mut report)?;
-    let mut answer = Answer::new(options, &mut names, hints, None, out);
+    let held = hold_here(question, places, plan, hints, &mut report)?;
+    let mut answer = Answer::new(question, &mut names, hints, None, out);
     let mut killer = kill::Killer::new(places, dry_run, force)?;
     held.each(|row| if killer.close(row.socket) { answer.row(row) } else { Ok(()) })?;
     report.rows = answer.finish()?;

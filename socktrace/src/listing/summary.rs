@@ -13,9 +13,9 @@ use crate::socket::NetnsId;
 use super::Places;
 use super::error::Error;
 use super::namespaces::{self, Label};
-use super::options::{Format, NetnsChoice, Options};
 use super::rounds::Rounds;
 use crate::api::report::Report;
+use crate::api::sockets::{Format, NetnsChoice, Question};
 
 /// Counts as procfs has them; a line that is not there counts 0.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -43,14 +43,14 @@ struct Summary {
 /// Writes the summary of the calling thread's namespace, or one of each where all were asked for: each begins with what
 /// its namespace is called.
 pub(super) fn write(
-    options: &Options,
+    question: &Question,
     places: &Places,
     rounds: Option<&Rounds>,
     report: &mut Report,
     out: &mut impl Write,
 ) -> Result<(), Error> {
     let mut one = |summary: Summary, of: Option<(NetnsId, Label)>| {
-        match options.format {
+        match question.format {
             Format::Text { .. } => {
                 let heading = of.map_or(Ok(()), |(_, label)| {
                     writeln!(out, "Netns: {}", escape::text(label.text.as_bytes()))
@@ -61,7 +61,7 @@ pub(super) fn write(
         }
         .map_err(Error::Output)
     };
-    match options.netns {
+    match question.netns {
         NetnsChoice::Own | NetnsChoice::One(_) => one(Summary::read(places)?, None),
         NetnsChoice::All => {
             let own = netns::current().unwrap_or(0);

@@ -39,6 +39,6 @@ pub use glob::Glob;
 pub use names::{Device, Indexes, Names, NoNames};
 pub use number::size;
 pub use parse::{file_words, parse};
-pub use states::{StateWords, parse_states};
+pub use states::{StateWords, named as state_named, names_of as names_of_states, parse_states};
 pub use tree::{Address, Compare, Expr, Field, Op, Place, Side, Test};
 pub use words::nearest_of;

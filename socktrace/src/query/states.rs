@@ -119,7 +119,8 @@ const NAMES: [(&str, StateSet); 26] = [
 ];
 
 /// The states of a name or a group.
-pub(super) fn named(name: &str) -> Option<StateSet> {
+#[must_use]
+pub fn named(name: &str) -> Option<StateSet> {
     NAMES.iter().find(|(known, _)| known.eq_ignore_ascii_case(name)).map(|&(_, set)| set)
 }
 
@@ -129,7 +130,8 @@ pub(super) const fn public(set: StateSet) -> StateSet {
 }
 
 /// The names of a [`public`] set, a group or every single state; [`named`] of them together is the set again.
-pub(super) fn names_of(set: StateSet) -> Vec<&'static str> {
+#[must_use]
+pub fn names_of(set: StateSet) -> Vec<&'static str> {
     if let Some((name, _)) = NAMES.iter().find(|(_, known)| public(*known) == set) {
         return vec![name];
     }

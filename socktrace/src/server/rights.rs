@@ -5,10 +5,10 @@
 //!
 //! I/O: `/proc`, for what the agent itself may do.
 
+use crate::api::sockets::{BpfMaps, NetnsChoice, Question};
 use crate::engine::Interest;
 use crate::kernel::credentials::Credentials;
 use crate::kernel::peer::{Peer, Seen};
-use crate::listing::options::{BpfMaps, NetnsChoice, Options};
 use crate::socket::{NetnsId, Pids, UserRights, Viewer};
 use caps::Capability;
 use std::path::Path;
@@ -101,16 +101,16 @@ pub fn place(
 
 /// What an agent does not do for that viewer, since only the kernel knows what it would show them.
 #[must_use]
-pub fn refused(viewer: Viewer, options: &Options) -> Option<&'static str> {
+pub fn refused(viewer: Viewer, question: &Question) -> Option<&'static str> {
     let Viewer::User { rights, .. } = viewer else { return None };
-    let contexts = options.show.users.is_some_and(|users| users.process_context || users.socket_context);
+    let contexts = question.show.users.is_some_and(|users| users.process_context || users.socket_context);
     if rights.other_users {
         Some("an agent does not know the user ids of your user namespace: ask without it (--direct)")
-    } else if options.bpf_maps != BpfMaps::None {
+    } else if question.bpf_maps != BpfMaps::None {
         Some(
             "an agent shows what BPF programs have stored to root and its group only: ask without it (--direct)",
         )
-    } else if options.show.resolve {
+    } else if question.show.resolve {
         Some("an agent asks no name service for ordinary users: ask without it (--direct), or without -r")
     } else if contexts {
         Some("an agent does not know which SELinux contexts you may see: ask without it (--direct)")

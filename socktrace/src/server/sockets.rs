@@ -1,4 +1,4 @@
-//! `/v1/sockets`: the answer to an ss command line.
+//! `/v1/sockets`: sockets as ss lists them.
 //!
 //! I/O: the kernel, through `listing`, on a thread of its own. The answer is sent while it is made; a reader who
 //! does not take it holds up nothing but that thread.
@@ -8,17 +8,14 @@ use super::refusal::Refusal;
 use super::reply::accept;
 use super::work::{Job, Pieces, begin, pieces};
 use crate::api::REPORT;
-use crate::api::parameters::{BadParameter, parameters};
 use crate::api::report::Report;
-use crate::api::selection::{NDJSON, TEXT, prefers_text};
+use crate::api::selection::{NDJSON, TEXT};
+use crate::api::sockets::{Format, Question, Request};
 use crate::kernel::capabilities::{self, CapabilityError};
 use crate::kernel::netns::{self, NetnsError};
 use crate::kernel::owners::Sight;
 use crate::listing::names::Stopped;
-use crate::listing::options::{Action, Format, NetnsChoice, Options};
-use crate::listing::words::{self, Asked, Question};
 use crate::listing::{self, Hints, Places};
-use crate::render::ss::Screen;
 use crate::runtime::request::Asker;
 use crate::runtime::stop::Stop;
 use crate::runtime::time;
@@ -43,14 +40,6 @@ use tokio::sync::mpsc;
 /// So many rows ask one by one who opened them.
 const FEW: u32 = 8;
 
-/// A request, read.
-#[derive(Debug, PartialEq)]
-struct Asking {
-    words: Vec<String>,
-    netns: Option<NetnsId>,
-    screen: Option<Screen>,
-}
-
 /// Why a listing was not made.
 #[derive(Debug, thiserror::Error)]
 enum ListingError {
@@ -70,13 +59,13 @@ pub(super) async fn sockets(
     RawQuery(query): RawQuery,
     headers: HeaderMap,
 ) -> Result<Response, Refusal> {
-    let asking = Asking::from_query(&query.unwrap_or_default()).map_err(Refusal::bad)?;
-    let options = asking.options(prefers_text(accept(&headers)))?;
-    let place = rights::place(client.viewer, asking.netns, &options.netns).map_err(Refusal::forbidden)?;
-    if let Some(why) = rights::refused(client.viewer, &options) {
+    let request = Request::from_request(accept(&headers), &query.unwrap_or_default());
+    let Request { question, asked_from } = request.map_err(Refusal::bad)?;
+    let place = rights::place(client.viewer, asked_from, &question.netns).map_err(Refusal::forbidden)?;
+    if let Some(why) = rights::refused(client.viewer, &question) {
         return Err(Refusal::forbidden(why));
     }
-    let kind = match options.format {
+    let kind = match question.format {
         Format::Text { .. } => TEXT,
         Format::Json => NDJSON,
     };
@@ -84,7 +73,7 @@ pub(super) async fn sockets(
     let made = Listing { asker, client: client.clone(), place };
     let work = move |stop: &Stop| {
         let mut out = Pieces::new(sender, stop);
-        let report = made.list(&options, stop, &mut out)?;
+        let report = made.list(&question, stop, &mut out)?;
         out.flush().map_err(listing::Error::Output)?;
         Ok(report)
     };
@@ -144,46 +133,6 @@ fn trailers(report: &Report) -> Frame<Bytes> {
     Frame::trailers(json.map(|json| (HeaderName::from_static(REPORT), json)).into_iter().collect())
 }
 
-impl Asking {
-    fn from_query(query: &str) -> Result<Self, BadParameter> {
-        let mut asking = Self { words: Vec::new(), netns: None, screen: None };
-        for parameter in parameters(query)? {
-            match &*parameter.key {
-                "arg" => asking.words.push(parameter.value.into_owned()),
-                "netns" => asking.netns = Some(parameter.parse("expected an inode number")?),
-                "columns" => asking.screen = Screen::of(parameter.number(1..=Screen::MAX)?),
-                _ => return Err(parameter.bad("expected arg, netns, columns")),
-            }
-        }
-        Ok(asking)
-    }
-
-    /// What the words mean, as far as an agent may do it for others.
-    fn options(&self, text: bool) -> Result<Options, Refusal> {
-        let question = match words::parse(&self.words, self.screen).map_err(Refusal::bad)? {
-            Asked::Question(question) => *question,
-            Asked::Help | Asked::Version => return Err(Refusal::bad("ask ss itself for that")),
-        };
-        let Question { mut options, filter_file, direct: _, agent: _, every } = question;
-        if !text {
-            options.format = Format::Json;
-        }
-        // An agent has rights that who asks may not have: it tells, and it does nothing for anybody.
-        let refused = match (&options.action, &filter_file, &options.netns) {
-            (Action::Kill { .. }, ..) => "an agent closes no sockets",
-            (Action::Dump(_), ..) => "an agent writes no files",
-            (Action::Events, ..) => "an agent tells of closed sockets by /v1/events",
-            _ if every.is_some() => "an agent answers once: ask again",
-            (_, Some(_), _) => "an agent reads no filter files",
-            (_, _, NetnsChoice::One(name)) if name.contains('/') => {
-                "an agent opens no files: name the namespace"
-            }
-            (Action::List | Action::Nothing, None, _) => return Ok(options),
-        };
-        Err(Refusal(StatusCode::FORBIDDEN, refused.to_owned()))
-    }
-}
-
 /// A question, and who asks it.
 struct Listing {
     asker: Asker,
@@ -193,7 +142,7 @@ struct Listing {
 }
 
 impl Listing {
-    fn list(&self, options: &Options, stop: &Stop, out: &mut Pieces) -> Result<Report, ListingError> {
+    fn list(&self, question: &Question, stop: &Stop, out: &mut Pieces) -> Result<Report, ListingError> {
         let Self { asker, client: Client { viewer, account }, place } = self;
         let own = netns::current()?;
         let netns = place.unwrap_or(own);
@@ -228,11 +177,11 @@ impl Listing {
         };
         let mut run = || {
             if netns == own {
-                return Ok(listing::run_with(options, &places, &hints, out)?);
+                return Ok(listing::run_with(question, &places, &hints, out)?);
             }
             let mut listed = netns::list(Path::new("/proc")).namespaces.into_iter();
             let listed = listed.find(|listed| listed.id == netns).ok_or(ListingError::NoNamespace(netns))?;
-            Ok(listed.run(|| listing::run_with(options, &places, &hints, out))??)
+            Ok(listed.run(|| listing::run_with(question, &places, &hints, out))??)
         };
         let answered = if viewer.is_net_admin() { run() } else { capabilities::without_net_admin(run)? };
         match answered {
@@ -240,45 +189,6 @@ impl Listing {
                 Err(listing::Error::TooMuch.into())
             }
             answered => answered,
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_is_asked() {
-        let asking = Asking::from_query("arg=-tln&arg=sport+%3D+%3A22&netns=7&columns=80").unwrap();
-        let words = ["-tln", "sport = :22"].map(str::to_owned).to_vec();
-        assert_eq!(asking, Asking { words, netns: Some(7), screen: Screen::of(80) });
-        for (query, expected) in [
-            ("netns=here", "netns=here: expected an inode number"),
-            ("columns=-1", "columns=-1: expected a number, 1 to 10000"),
-            ("columns=18446744073709551615", "columns=18446744073709551615: expected a number, 1 to 10000"),
-            ("columns=300000000", "columns=300000000: expected a number, 1 to 10000"),
-            ("netns=4294967296", "netns=4294967296: expected an inode number"),
-            ("args=-t", "args=-t: expected arg, netns, columns"),
-        ] {
-            assert_eq!(Asking::from_query(query).unwrap_err().to_string(), expected);
-        }
-    }
-
-    #[test]
-    fn what_an_agent_does_for_nobody() {
-        for (query, status) in [
-            ("arg=-t&arg=-K", 403),
-            ("arg=-E", 403),
-            ("arg=-t&arg=-c&arg=1", 403),
-            ("arg=-D&arg=/tmp/x", 403),
-            ("arg=-F&arg=/etc/shadow", 403),
-            ("arg=-N&arg=/proc/1/ns/net", 403),
-            ("arg=--no-such-option", 400),
-            ("arg=-h", 400),
-        ] {
-            let refusal = Asking::from_query(query).unwrap().options(true).unwrap_err();
-            assert_eq!(refusal.0, status, "{query}: {}", refusal.1);
         }
     }
 }

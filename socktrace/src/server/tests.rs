@@ -6,14 +6,14 @@ use super::trial::{a_status, subject};
 use super::*;
 use crate::api::report::Report;
 use crate::api::selection::{Format, Selection, TEXT};
-use crate::client::sockets::{Connection, Question};
+use crate::api::sockets;
+use crate::client::sockets::Connection;
 use crate::client::{self, ClientError};
 use crate::listing::Named;
 use crate::runtime::budget::Limits;
 use crate::runtime::request::{self, Request};
 use crate::runtime::stream::{BACKLOG, Feed, stream};
 use bytes::Bytes;
-use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::sync::mpsc;
@@ -117,12 +117,12 @@ async fn the_table_is_answered_in_pieces() {
     server.end().await;
 }
 
-/// An ss question as a command asks it.
-async fn ask(path: &Path, words: &[OsString], netns: u32) -> Result<(String, Option<Report>), ClientError> {
-    let (path, words) = (path.to_owned(), words.to_vec());
+/// A question as a command asks it.
+async fn ask(path: &Path, query: &str, netns: u32) -> Result<(String, Option<Report>), ClientError> {
+    let (path, query) = (path.to_owned(), format!("{query}&asked_from={netns}"));
     let ask = move || {
-        let question = Question { words: &words, netns, screen: None, accept: TEXT };
-        let mut reply = Connection::open(&path)?.ask(&question)?;
+        let request = sockets::Request::from_request(TEXT, &query).unwrap();
+        let mut reply = Connection::open(&path)?.ask(&request)?;
         let mut text = Vec::new();
         while reply.next(|bytes| {
             text.extend_from_slice(bytes);
@@ -139,14 +139,13 @@ async fn sockets_are_listed_and_what_is_wrong_is_said() {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
     let netns = crate::kernel::netns::current().unwrap();
-    let args = ["-tlnH".into(), format!("sport = :{port}").into()];
-    let (text, report) = ask(&server.path, &args, netns).await.unwrap();
+    let query = format!("tables=tcp&states=listening&show=numeric,no_header&filter=sport+=+:{port}");
+    let (text, report) = ask(&server.path, &query, netns).await.unwrap();
     assert_eq!(report.map(|report| report.rows), Some(1));
     assert!(text.contains(&format!("127.0.0.1:{port}")) && text.lines().count() == 1, "{text}");
-    let args = ["-t".into(), "sprot = :1".into()];
-    let refused = ask(&server.path, &args, netns).await.unwrap_err();
+    let refused = ask(&server.path, "tables=tcp&filter=sprot+=+:1", netns).await.unwrap_err();
     assert!(refused.is_usage() && refused.to_string().contains("did you mean `sport`"), "{refused}");
-    let refused = ask(&server.path, &["-t".into()], 1).await.unwrap_err();
+    let refused = ask(&server.path, "tables=tcp", 1).await.unwrap_err();
     assert_eq!(refused.to_string(), "there is no network namespace 1 any more");
     server.end().await;
 }
@@ -172,9 +171,9 @@ async fn what_is_asked_wrongly_is_refused_in_words() {
         ("GET /v1/events?kind=bind HTTP/1.1\r\nHost: x", "400 Bad Request", "kind=bind: expected kinds,"),
         ("GET /v1/events?count=0 HTTP/1.1\r\nHost: x", "400 Bad Request", "count=0: expected a positive"),
         (
-            "GET /v1/sockets?arg=-tln&columns=18446744073709551615 HTTP/1.1\r\nHost: x",
+            "GET /v1/sockets?tables=tcp&width=18446744073709551615 HTTP/1.1\r\nHost: x",
             "400 Bad Request",
-            "columns=18",
+            "width=18",
         ),
         ("GET /v1/history?count=1 HTTP/1.1\r\nHost: x", "400 Bad Request", "count=1: expected since, until,"),
         ("GET /v1/history?since=noon HTTP/1.1\r\nHost: x", "400 Bad Request", "since=noon: expected a time"),

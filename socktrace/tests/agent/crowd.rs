@@ -68,8 +68,8 @@ impl Questions {
     fn target(&self, number: usize) -> String {
         let (first, last) = (self.ports.first().unwrap(), self.ports.last().unwrap());
         match number % Self::KINDS {
-            0 => format!("/v1/sockets?arg=-tln&arg=sport+%3D+:{}", self.one(number)),
-            1 => format!("/v1/sockets?arg=-tln&arg=sport+%3D+{first}-{last}"),
+            0 => format!("/v1/sockets?tables=tcp&states=listening&filter=sport+%3D+:{}", self.one(number)),
+            1 => format!("/v1/sockets?tables=tcp&states=listening&filter=sport+%3D+{first}-{last}"),
             2 => "/v1/status".to_owned(),
             3 => "/v1/table".to_owned(),
             Self::EVENTS => "/v1/events?kinds=listen&count=1&comm=the-crowd".to_owned(),

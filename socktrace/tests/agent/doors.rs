@@ -60,7 +60,7 @@ fn no_path_in_a_question_is_opened() {
             let word = escaped(filter);
             let name = filter.rsplit(' ').next().unwrap();
             [
-                format!("/v1/sockets?arg=-tan&arg={word}"),
+                format!("/v1/sockets?tables=tcp&states=all&filter={word}"),
                 format!("/v1/events?count=1&filter={word}"),
                 format!("/v1/history?filter={word}"),
             ]
@@ -72,8 +72,8 @@ fn no_path_in_a_question_is_opened() {
             assert!(said.iter().all(|said| said.starts_with("HTTP/1.0 400 ")), "{there}: {said:?}");
         }
         for name in [format!("{hidden}/fifo"), "/proc/1/ns/net".to_owned(), "../netns/x".to_owned()] {
-            let said = get(&agent, &format!("/v1/sockets?arg=-tan&arg=-N&arg={}", escaped(&name)), STRANGER);
-            assert!(said.starts_with("HTTP/1.0 403 "), "{said}");
+            let said = get(&agent, &format!("/v1/sockets?netns={}", escaped(&name)), STRANGER);
+            assert!(said.starts_with("HTTP/1.0 400 "), "{said}");
         }
         // Nobody waits there for somebody to write.
         let writer = nix::fcntl::open(&fifo, OFlag::O_WRONLY | OFlag::O_NONBLOCK, Mode::empty());
@@ -106,7 +106,9 @@ fn it_ends_whatever_its_threads_wait_for() {
         unsafe { command.pre_exec(move || hide().map_err(std::io::Error::from)) };
         let mut agent = Running::spawn(&mut command);
         agent.says("socktrace: agent ready on ");
-        let stuck: Vec<_> = (0..8).map(|_| asks(&path, "/v1/sockets?arg=-tl&arg=sport+%3D+:http")).collect();
+        let stuck: Vec<_> = (0..8)
+            .map(|_| asks(&path, "/v1/sockets?tables=tcp&states=listening&filter=sport+%3D+:http"))
+            .collect();
         crate::support::wait_for("threads that wait", || (readers_of(agent.pid()) > 0).then_some(()));
         let begun = Instant::now();
         agent.signal(Signal::SIGTERM);

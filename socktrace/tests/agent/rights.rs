@@ -123,7 +123,7 @@ fn other_namespaces_are_not_for_everybody() {
         assert_eq!((said.code, said.stdout.as_str()), (Some(1), ""), "{words:?}");
         assert!(said.stderr.contains("only root and the agent's group"), "{}", said.stderr);
     }
-    let asked = format!("/v1/sockets?arg=-tln&netns={}", elsewhere.netns());
+    let asked = format!("/v1/sockets?tables=tcp&states=listening&asked_from={}", elsewhere.netns());
     assert!(get(&agent, &asked, USER).starts_with("HTTP/1.0 403 "));
     assert!(get(&agent, &asked, 0).starts_with("HTTP/1.0 200 "));
     let own = socktrace::kernel::netns::current().unwrap();

@@ -100,23 +100,22 @@ fn a_number_beyond_every_bound_is_refused_and_takes_no_memory() {
         let before = agent.rss();
         for (target, said) in [
             (
-                "/v1/sockets?arg=-tln&columns=18446744073709551615",
-                "columns=18446744073709551615: expected a number",
+                "/v1/sockets?tables=tcp&width=18446744073709551615",
+                "width=18446744073709551615: expected a number",
             ),
-            ("/v1/sockets?arg=-tln&columns=300000000", "columns=300000000: expected a number, 1 to 10000"),
-            ("/v1/events?columns=65536", "columns=65536: expected a number, 1 to 10000"),
+            ("/v1/sockets?tables=tcp&width=300000000", "width=300000000: expected a number, 1 to 10000"),
+            ("/v1/events?width=65536", "width=65536: expected a number, 1 to 10000"),
             ("/v1/history?utc_offset=-2147483648", "utc_offset=-2147483648: expected a number, -93600 to"),
             ("/v1/events?count=-1", "count=-1: expected a positive number"),
             ("/v1/events?pid=4294967296", "pid=4294967296: expected a process id"),
-            ("/v1/sockets?arg=-t&arg=--top&arg=18446744073709551616", "is not a number"),
+            ("/v1/sockets?tables=tcp&top=18446744073709551616", "expected a number, 1 to"),
             ("/v1/history?since=999999w", "since=999999w: there is no such time"),
         ] {
             let (status, rest) = as_user(FIRST, || status(&mut ask(&agent.path, target)));
             assert!(status == 400 && rest.contains(said), "{target}: {status} {rest}");
         }
         // As wide as it may be, and as long.
-        let wide =
-            "/v1/sockets?arg=-a&columns=10000&arg=--columns&arg=".to_owned() + &["local"; 64].join(",");
+        let wide = "/v1/sockets?states=all&width=10000&columns=".to_owned() + &["local"; 64].join(",");
         let (status, _) = as_user(FIRST, || status(&mut ask(&agent.path, &wide)));
         assert_eq!(status, 200);
         assert!(agent.rss() < before + 32 * MIB, "{} after {before}", agent.rss());
@@ -306,7 +305,7 @@ fn names_in_filters_are_resolved_by_whoever_asks() {
         let said = as_them(&["history", "--agent", agent.path(), "src localhost or uid = root"]);
         assert_eq!(said.code, Some(0), "{}", said.stderr);
         // For whom the agent looks up names: whoever has no command of ours, and is root.
-        let (head, body) = get(&agent.path, "/v1/sockets?arg=-tl&arg=src+localhost");
+        let (head, body) = get(&agent.path, "/v1/sockets?tables=tcp&states=listening&filter=src+localhost");
         assert!(head.starts_with("HTTP/1.0 200"), "{body}");
         let said = run(&["ss", "--agent", agent.path(), "-Htln", "src no-such-host.invalid"]);
         assert_eq!(said.code, Some(2));

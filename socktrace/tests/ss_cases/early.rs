@@ -34,13 +34,13 @@ fn list(name: &str, screen: Option<u16>, fill: impl FnOnce(&mut dyn Write, &Rece
     let path = folder.0.join("tcp");
     mkfifo(&path, Mode::S_IRWXU).unwrap();
     let words = ["-tan4".to_owned()];
-    let Ok(Asked::Question(question)) = words::parse(&words, screen.and_then(Screen::of)) else {
+    let Ok(Asked::Command(command)) = words::parse(&words, screen.and_then(Screen::of)) else {
         panic!("a question")
     };
     let places = Places { files: vec![("NET_TCP".to_owned(), path.clone())], ..Places::default() };
     let (sender, pieces) = channel();
     std::thread::scope(|scope| {
-        let listing = scope.spawn(|| listing::run(&question.options, &places, &mut Pieces(sender)).unwrap());
+        let listing = scope.spawn(|| listing::run(&command.question, &places, &mut Pieces(sender)).unwrap());
         let mut table = OpenOptions::new().write(true).open(&path).unwrap();
         writeln!(table, "  sl  local_address rem_address   st").unwrap();
         fill(&mut table, &pieces);

@@ -25,11 +25,11 @@ pub(super) fn run(bench: &Bench, peers: &Peers) -> Result<Vec<Row>> {
     let load = Background::of(Traffic::Tcp, Duration::from_secs(120));
     let mut one = Vec::new();
     for _ in 0..bench.scaled(QUESTIONS) {
-        one.push(asked(&agent, &format!("/v1/sockets?arg=-tn&arg=sport&arg=%3D&arg=:{port}"))?);
+        one.push(asked(&agent, &format!("/v1/sockets?tables=tcp&show=numeric&filter=sport+%3D+:{port}"))?);
     }
     let mut all = Vec::new();
     for _ in 0..bench.runs {
-        all.push(asked(&agent, "/v1/sockets?arg=-tan")?);
+        all.push(asked(&agent, "/v1/sockets?tables=tcp&states=all&show=numeric")?);
     }
     let connections = load.stop()?;
     agent.settled()?;

@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
-use crate::listing::key::{By, Key};
-use crate::listing::options::{BpfMaps, NetnsChoice};
-use crate::listing::selection::{LISTENING, Table};
+use crate::api::sockets::family::FamilySet;
+use crate::api::sockets::key::{By, Key};
+use crate::api::sockets::table::{LISTENING, Table};
+use crate::api::sockets::{BpfMaps, MAX_COLUMNS, MAX_KEYS, MAX_MAPS, NetnsChoice};
 use crate::render::ss::{Pick, Users};
 use crate::socket::{Family, State, StateSet};
 
@@ -133,10 +134,8 @@ pub(super) static FLAGS: [Flag; 58] = [
         at_most(MAX_COLUMNS, d.columns.len(), "--columns: at most 64 columns can be shown")
     })),
     ours(value("", "sort", |d, list| {
-        let by = |word: &str| {
-            let (reversed, name) = word.strip_prefix('-').map_or((false, word), |name| (true, name));
-            Ok(By { key: key("--sort", name, word, |_| true)?, reversed })
-        };
+        let bad = |word: &str| UsageError::NoKey { option: "--sort", word: word.to_owned() };
+        let by = |word| By::from_word(word).ok_or_else(|| bad(word));
         d.order = list.split(',').map(by).collect::<Result<_, _>>()?;
         at_most(MAX_KEYS, d.order.len(), "--sort: at most 8 keys can be given")
     })),
@@ -150,19 +149,13 @@ pub(super) static FLAGS: [Flag; 58] = [
         Ok(())
     })),
     ours(value("", "count-by", |d, list| {
-        let key = |word: &str| key("--count-by", word, word, Key::groups);
+        let bad = |word: &str| UsageError::NoKey { option: "--count-by", word: word.to_owned() };
+        let key = |word| Key::from_word(word).filter(|key| key.groups()).ok_or_else(|| bad(word));
         d.count_by = list.split(',').map(key).collect::<Result<_, _>>()?;
         at_most(MAX_KEYS, d.count_by.len(), "--count-by: at most 8 keys can be given")
     })),
     ours(value("c", "continuous", seconds)),
 ];
-
-/// Columns that can be chosen, repeated ones included.
-const MAX_COLUMNS: usize = 64;
-/// Keys of an order or of groups: each is kept for every row.
-const MAX_KEYS: usize = 8;
-/// BPF maps that can be named: each takes a descriptor.
-const MAX_MAPS: usize = 64;
 
 fn at_most(most: usize, count: usize, otherwise: &'static str) -> Result<(), UsageError> {
     if count <= most { Ok(()) } else { Err(UsageError::Clash(otherwise)) }
@@ -173,87 +166,15 @@ fn users(draft: &mut Draft) -> &mut Users {
 }
 
 fn family(draft: &mut Draft, word: &str) -> Result<(), UsageError> {
-    let family = match word {
-        "inet" => Family::Inet,
-        "inet6" => Family::Inet6,
-        "link" => Family::Packet,
-        "unix" => Family::Unix,
-        "netlink" => Family::Netlink,
-        "tipc" => Family::Tipc,
-        "vsock" => Family::Vsock,
-        "xdp" => Family::Xdp,
-        "help" => {
-            draft.instead = Some(Asked::Help);
-            return Ok(());
-        }
-        _ => {
-            return Err(UsageError::BadValue {
-                option: "--family",
-                value: word.to_owned(),
-                expected: "inet, inet6, link, unix, netlink, vsock, tipc or xdp",
-            });
-        }
-    };
-    draft.choice.family(family);
+    if word == "help" {
+        draft.instead = Some(Asked::Help);
+        return Ok(());
+    }
+    let bad =
+        || UsageError::BadValue { option: "--family", value: word.to_owned(), expected: FamilySet::WORDS };
+    draft.choice.family(FamilySet::named(word).ok_or_else(bad)?);
     Ok(())
 }
-
-/// The names of `-A`.
-const QUERIES: [(&str, &[Table]); 28] = {
-    use Table::{
-        Dccp, Mptcp, Netlink, PacketDgram, PacketRaw, Raw, Sctp, Tcp, Tipc, Udp, UnixDgram, UnixSeqpacket,
-        UnixStream, VsockDgram, VsockStream, Xdp,
-    };
-    [
-        (
-            "all",
-            &[
-                Udp,
-                Dccp,
-                Tcp,
-                Mptcp,
-                Raw,
-                UnixStream,
-                UnixDgram,
-                UnixSeqpacket,
-                PacketRaw,
-                PacketDgram,
-                Netlink,
-                Sctp,
-                VsockStream,
-                VsockDgram,
-                Xdp,
-            ],
-        ),
-        ("inet", &[Udp, Dccp, Tcp, Mptcp, Sctp, Raw]),
-        ("udp", &[Udp]),
-        ("dccp", &[Dccp]),
-        ("tcp", &[Tcp]),
-        ("mptcp", &[Mptcp]),
-        ("sctp", &[Sctp]),
-        ("raw", &[Raw]),
-        ("unix", &[UnixStream, UnixDgram, UnixSeqpacket]),
-        ("unix_stream", &[UnixStream]),
-        ("u_str", &[UnixStream]),
-        ("unix_dgram", &[UnixDgram]),
-        ("u_dgr", &[UnixDgram]),
-        ("unix_seqpacket", &[UnixSeqpacket]),
-        ("u_seq", &[UnixSeqpacket]),
-        ("packet", &[PacketRaw, PacketDgram]),
-        ("packet_raw", &[PacketRaw]),
-        ("p_raw", &[PacketRaw]),
-        ("packet_dgram", &[PacketDgram]),
-        ("p_dgr", &[PacketDgram]),
-        ("netlink", &[Netlink]),
-        ("tipc", &[Tipc]),
-        ("vsock", &[VsockStream, VsockDgram]),
-        ("vsock_stream", &[VsockStream]),
-        ("vsock_dgram", &[VsockDgram]),
-        ("v_str", &[VsockStream]),
-        ("v_dgr", &[VsockDgram]),
-        ("xdp", &[Xdp]),
-    ]
-};
 
 fn query(draft: &mut Draft, list: &str) -> Result<(), UsageError> {
     for word in list.split(',') {
@@ -261,17 +182,9 @@ fn query(draft: &mut Draft, list: &str) -> Result<(), UsageError> {
             Some(name) => (name, false),
             None => (word, true),
         };
-        let tables = match QUERIES.iter().find(|(known, _)| *known == name) {
-            Some((_, tables)) => tables,
-            None => {
-                return Err(UsageError::BadValue {
-                    option: "--query",
-                    value: word.to_owned(),
-                    expected: "a table of sockets: all, inet, tcp, udp, raw, unix, packet, netlink …",
-                });
-            }
-        };
-        draft.choice.query(tables, add);
+        let bad =
+            || UsageError::BadValue { option: "--query", value: word.to_owned(), expected: Table::WORDS };
+        draft.choice.query(Table::named(name).ok_or_else(bad)?, add);
     }
     Ok(())
 }
@@ -309,15 +222,4 @@ fn seconds(draft: &mut Draft, word: &str) -> Result<(), UsageError> {
     }
     draft.every = Some(every);
     Ok(())
-}
-
-/// The key of that name, which stood in that word.
-fn key(
-    option: &'static str,
-    name: &str,
-    word: &str,
-    is_possible: fn(Key) -> bool,
-) -> Result<Key, UsageError> {
-    let bad = || UsageError::NoKey { option, word: word.to_owned() };
-    Key::from_word(name).filter(|&key| is_possible(key)).ok_or_else(bad)
 }

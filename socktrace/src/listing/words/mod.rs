@@ -13,11 +13,12 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::query::{self, ParseError};
-use crate::render::ss::{Pick, Screen, Show, Takes};
+use crate::render::ss::{Pick, Screen, Show};
 
-use super::key::{By, Key};
-use super::options::{Action, BpfMaps, Format, NetnsChoice, Options};
-use super::selection::Choice;
+use crate::api::sockets::key::{By, Key};
+use crate::api::sockets::selection::Choice;
+use crate::api::sockets::{BpfMaps, Format, NetnsChoice, Question};
+use crate::listing::action::Action;
 use pairs::Whole;
 
 /// What an ss command line asks for.
@@ -28,14 +29,16 @@ pub enum Asked {
     /// The version.
     Version,
     /// An answer.
-    Question(Box<Question>),
+    Command(Box<Command>),
 }
 
 /// A question, and what of the command line is not part of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Question {
+pub struct Command {
     /// The question.
-    pub options: Options,
+    pub question: Question,
+    /// What to do with the sockets.
+    pub action: Action,
     /// More filter words are to be read from there (`-F`); a name that begins with `-` is standard input.
     pub filter_file: Option<PathBuf>,
     /// Without the agent.
@@ -127,7 +130,7 @@ pub fn parse(words: &[String], screen: Option<Screen>) -> Result<Asked, UsageErr
         scan::scan(words, &mut draft)?.into_iter().filter_map(|place| words.get(place).cloned()).collect();
     match draft.instead {
         Some(instead) => Ok(instead),
-        None => draft.finish(&rest, screen).map(|question| Asked::Question(Box::new(question))),
+        None => draft.finish(&rest, screen).map(|command| Asked::Command(Box::new(command))),
     }
 }
 
@@ -152,31 +155,6 @@ pub fn names() -> impl Iterator<Item = Name> {
         takes_value: matches!(flag.take, flags::Take::Value(_)),
         of_ss: flag.of_ss,
     })
-}
-
-/// The words that follow `ss`, without the filter.
-#[derive(Debug, PartialEq, Eq)]
-pub struct WithoutFilter {
-    /// Where those stand that are neither filter nor states.
-    pub others: Vec<usize>,
-    /// The state words that stood before the filter.
-    pub states: Vec<String>,
-}
-
-/// Takes the filter out; everything stays if the words cannot be understood.
-#[must_use]
-pub fn without_filter(words: &[String]) -> WithoutFilter {
-    let places = scan::scan(words, &mut Draft::default()).unwrap_or_default();
-    let others = (0..words.len()).filter(|place| !places.contains(place)).collect();
-    let mut states: Vec<String> = places.iter().filter_map(|&place| words.get(place).cloned()).collect();
-    let filter = query::parse_states(&states).map(|states| states.rest).unwrap_or_default();
-    // The filter is their end, and may begin within a word.
-    let last = states.len().checked_sub(filter.len()).and_then(|place| states.get(place));
-    let last = last.zip(filter.first()).and_then(|(word, first)| word.strip_suffix(first.as_str()));
-    let last = last.map(str::trim).filter(|before| !before.is_empty()).map(str::to_owned);
-    states.truncate(states.len().saturating_sub(filter.len()));
-    states.extend(last);
-    WithoutFilter { others, states }
 }
 
 /// A question while its options are being read, one after the other.
@@ -209,7 +187,7 @@ struct Draft {
 }
 
 impl Draft {
-    fn finish(mut self, rest: &[String], screen: Option<Screen>) -> Result<Question, UsageError> {
+    fn finish(mut self, rest: &[String], screen: Option<Screen>) -> Result<Command, UsageError> {
         let states =
             query::parse_states(rest).map_err(|error| UsageError::State { error, words: rest.to_vec() })?;
         if let Some(states) = states.states {
@@ -228,31 +206,24 @@ impl Draft {
         };
         whole.check()?;
         let action = self.action(only_summary)?;
-        if self.columns.iter().any(|choice| matches!(choice.takes(), Takes::Processes | Takes::PeerProcesses))
-        {
-            self.show.users.get_or_insert_default();
-        }
-        // Lines within a cell would tear the columns behind it.
-        let details = self.columns.iter().position(|pick| pick.takes() == Takes::Details);
-        self.show.oneline |= details.is_some_and(|place| place + 1 < self.columns.len());
-        self.show.netid = selection.tables.len() != 1;
-        self.show.state = selection.states.len() != 1;
-        Ok(Question {
-            options: Options {
-                selection,
-                filter,
-                show: self.show,
-                columns: self.columns,
-                header: self.header,
-                format: if self.json { Format::Json } else { Format::Text { screen } },
-                summary: self.summary,
-                action,
-                netns: self.netns,
-                order: self.order,
-                top: self.top,
-                count_by: self.count_by,
-                bpf_maps: self.bpf_maps,
-            },
+        let mut question = Question {
+            selection,
+            filter,
+            show: self.show,
+            columns: self.columns,
+            header: self.header,
+            format: if self.json { Format::Json } else { Format::Text { screen } },
+            summary: self.summary,
+            netns: self.netns,
+            order: self.order,
+            top: self.top,
+            count_by: self.count_by,
+            bpf_maps: self.bpf_maps,
+        };
+        question.settle();
+        Ok(Command {
+            question,
+            action,
             filter_file: self.filter_file,
             direct: self.direct,
             agent: self.agent,

@@ -1,12 +1,13 @@
 //! Words in, meaning out.
 
 use super::*;
-use crate::listing::selection::{LISTENING, Table, TableSet};
+use crate::api::sockets::Request;
+use crate::api::sockets::table::{LISTENING, Table, TableSet};
 use crate::socket::{Family, State, StateSet};
 
-fn question(line: &str) -> Question {
+fn command(line: &str) -> Command {
     match try_parse(line) {
-        Ok(Asked::Question(question)) => *question,
+        Ok(Asked::Command(command)) => *command,
         other => panic!("{line}: {other:?}"),
     }
 }
@@ -18,12 +19,12 @@ fn try_parse(line: &str) -> Result<Asked, UsageError> {
 
 #[test]
 fn columns_are_chosen_by_their_words() {
-    let chosen = question("-t --columns local,unit,process");
+    let chosen = command("-t --columns local,unit,process");
     assert_eq!(
-        chosen.options.columns,
+        chosen.question.columns,
         ["local", "unit", "process"].map(|word| Pick::from_word(word).unwrap())
     );
-    assert!(chosen.options.show.users.is_some());
+    assert!(chosen.question.show.users.is_some());
     for (line, expected) in [
         (
             "--columns state,lcal",
@@ -42,7 +43,7 @@ fn columns_are_chosen_by_their_words() {
 #[test]
 fn clusters_long_names_and_abbreviations_mean_the_same() {
     fn check(line: &str, same: &str) {
-        assert_eq!(question(line), question(same), "{line}");
+        assert_eq!(command(line), command(same), "{line}");
     }
     check("-tulpn", "--tcp --udp --listening --processes --numeric");
     check("-lt sport = :8080", "sport = -t :8080 -l");
@@ -60,56 +61,70 @@ fn clusters_long_names_and_abbreviations_mean_the_same() {
     check("-tD/tmp/x", "-t -D /tmp/x");
 }
 
+/// What is asked of an agent is what the command line says: alone and in pairs, whatever goes together.
 #[test]
-fn a_question_without_its_filter() {
-    for (line, others, states) in [
-        ("-t|sport|=|-l|:1", "-t -l", ""),
-        ("state|all|-N|blue|sport|=|:1|--|-x", "-N blue --", "state all"),
-        ("-t|state|all|exclude|listening", "-t", "state all exclude listening"),
-        ("--columns|local|dst|a", "--columns local", ""),
-        ("-t|state established|dst a", "-t", "state established"),
-        ("-t|state established and dst a", "-t", "state established and"),
-        ("-t|state|established|and|dst|a", "-t", "state established and"),
-        ("-t|state all exclude listening dst|a", "-t", "state all exclude listening"),
-        ("-t|state established or dst a", "-t", ""),
-        ("--no-such-option|dst|a", "--no-such-option dst a", ""),
-    ] {
-        let words: Vec<String> = line.split('|').map(str::to_owned).collect();
-        let found = without_filter(&words);
-        let kept: Vec<&str> = found.others.iter().map(|&place| words[place].as_str()).collect();
-        assert_eq!(
-            (kept.join(" "), found.states.join(" ")),
-            (others.to_owned(), states.to_owned()),
-            "{line}"
-        );
+fn a_question_survives_its_url() {
+    let value = |name: &str| match name {
+        "family" => "inet6",
+        "query" | "socket" => "u_str,!tcp,raw",
+        "columns" => "details,local,process",
+        "sort" => "-recvq,process",
+        "count-by" => "state,pid",
+        "net" => "blue",
+        "agent" | "filter" | "diag" => "somewhere",
+        _ => "7",
+    };
+    let all: Vec<Vec<String>> = names()
+        .map(|name| {
+            let value = name.takes_value.then(|| value(name.long).to_owned());
+            std::iter::once(format!("--{}", name.long)).chain(value).collect()
+        })
+        .collect();
+    let filters = ["", "state all exclude listening", "state established sport = :22 or dst a&b=c"];
+    let mut asked = 0;
+    for (one, first) in all.iter().enumerate() {
+        for second in all.iter().skip(one) {
+            for filter in filters {
+                let words = first.iter().chain(second).cloned();
+                let words: Vec<_> = words.chain(filter.split_whitespace().map(str::to_owned)).collect();
+                for screen in [None, Screen::of(80)] {
+                    let Ok(Asked::Command(command)) = parse(&words, screen) else { continue };
+                    let request = Request { question: command.question, asked_from: Some(7) };
+                    let (query, accept) = request.to_query();
+                    assert_eq!(Request::from_request(accept, &query), Ok(request), "{words:?} {query}");
+                    asked += 1;
+                }
+            }
+        }
     }
+    assert!(asked > 5000, "{asked}");
 }
 
 #[test]
 fn options_mean_what_they_mean_in_ss() {
-    let listening = question("-ltn").options;
+    let listening = command("-ltn").question;
     assert_eq!(listening.selection.states, LISTENING);
     assert_eq!(listening.selection.tables, TableSet::of(&[Table::Tcp]));
     assert!(listening.show.numeric && !listening.show.netid && listening.show.state && listening.header);
 
-    let unix = question("-x").options;
+    let unix = command("-x").question;
     assert!(unix.show.netid && unix.show.state);
     assert_eq!(unix.selection.last_family, Some(Family::Unix));
 
-    let udp = question("-u").options;
+    let udp = command("-u").question;
     assert_eq!(udp.selection.states, StateSet::of(State::Established));
     assert!(!udp.show.state, "one state needs no column");
 
-    let extended = question("-eHQO").options;
+    let extended = command("-eHQO").question;
     assert!(extended.show.timers && extended.show.extended && extended.show.oneline);
     assert!(!extended.header && !extended.show.queues);
 
-    assert!(question("-T").options.show.users.unwrap().threads, "threads are of processes");
-    assert_eq!(question("-s").options.action, Action::Nothing);
-    assert_eq!(question("-ts").options.action, Action::List);
-    assert_eq!(question("-K dst 1.1.1.1").options.action, Action::Kill { dry_run: false, force: false });
-    assert_eq!(question("-N blue").options.netns, NetnsChoice::One("blue".into()));
-    assert_eq!(question("-c 0.5").every, Some(Duration::from_millis(500)));
+    assert!(command("-T").question.show.users.unwrap().threads, "threads are of processes");
+    assert_eq!(command("-s").action, Action::Nothing);
+    assert_eq!(command("-ts").action, Action::List);
+    assert_eq!(command("-K dst 1.1.1.1").action, Action::Kill { dry_run: false, force: false });
+    assert_eq!(command("-N blue").question.netns, NetnsChoice::One("blue".into()));
+    assert_eq!(command("-c 0.5").every, Some(Duration::from_millis(500)));
     assert_eq!(try_parse("-h"), Ok(Asked::Help));
     assert_eq!(try_parse("-t --help --nonsense"), Ok(Asked::Help));
     assert_eq!(try_parse("-V"), Ok(Asked::Version));
@@ -183,9 +198,9 @@ fn what_would_be_dropped_is_refused_with_both_names() {
         "-D x state established",
         "-s -F x --sort age",
     ] {
-        question(line);
+        command(line);
     }
-    assert_eq!(question("-s -F x").options.action, Action::List, "a filter asks for sockets");
+    assert_eq!(command("-s -F x").action, Action::List, "a filter asks for sockets");
 }
 
 proptest::proptest! {

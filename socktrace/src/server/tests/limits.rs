@@ -101,7 +101,7 @@ async fn who_is_one_too_many_is_told_so_and_is_served_when_others_have_gone() {
         assert_eq!(refused.to_string(), said);
         // The client of ss is another one.
         let netns = crate::kernel::netns::current().unwrap();
-        let refused = ask(&server.path, &["-t".into()], netns).await.unwrap_err();
+        let refused = ask(&server.path, "tables=tcp", netns).await.unwrap_err();
         assert_eq!(refused.to_string(), said);
     }
     drop(held);

@@ -22,7 +22,7 @@ fn abandoned_questions_end_and_hold_up_nobody() {
             as_user(uid, || {
                 for target in [
                     "/v1/history?filter=dst+a.name.that.nobody.knows",
-                    "/v1/sockets?arg=-tanp",
+                    "/v1/sockets?tables=tcp&states=all&show=processes",
                     "/v1/table",
                     "/v1/events?filter=dst+another.name",
                     "/v1/history",
@@ -81,7 +81,7 @@ fn without_threads_a_request_is_refused_and_the_agent_lives() {
             assert_eq!((read, set), (0, 0), "{}", io::Error::last_os_error());
         });
     };
-    const TARGETS: [&str; 4] = ["/v1/sockets?arg=-t", "/v1/history", "/v1/table", "/v1/events"];
+    const TARGETS: [&str; 4] = ["/v1/sockets?tables=tcp", "/v1/history", "/v1/table", "/v1/events"];
     limit_threads(Some(0));
     for target in TARGETS {
         for answer in [

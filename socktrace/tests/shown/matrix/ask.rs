@@ -1,6 +1,9 @@
 //! Somebody who asks an agent by plain HTTP: a process of that user, which is this test binary.
 
 use crate::agent::Agent;
+use socktrace::api::sockets::{Format, Request};
+use socktrace::listing::action::Action;
+use socktrace::listing::words::{self, Asked};
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt as _;
@@ -37,9 +40,7 @@ impl Asker {
 
     /// Asks `/v1/sockets` with these words, which are separated by blanks.
     pub(super) fn ask(&mut self, kind: &str, words: &str) -> Answer {
-        let words =
-            words.split(' ').filter(|word| !word.is_empty()).map(|word| format!("arg={}", encoded(word)));
-        self.get(kind, &format!("/v1/sockets?{}", words.collect::<Vec<_>>().join("&")))
+        self.get(kind, &target(kind, words).expect(words))
     }
 
     /// The answer for a target.
@@ -69,11 +70,21 @@ impl Drop for Asker {
     }
 }
 
-fn encoded(word: &str) -> String {
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.*".contains(&byte);
-    word.bytes()
-        .map(|byte| if plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") })
-        .collect()
+/// What an agent is asked for these words of ss; none for what cannot be asked of one.
+pub(super) fn target(kind: &str, words: &str) -> Option<String> {
+    let words: Vec<String> = words.split_whitespace().map(str::to_owned).collect();
+    let Asked::Command(command) = words::parse(&words, None).unwrap() else { return None };
+    let words::Command { mut question, action: Action::List, filter_file: None, every: None, .. } = *command
+    else {
+        return None;
+    };
+    if kind == JSON {
+        question.format = Format::Json;
+        question.columns.clear();
+    }
+    let (query, accept) = Request { question, asked_from: None }.to_query();
+    assert_eq!(accept, kind);
+    Some(format!("/v1/sockets?{query}"))
 }
 
 #[test]

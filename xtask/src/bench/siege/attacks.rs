@@ -147,16 +147,16 @@ impl Assail {
 fn numbers() -> Vec<String> {
     let all = ["local", "peer", "state", "recv_q", "send_q", "inode", "uid", "cookie"];
     let mut targets: Vec<String> = [
-        "sockets?arg=-tln&columns=18446744073709551615",
-        "sockets?arg=-tln&columns=300000000",
-        "events?columns=65536&count=18446744073709551616",
+        "sockets?tables=tcp&states=listening&width=18446744073709551615",
+        "sockets?tables=tcp&states=listening&width=300000000",
+        "events?width=65536&count=18446744073709551616",
         "history?utc_offset=-2147483648",
-        "sockets?arg=-t&arg=--top&arg=18446744073709551616",
+        "sockets?tables=tcp&top=18446744073709551616",
         "history?since=999999w",
     ]
     .map(|target| format!("/v1/{target}"))
     .to_vec();
-    targets.push(format!("/v1/sockets?arg=-a&columns=10000&arg=--columns&arg={}", all.repeat(8).join(",")));
+    targets.push(format!("/v1/sockets?states=all&width=10000&columns={}", all.repeat(8).join(",")));
     targets
 }
 
@@ -164,8 +164,8 @@ fn numbers() -> Vec<String> {
 const LONG: [&str; 6] = [
     "/v1/history?filter=dst+a.name.that.nobody.knows",
     "/v1/events?filter=dst+another.name.that.nobody.knows",
-    "/v1/sockets?arg=-tanpr&arg=dst&arg=one.more.name",
-    "/v1/sockets?arg=-anp",
+    "/v1/sockets?tables=tcp&states=all&show=processes,resolve&filter=dst+one.more.name",
+    "/v1/sockets?states=all&show=numeric,processes",
     "/v1/table",
     "/v1/history",
 ];
@@ -279,8 +279,8 @@ impl Attacker<'_> {
                 ]
             })
             .chain([
-                format!("/v1/sockets?arg=-t&arg=netns+%3D+{fifo}"),
-                format!("/v1/sockets?arg=-F&arg={fifo}"),
+                format!("/v1/sockets?tables=tcp&filter=netns+%3D+{fifo}"),
+                format!("/v1/sockets?netns={fifo}"),
             ])
             .collect();
         self.leaves(&targets.iter().map(String::as_str).collect::<Vec<_>>());
@@ -309,7 +309,7 @@ impl Attacker<'_> {
 
     fn reads_nothing(&mut self) -> Result<()> {
         let folder = Folder::make()?;
-        let targets = ["/v1/events?states=1", "/v1/table", "/v1/sockets?arg=-a", "/v1/history"];
+        let targets = ["/v1/events?states=1", "/v1/table", "/v1/sockets?states=all", "/v1/history"];
         let mut turn = 0;
         while self.goes_on() {
             for target in targets.iter().cycle().take(64) {

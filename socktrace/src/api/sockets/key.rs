@@ -1,6 +1,7 @@
 //! What rows can be ordered and counted by: the keys as data.
 
 use crate::render::ss::Takes;
+use std::fmt;
 
 /// What rows can be ordered or counted by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -36,6 +37,21 @@ pub struct By {
     pub key: Key,
     /// The other way round. What is not known stays last.
     pub reversed: bool,
+}
+
+impl By {
+    /// From its word: that of a key, with `-` before it for the other way round.
+    #[must_use]
+    pub fn from_word(word: &str) -> Option<Self> {
+        let (reversed, name) = word.strip_prefix('-').map_or((false, word), |name| (true, name));
+        Some(Self { key: Key::from_word(name)?, reversed })
+    }
+}
+
+impl fmt::Display for By {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}{}", if self.reversed { "-" } else { "" }, self.key.word())
+    }
 }
 
 /// What is known of a key.
@@ -137,7 +153,7 @@ mod tests {
             assert_eq!(facts.key as usize, index);
             assert_eq!(Key::from_word(facts.key.word()), Some(facts.key));
             assert!(
-                include_str!("../cli/ss_help.txt").contains(facts.word),
+                include_str!("../../cli/ss_help.txt").contains(facts.word),
                 "{} is not in the help",
                 facts.word
             );

@@ -1,15 +1,28 @@
-//! What is asked, as meaning: no words, no files, no environment.
+//! `/v1/sockets`, and `socktrace ss`: which sockets are to be listed, and how, as data. How that is written in a URL is in
+//! `url`. An agent does nothing else with sockets than to list them.
 
-use std::path::PathBuf;
+pub mod family;
+pub mod key;
+pub mod selection;
+pub mod table;
+mod url;
+
+pub use url::Request;
 
 use crate::render::ss::{Pick, Screen, Show, Takes};
+use key::{By, Key};
+use selection::Selection;
 
-use super::key::{By, Key};
-use super::selection::Selection;
+/// Columns that can be chosen, repeated ones included: each is written for every row.
+pub const MAX_COLUMNS: usize = 64;
+/// Keys of an order or of groups: each is kept for every row.
+pub const MAX_KEYS: usize = 8;
+/// BPF maps that can be named: each takes a descriptor.
+pub const MAX_MAPS: usize = 64;
 
 /// A question in the manner of ss.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Options {
+pub struct Question {
     /// Which sockets, by table, family and state.
     pub selection: Selection,
     /// The words of the filter expression; none for all sockets.
@@ -24,8 +37,6 @@ pub struct Options {
     pub format: Format,
     /// Whether the summary comes first.
     pub summary: bool,
-    /// What to do with the sockets.
-    pub action: Action,
     /// In which network namespace.
     pub netns: NetnsChoice,
     /// In which order: by these keys, the first one first; the kernel's own, table by table as ss has it, if there is none.
@@ -38,7 +49,19 @@ pub struct Options {
     pub bpf_maps: BpfMaps,
 }
 
-impl Options {
+impl Question {
+    /// Adds what follows from the rest: columns that need others, and those that would say the same on every row.
+    pub(crate) fn settle(&mut self) {
+        if self.columns.iter().any(|pick| matches!(pick.takes(), Takes::Processes | Takes::PeerProcesses)) {
+            self.show.users.get_or_insert_default();
+        }
+        // Lines within a cell would tear the columns behind it.
+        let details = self.columns.iter().position(|pick| pick.takes() == Takes::Details);
+        self.show.oneline |= details.is_some_and(|place| place + 1 < self.columns.len());
+        self.show.netid = self.selection.tables.len() != 1;
+        self.show.state = self.selection.states.len() != 1;
+    }
+
     /// Whether a chosen column takes that.
     #[must_use]
     pub fn has_column_of(&self, takes: Takes) -> bool {
@@ -75,27 +98,6 @@ impl Options {
     pub fn needs_users(&self) -> bool {
         self.show.users.is_some() || self.takes(Takes::Processes)
     }
-}
-
-/// What to do with the sockets.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub enum Action {
-    /// List them.
-    #[default]
-    List,
-    /// Nothing (only the summary was wanted).
-    Nothing,
-    /// Close them, and list those that were closed.
-    Kill {
-        /// Only say which.
-        dry_run: bool,
-        /// Also the connection that carries this very session.
-        force: bool,
-    },
-    /// Print sockets as they are destroyed.
-    Events,
-    /// Write the kernel's answer for TCP to a file; `-` for stdout.
-    Dump(PathBuf),
 }
 
 /// How the answer is written.
