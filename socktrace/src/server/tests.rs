@@ -230,13 +230,15 @@ fn start_among_strangers() -> Running {
 async fn no_name_service_is_asked_for_an_ordinary_user() {
     let server = start_among_strangers();
     let advice = "an agent asks no name service for ordinary users";
-    for path in ["events?filter=dst+localhost", "history?filter=dst+localhost", "sockets?arg=dst+localhost"] {
+    for path in
+        ["events?filter=dst+localhost", "history?filter=dst+localhost", "sockets?filter=dst+localhost"]
+    {
         let request = format!("GET /v1/{path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
         let answer = server.raw(request.as_bytes()).await;
         assert!(answer.starts_with("HTTP/1.1 400 ") && answer.contains(advice), "{answer}");
         assert!(answer.contains("\n      ^^^^^^^^^\n"), "the name is pointed at: {answer}");
     }
-    let answer = server.raw(b"GET /v1/sockets?arg=-tr HTTP/1.0\r\n\r\n").await;
+    let answer = server.raw(b"GET /v1/sockets?tables=tcp&show=resolve HTTP/1.0\r\n\r\n").await;
     assert!(answer.starts_with("HTTP/1.0 403 ") && answer.contains(advice), "{answer}");
     server.end().await;
 }

@@ -382,7 +382,7 @@ mod tests {
             ("/v1/events?kinds=close", 3),
             ("/v1/history?filter=sport+%3D+:80", 2),
             ("/v1/history", 8),
-            ("/v1/sockets?arg=-a", 1),
+            ("/v1/sockets?states=all", 1),
             ("/v1/status", 1),
             ("/v1/table", 8),
         ] {

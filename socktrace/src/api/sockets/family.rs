@@ -56,6 +56,13 @@ impl FamilySet {
         FAMILY_NAMES.iter().find(|(_, known)| *known == family).map(|&(name, _)| name)
     }
 
+    /// The one family in it, if it is one.
+    #[must_use]
+    pub fn only(self) -> Option<Family> {
+        let mut families = self.iter();
+        families.next().filter(|_| families.next().is_none())
+    }
+
     /// Each of them that has a name.
     pub fn iter(self) -> impl Iterator<Item = Family> {
         FAMILY_NAMES.iter().map(|&(_, family)| family).filter(move |family| self.contains(*family))

@@ -84,11 +84,6 @@ impl Choice {
         self.said = states;
     }
 
-    /// Says as of which family addresses in a filter are read; by default that chosen last.
-    pub fn reads_addresses_as(&mut self, family: Family) {
-        self.last_family = Some(family);
-    }
-
     /// Whether a table or family was chosen.
     #[must_use]
     pub const fn any(&self) -> bool {

@@ -9,7 +9,7 @@ use crate::api::parameters::{BadParameter, Parameter, parameters};
 use crate::api::selection::{NDJSON, TEXT, prefers_text};
 use crate::query;
 use crate::render::ss::{Pick, Screen, Show, Users};
-use crate::socket::{NetnsId, StateSet};
+use crate::socket::{Family, NetnsId, State, StateSet};
 
 /// A question, and from where it is asked.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,8 +21,11 @@ pub struct Request {
 }
 
 /// The parameters.
-const PARAMETERS: &str = "tables, families, states, filter, show, columns, sort, top, count_by, netns, bpf_maps, width, \
-                          filter_family, default_states, asked_from";
+const PARAMETERS: &str = "tables, families, states, filter, show, columns, sort, top, count_by, netns, all_netns, bpf_maps, \
+                          width, filter_family, default_states, asked_from";
+
+/// The value of `filter_family` for no family in particular.
+const ANY: &str = "any";
 
 /// One word of `show`.
 struct Word {
@@ -92,7 +95,7 @@ impl Request {
         };
         list("tables", tables.iter().map(Table::word).collect());
         list("families", families.iter().filter_map(FamilySet::word).collect());
-        list(if states_said { "states" } else { "default_states" }, query::names_of_states(states));
+        list(if states_said { "states" } else { "default_states" }, state_words(states));
         list("show", WORDS.iter().filter(|word| (word.is)(question)).map(|word| word.word).collect());
         list("columns", question.columns.iter().map(|pick| pick.word()).collect());
         list("count_by", question.count_by.iter().map(|key| key.word()).collect());
@@ -100,7 +103,9 @@ impl Request {
         list("sort", order.iter().map(String::as_str).collect());
         query.extend_pairs(question.filter.iter().map(|word| ("filter", word)));
         query.extend_pairs(question.top.map(|top| ("top", top.to_string())));
-        query.extend_pairs(last_family.and_then(FamilySet::word).map(|word| ("filter_family", word)));
+        if last_family != families.only() {
+            query.append_pair("filter_family", last_family.and_then(FamilySet::word).unwrap_or(ANY));
+        }
         match &question.netns {
             NetnsChoice::Own => {}
             NetnsChoice::One(name) => drop(query.append_pair("netns", name)),
@@ -142,6 +147,7 @@ impl Request {
 struct Draft {
     choice: Choice,
     default_states: Option<StateSet>,
+    filter_family: Option<Option<Family>>,
     question: Question,
     screen: Option<Screen>,
     asked_from: Option<NetnsId>,
@@ -163,7 +169,14 @@ impl Draft {
             count_by: Vec::new(),
             bpf_maps: BpfMaps::None,
         };
-        Self { choice: Choice::default(), default_states: None, question, screen: None, asked_from: None }
+        Self {
+            choice: Choice::default(),
+            default_states: None,
+            filter_family: None,
+            question,
+            screen: None,
+            asked_from: None,
+        }
     }
 
     fn takes(&mut self, parameter: &Parameter<'_>) -> Result<(), BadParameter> {
@@ -182,8 +195,11 @@ impl Draft {
                 }
             }
             "filter_family" => {
-                let family = FamilySet::named(&parameter.value);
-                self.choice.reads_addresses_as(family.ok_or_else(|| no_family(parameter, &parameter.value))?);
+                let family = match &*parameter.value {
+                    ANY => None,
+                    word => Some(FamilySet::named(word).ok_or_else(|| no_family(parameter, word))?),
+                };
+                self.filter_family = Some(family);
             }
             "states" => self.choice.states(states(parameter)?),
             "default_states" => self.default_states = Some(states(parameter)?),
@@ -241,11 +257,12 @@ impl Draft {
     }
 
     fn finish(self, text: bool) -> Result<Request, BadParameter> {
-        let Self { choice, default_states, mut question, screen, asked_from } = self;
+        let Self { choice, default_states, filter_family, mut question, screen, asked_from } = self;
         let mut selection = choice.finish();
         if let Some(states) = default_states.filter(|_| !selection.states_said) {
             selection.states = states;
         }
+        selection.last_family = filter_family.unwrap_or(selection.families.only());
         question.selection = selection;
         question.format = if text { Format::Text { screen } } else { Format::Json };
         // As for the options of the same names.
@@ -271,10 +288,36 @@ impl Draft {
     }
 }
 
+/// The kernel's own number for what people know as SYN-RECV (include/net/tcp_states.h): which of the two is asked for
+/// makes a difference in dumps.
+const NEW_SYN_RECV: (&str, StateSet) = ("new-syn-recv", StateSet::of(State::NewSynRecv));
+
+fn state_words(states: StateSet) -> Vec<&'static str> {
+    let mut words = query::names_of_states(states.difference(NEW_SYN_RECV.1));
+    let said = |words: &[&str]| {
+        let named = words.iter().filter_map(|word| query::state_named(word));
+        named.fold(StateSet::EMPTY, StateSet::union).contains(State::NewSynRecv)
+    };
+    match (states.contains(State::NewSynRecv), said(&words)) {
+        (true, false) => words.push(NEW_SYN_RECV.0),
+        // A group that has it: each alone.
+        (false, true) => {
+            words = (0..32)
+                .map(|bit| StateSet::from_bits(1 << bit))
+                .filter(|one| !one.intersection(states).is_empty())
+                .flat_map(query::names_of_states)
+                .collect()
+        }
+        (true, true) | (false, false) => {}
+    }
+    words
+}
+
 fn states(parameter: &Parameter<'_>) -> Result<StateSet, BadParameter> {
     let words = parameter.value.split(',').filter(|word| !word.is_empty());
     words.into_iter().try_fold(StateSet::EMPTY, |states, word| {
-        let named = query::state_named(word);
+        let own = Some(NEW_SYN_RECV.1).filter(|_| word == NEW_SYN_RECV.0);
+        let named = query::state_named(word).or(own);
         let bad = || parameter.bad_value(word, "expected a state: established, listening, time-wait, all …");
         named.map(|named| states.union(named)).ok_or_else(bad)
     })

@@ -14,7 +14,7 @@ fn start_limited(change: impl FnOnce(&mut Limits)) -> Running {
 #[tokio::test]
 async fn an_answer_to_an_ordinary_user_that_takes_too_long_is_refused_or_broken_off() {
     let server = start_limited(|limits| limits.user.answer = Some(Duration::ZERO));
-    for path in ["history", "sockets?arg=-a"] {
+    for path in ["history", "sockets?states=all"] {
         let answer = server.raw(format!("GET /v1/{path} HTTP/1.0\r\n\r\n").as_bytes()).await;
         assert!(
             answer.starts_with("HTTP/1.0 503 ") && answer.contains("takes longer than"),
@@ -32,7 +32,7 @@ async fn who_waits_too_long_for_the_work_on_an_answer_is_told_so() {
     let server = start_limited(|limits| {
         (limits.user.work, limits.user.wait) = (0, Duration::from_millis(1));
     });
-    for path in ["events", "history", "sockets?arg=-a", "table"] {
+    for path in ["events", "history", "sockets?states=all", "table"] {
         let answer = server.raw(format!("GET /v1/{path} HTTP/1.0\r\n\r\n").as_bytes()).await;
         assert!(answer.starts_with("HTTP/1.0 503 "), "{path}: {answer}");
         assert!(answer.contains("the agent is busy with the questions of your user"), "{path}: {answer}");
@@ -47,10 +47,11 @@ async fn an_answer_that_must_be_kept_has_limited_room() {
     let server = start_limited(|limits| limits.user.bytes = 1);
     // 64 KiB are always granted.
     let _many: Vec<_> = (0..300).map(|_| std::net::UdpSocket::bind("127.0.0.1:0").unwrap()).collect();
-    let answer = server.raw(b"GET /v1/sockets?arg=-uam&arg=--sort&arg=local HTTP/1.0\r\n\r\n").await;
+    let answer =
+        server.raw(b"GET /v1/sockets?tables=udp&states=all&show=memory&sort=local HTTP/1.0\r\n\r\n").await;
     assert!(answer.starts_with("HTTP/1.0 503 "), "{answer}");
     // One that is written as it is made needs none.
-    let answer = server.raw(b"GET /v1/sockets?arg=-uaH HTTP/1.0\r\n\r\n").await;
+    let answer = server.raw(b"GET /v1/sockets?tables=udp&states=all&show=no_header HTTP/1.0\r\n\r\n").await;
     assert!(answer.starts_with("HTTP/1.0 200 "), "{answer}");
     server.end().await;
 }
