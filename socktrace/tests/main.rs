@@ -8,6 +8,7 @@ mod cli;
 mod closes;
 mod diag;
 mod doctor;
+mod embedded;
 mod events;
 mod filter;
 mod garbage;

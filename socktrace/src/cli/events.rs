@@ -8,11 +8,10 @@ use crate::api::selection::{Format, Selection};
 use crate::client::{self, Answer, ClientError};
 use crate::listing::absent;
 use crate::render::event_line::Columns;
+use crate::runtime::Runtime;
 use crate::runtime::budget::{Budget, Limits};
 use crate::runtime::interest::{Told, columns, interest, judge, names, resolve};
-use crate::runtime::local::Local;
 use crate::runtime::shutdown::Shutdown;
-use crate::runtime::sink::Subscription;
 use crate::runtime::stop::Stop;
 use crate::runtime::stream::EventStream;
 use crate::runtime::time;
@@ -97,7 +96,7 @@ enum Stream {
     Local {
         events: EventStream,
         /// What makes them; it ends with the stream.
-        _engine: Local,
+        _runtime: Runtime,
     },
 }
 
@@ -134,12 +133,11 @@ impl Stream {
 
 impl Stream {
     async fn local(args: &EventsArgs, selection: &Selection, format: Format) -> Result<Self, Error> {
-        let local = Local::start(ring_size(args.ring_size)).await?;
+        let local = Runtime::start(ring_size(args.ring_size)).await?;
         let interest = interest(selection, Viewer::Own, &names(Viewer::Own, &Stop::default()))?;
         let room = Budget::new(Limits::for_descriptors(u64::MAX)).account(Viewer::Own).room();
-        let subscription = Subscription { interest, format, count: selection.count, room };
-        let events = local.asker().events(subscription).await?;
-        Ok(Self::Local { events, _engine: local })
+        let events = local.asker().lines(interest, format, selection.count, room).await?;
+        Ok(Self::Local { events, _runtime: local })
     }
 
     /// The stream has ended by itself.

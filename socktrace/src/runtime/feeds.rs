@@ -1,8 +1,7 @@
 //! Renders each event once for each format that a subscriber wants, and shares the text. All subscribers here see the
 //! same: events come as their viewer sees them.
 
-use super::budget::Room;
-use super::stream::{BACKLOG, EventStream, Fed, Feed, LINE, PIECE, stream};
+use super::stream::{Fed, Feed, LINE, PIECE};
 use crate::api::selection::Format;
 use crate::engine::SubscriberId;
 use crate::listing::Places;
@@ -62,15 +61,14 @@ struct Look {
 }
 
 impl Feeds {
-    /// A new subscriber; the stream it is to have.
+    /// A new subscriber, and the way to it.
     pub(super) fn add(
         &mut self,
         id: SubscriberId,
         format: Format,
         count: Option<NonZeroU64>,
-        room: Room,
-    ) -> EventStream {
-        let (mut feed, stream) = stream(BACKLOG, room);
+        mut feed: Feed,
+    ) {
         if let Format::Lines { style, .. } = format {
             let mut names = Vec::new();
             event_line::header(style, Stamp::Time, &mut names);
@@ -83,7 +81,6 @@ impl Feeds {
         let look = self.look(format);
         let left = count.map(NonZeroU64::get);
         self.readers.insert(id, Reader { feed, look, left, is_done: false });
-        stream
     }
 
     /// The look of a new subscriber: one that others have, or one that nobody has any more.
@@ -253,22 +250,28 @@ mod tests {
     use super::*;
     use crate::render::event_line::{Columns, Style};
     use crate::runtime::budget::{Budget, Limits};
+    use crate::runtime::stream::{BACKLOG, EventStream, stream};
     use crate::socket::Viewer;
 
     fn event(at: BootNs) -> Event {
         Event { at, kind: EventKind::Lost { records: 1 }, subject: None }
     }
 
-    fn room() -> Room {
-        Budget::new(Limits::for_descriptors(64)).account(Viewer::Own).room()
+    impl Feeds {
+        fn new_reader(&mut self, id: SubscriberId, format: Format) -> EventStream {
+            let room = Budget::new(Limits::for_descriptors(64)).account(Viewer::Own).room();
+            let (feed, stream) = stream(BACKLOG, room);
+            self.add(id, format, None, feed);
+            stream
+        }
     }
 
     #[test]
     fn what_nobody_has_room_for_takes_no_memory() {
         let mut feeds = Feeds::default();
         let (slow, left) = (1, 2);
-        let _stream = feeds.add(slow, Format::Json, None, room());
-        drop(feeds.add(left, Format::Json, None, room()));
+        let _stream = feeds.new_reader(slow, Format::Json);
+        drop(feeds.new_reader(left, Format::Json));
         let mut held = 0;
         for at in 0..3 * BACKLOG as u64 {
             feeds.tell(&event(at), &[slow, left], &Clock::default());
@@ -286,11 +289,11 @@ mod tests {
     #[test]
     fn a_look_that_nobody_has_any_more_is_used_again() {
         let mut feeds = Feeds::default();
-        let _json = feeds.add(0, Format::Json, None, room());
+        let _json = feeds.new_reader(0, Format::Json);
         for id in 1..10 {
             let style = Style { width: Some(80), colour: false, numeric: true, columns: Columns::default() };
             let format = Format::Lines { style, utc_offset_s: id as i32 };
-            drop(feeds.add(id, format, None, room()));
+            drop(feeds.new_reader(id, format));
             feeds.tell(&event(1), &[0, id], &Clock::default());
             feeds.flush();
             assert_eq!(feeds.leaving(), [id]);

@@ -7,10 +7,10 @@ mod candidates;
 pub mod closed;
 pub mod core;
 mod dump;
+mod embedded;
 mod feeds;
 pub mod interest;
 mod lingering;
-pub mod local;
 mod openers;
 pub mod request;
 pub mod shutdown;
@@ -20,3 +20,6 @@ pub mod stop;
 pub mod stream;
 pub mod time;
 mod unix;
+pub mod values;
+
+pub use embedded::{NoEvents, Runtime};

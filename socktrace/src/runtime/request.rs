@@ -1,14 +1,19 @@
 //! What the one task that owns the engine can be asked.
 
+use super::budget::Room;
 use super::openers::{Indexed, Openers};
-use super::sink::{StreamReply, Subscription};
-use super::stream::EventStream;
+use super::sink::{StreamReply, Subscription, Way};
+use super::stream::{BACKLOG, EventStream, stream};
+use super::values::{self, Events};
+use crate::api::selection::Format;
 use crate::api::status::Status;
 use crate::archive::log::Log;
+use crate::engine::Interest;
 use crate::listing::{Named, Wanted};
 use crate::render::errno::reason;
 use crate::socket::{Cookie, NetnsId, Opener, Subject, Viewer};
 use std::io;
+use std::num::NonZeroU64;
 use tokio::sync::{mpsc, oneshot};
 
 /// A question, and where the answer goes. Whoever asked may be gone by then.
@@ -96,6 +101,9 @@ pub struct Ending;
 /// Requests that may wait for the task; more wait to be handed over.
 const WAITING: usize = 64;
 
+/// Sockets that are asked for together, so that others wait for no long turn.
+pub const PART: usize = 512;
+
 /// Why there is no stream of events.
 #[derive(Debug, thiserror::Error)]
 pub enum NoStream {
@@ -134,13 +142,49 @@ impl Asker {
         Self { way: self.users.clone().unwrap_or_else(|| self.way.clone()), users: None }
     }
 
-    /// The live stream from now on.
+    /// The live stream from now on, in lines. `room` is for what has not been read.
     ///
     /// # Errors
     /// The task has ended, or there is no thread for the stream.
-    pub async fn events(&self, subscription: Subscription) -> Result<EventStream, NoStream> {
+    pub async fn lines(
+        &self,
+        interest: Interest,
+        format: Format,
+        count: Option<NonZeroU64>,
+        room: Room,
+    ) -> Result<EventStream, NoStream> {
+        let (feed, stream) = stream(BACKLOG, room);
+        self.subscribe(Subscription { interest, count, way: Way::Lines(format, feed) }).await?;
+        Ok(stream)
+    }
+
+    /// The live stream from now on, as values, of which so many may wait to be taken.
+    ///
+    /// # Errors
+    /// The task has ended, or there is no thread for the stream.
+    pub async fn events(&self, interest: Interest, waiting: usize) -> Result<Events, NoStream> {
+        let (feed, events) = values::channel(waiting);
+        self.subscribe(Subscription { interest, count: None, way: Way::Values(feed) }).await?;
+        Ok(events)
+    }
+
+    async fn subscribe(&self, subscription: Subscription) -> Result<(), NoStream> {
         let subscription = Box::new(subscription);
         Ok(self.ask(|reply| Request::Events { subscription, reply }).await??)
+    }
+
+    /// Every socket in the table that a listing would show.
+    ///
+    /// # Errors
+    /// The task has ended.
+    pub async fn snapshot(&self) -> Result<Vec<Subject>, Ending> {
+        let cookies = self.ask(|reply| Request::Cookies { viewer: Viewer::Own, reply }).await?;
+        let mut sockets = Vec::with_capacity(cookies.len());
+        for part in cookies.chunks(PART) {
+            let cookies = part.to_vec();
+            sockets.extend(self.ask(|reply| Request::Subjects { cookies, reply }).await?);
+        }
+        Ok(sockets)
     }
 
     /// Which sockets are in the table that a listing would show, asked from a thread that may block.

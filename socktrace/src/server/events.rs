@@ -8,7 +8,6 @@ use crate::render::event_line::Columns;
 use crate::runtime::budget::Resource;
 use crate::runtime::interest::{SelectionError, Told, interest, judge, names};
 use crate::runtime::request::Asker;
-use crate::runtime::sink::Subscription;
 use crate::runtime::stop::Stop;
 use axum::body::Body;
 use axum::extract::{Extension, RawQuery, State};
@@ -47,7 +46,7 @@ pub(super) async fn events(
     }
     let share = client.account.take(Resource::FilterCost, cost)?;
     let room = client.account.room();
-    let stream = asker.events(Subscription { interest, format, count, room }).await?;
+    let stream = asker.lines(interest, format, count, room).await?;
     let pieces = futures_util::stream::unfold((stream, share), |(mut stream, share)| async {
         stream.next().await.map(|piece| (Ok::<_, Infallible>(piece), (stream, share)))
     });

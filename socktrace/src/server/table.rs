@@ -11,7 +11,7 @@ use crate::api::selection::NDJSON;
 use crate::kernel::owners::Sight;
 use crate::listing::Places;
 use crate::render::event_json;
-use crate::runtime::request::Asker;
+use crate::runtime::request::{Asker, PART};
 use crate::runtime::stop::Stop;
 use crate::runtime::time;
 use crate::socket::Viewer;
@@ -19,9 +19,6 @@ use axum::extract::{Extension, State};
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
 use std::io::{self, Write as _};
-
-/// Sockets that are asked for together.
-const PART: usize = 512;
 
 pub(super) async fn table(
     State(asker): State<Asker>,

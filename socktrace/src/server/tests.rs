@@ -12,7 +12,8 @@ use crate::client::{self, ClientError};
 use crate::listing::Named;
 use crate::runtime::budget::Limits;
 use crate::runtime::request::{self, Request};
-use crate::runtime::stream::{BACKLOG, Feed, stream};
+use crate::runtime::sink::Way;
+use crate::runtime::stream::{BACKLOG, Feed};
 use bytes::Bytes;
 use std::path::{Path, PathBuf};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -50,9 +51,10 @@ fn start_as(rights: Rights, limits: Limits) -> Running {
         while let Some(request) = requests.next().await {
             match request {
                 Request::Events { subscription, reply } => {
-                    let (feed, stream) = stream(BACKLOG, subscription.room);
-                    let _ = feed_sender.send(feed);
-                    let _ = reply.send(Ok(stream));
+                    if let Way::Lines(_, feed) = subscription.way {
+                        let _ = feed_sender.send(feed);
+                    }
+                    let _ = reply.send(Ok(()));
                 }
                 Request::History { reply } => _ = reply.send(None),
                 Request::Candidates { reply, .. } => _ = reply.send(Named::No),

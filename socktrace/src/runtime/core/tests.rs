@@ -5,7 +5,6 @@ use crate::api::selection::{Format, Selection};
 use crate::runtime::budget::{Budget, Limits};
 use crate::runtime::interest::{interest, names};
 use crate::runtime::request::{self, Asker};
-use crate::runtime::sink::Subscription;
 use crate::runtime::source::given::Given;
 use crate::runtime::stop::Stop;
 use crate::socket::{
@@ -33,8 +32,7 @@ impl Running {
     async fn subscribe(&self, selection: Selection) -> crate::runtime::stream::EventStream {
         let interest = interest(&selection, Viewer::Own, &names(Viewer::Own, &Stop::default())).unwrap();
         let room = Budget::new(Limits::for_descriptors(64)).account(Viewer::Own).room();
-        let subscription = Subscription { interest, format: Format::Json, count: selection.count, room };
-        self.asker.events(subscription).await.unwrap()
+        self.asker.lines(interest, Format::Json, selection.count, room).await.unwrap()
     }
 
     async fn end(self) {

@@ -12,8 +12,7 @@ mod lot;
 mod tests;
 mod worker;
 
-use super::budget::Room;
-use super::stream::EventStream;
+use super::{stream, values};
 use crate::api::selection::Format;
 use crate::engine::{Interest, SubscriberId};
 use crate::render::clock::Clock;
@@ -34,16 +33,23 @@ const MAX_WAITING: usize = 65_536;
 pub struct Subscription {
     /// Which events, and who is to see them.
     pub interest: Interest,
-    /// How they are written.
-    pub format: Format,
     /// End after so many events; `lost` and `resync` are not counted.
     pub count: Option<NonZeroU64>,
-    /// Room for what the subscriber has not read.
-    pub room: Room,
+    /// Where they go.
+    pub way: Way,
 }
 
-/// Where a new subscriber's stream goes, or why there is none.
-pub type StreamReply = oneshot::Sender<io::Result<EventStream>>;
+/// Where a subscriber's events go.
+#[derive(Debug)]
+pub enum Way {
+    /// As lines that are written like this, once for all who want them alike.
+    Lines(Format, stream::Feed),
+    /// As values.
+    Values(values::Feed),
+}
+
+/// Says that events are on their way, or why there are none.
+pub type StreamReply = oneshot::Sender<io::Result<()>>;
 
 /// Both sinks, from the side of the owner of the table.
 #[derive(Debug)]

@@ -5,6 +5,8 @@ use super::*;
 use crate::engine::Demand;
 use crate::query::{Context, Dialect, NoNames, parse};
 use crate::runtime::budget::{Budget, Limits};
+use crate::runtime::stream::{BACKLOG, EventStream};
+use crate::runtime::values::{self, Item};
 use crate::socket::{
     Comm, Endpoint, EventKind, Family, KindSet, Owner, Process, Proto, State, Subject, Viewer,
 };
@@ -38,16 +40,26 @@ fn subscription(viewer: Viewer, words: &str) -> Subscription {
     let words: Vec<String> = words.split(' ').filter(|word| !word.is_empty()).map(str::to_owned).collect();
     let filter = parse(&words, &Context::new(Dialect::Strict), &NoNames).unwrap();
     let interest = Interest { kinds: KindSet::USUAL, filter, viewer, ..Interest::default() };
-    let room = Budget::new(Limits::for_descriptors(64)).account(Viewer::Own).room();
-    Subscription { interest, format: Format::Json, count: None, room }
+    let (feed, _) = lines();
+    Subscription { interest, count: None, way: Way::Lines(Format::Json, feed) }
+}
+
+fn lines() -> (stream::Feed, EventStream) {
+    stream::stream(BACKLOG, Budget::new(Limits::for_descriptors(64)).account(Viewer::Own).room())
 }
 
 impl Sinks {
     fn stream(&mut self, subscription: Subscription) -> (SubscriberId, EventStream) {
-        let (reply, stream) = oneshot::channel();
+        let (feed, stream) = lines();
+        (self.subscriber(Subscription { way: Way::Lines(Format::Json, feed), ..subscription }), stream)
+    }
+
+    fn subscriber(&mut self, subscription: Subscription) -> SubscriberId {
+        let (reply, begun) = oneshot::channel();
         let id = self.number();
         assert!(self.subscribe(id, subscription, reply));
-        (id, stream.blocking_recv().unwrap().unwrap())
+        begun.blocking_recv().unwrap().unwrap();
+        id
     }
 
     fn hand(&mut self, events: impl IntoIterator<Item = Event>) {
@@ -116,7 +128,8 @@ fn what_a_sink_has_no_room_for_is_counted_and_told_and_losses_are_told_neverthel
 #[test]
 fn what_there_is_no_time_for_is_counted_where_it_is_missing() {
     let mut lot = Lot::new(USER);
-    let stream = lot.add(1, subscription(USER, ""));
+    let (feed, stream) = lines();
+    lot.add(1, Subscription { way: Way::Lines(Format::Json, feed), ..subscription(USER, "") });
     let events: Vec<Event> = (1..=1000).map(|cookie| bound(cookie, 7)).collect();
     let mut looks = 0;
     lot.take(&events, &Clock::default(), || {
@@ -137,10 +150,10 @@ fn what_there_is_no_time_for_is_counted_where_it_is_missing() {
 async fn who_has_gone_is_noticed_although_nothing_happens() {
     let mut sinks = Sinks::new();
     for viewer in [Viewer::Own, USER] {
-        let (reply, stream) = oneshot::channel();
+        let (reply, begun) = oneshot::channel();
         let id = sinks.number();
         assert!(sinks.subscribe(id, subscription(viewer, ""), reply));
-        drop(stream.await.unwrap().unwrap());
+        begun.await.unwrap().unwrap();
         assert_eq!(sinks.left().await, id);
     }
     assert!(sinks.own.subscribers.is_empty() && sinks.users.subscribers.is_empty());
@@ -166,4 +179,22 @@ fn the_demand_of_a_subscription_is_its_kinds() {
     assert_eq!(interest.cost(), 2);
     let globs = vec!["comm = *a*b*c*"; 100].join(" or ");
     assert_eq!(subscription(USER, &globs).interest.cost(), 1 + 100 * 2);
+}
+
+#[test]
+fn values_are_what_lines_tell() {
+    let mut sinks = Sinks::new();
+    let (_, stream) = sinks.stream(subscription(Viewer::Own, "sport = :80"));
+    let (feed, mut events) = values::channel(10);
+    sinks.subscriber(Subscription { way: Way::Values(feed), ..subscription(Viewer::Own, "sport = :80") });
+    let (feed, mut none) = values::channel(10);
+    sinks.subscriber(Subscription { way: Way::Values(feed), ..subscription(Viewer::Own, "sport = :81") });
+    let made = [bound(1, 1), bound(2, 1)];
+    sinks.hand(made.clone());
+    for event in made {
+        assert_eq!(events.next_blocking(), Some(Item::Event(event)));
+    }
+    drop(sinks);
+    assert_eq!((events.next_blocking(), none.next_blocking()), (None, None));
+    assert_eq!(rest(stream).len(), 2);
 }

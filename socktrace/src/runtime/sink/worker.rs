@@ -104,8 +104,9 @@ impl Worker {
             self.lots.len() - 1
         });
         if let Some(lot) = self.lots.get_mut(place) {
+            lot.add(id, subscription);
             // Where it has gone, its stream is dropped, which the next tick shows.
-            let _ = reply.send(Ok(lot.add(id, subscription)));
+            let _ = reply.send(Ok(()));
         }
         if let Some(uid) = user_of(viewer) {
             self.times.entry(uid).or_insert_with(|| Time { left: SAVED, earned: Instant::now() });
