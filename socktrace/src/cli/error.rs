@@ -1,6 +1,6 @@
 //! What a command can fail with, and how it is said: once, at the top, with what to try.
 
-use super::output;
+use super::stderr;
 use crate::client::ClientError;
 use crate::kernel::capabilities::CapabilityError;
 use crate::render::errno::reason;
@@ -48,9 +48,9 @@ impl Error {
         if self.is_closed_pipe() {
             return ExitCode::SUCCESS;
         }
-        output::say(format_args!("socktrace: {self}"));
+        stderr::say(format_args!("socktrace: {self}"));
         if let Some(remedy) = self.remedy() {
-            output::say(format_args!("try: {remedy}"));
+            stderr::say(format_args!("try: {remedy}"));
         }
         self.exit_code()
     }

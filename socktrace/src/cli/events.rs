@@ -3,7 +3,7 @@
 use super::args::EventsArgs;
 use super::error::Error;
 use super::source::Source;
-use super::{output, ring_size, runtime, select};
+use super::{output, ring_size, runtime, select, stderr};
 use crate::api::selection::{Format, Selection};
 use crate::client::{self, Answer, ClientError};
 use crate::listing::absent;
@@ -42,8 +42,8 @@ pub(super) fn run(args: EventsArgs) -> Result<(), Error> {
     runtime()?.block_on(async {
         let mut shutdown = Shutdown::listen().map_err(|error| Error::Io("catch signals", error))?;
         let mut stream = Stream::open(&args, &selection, format).await?;
-        output::warn(&warnings);
-        output::say(format_args!("socktrace: tracing"));
+        stderr::warn(&warnings);
+        stderr::say(format_args!("socktrace: tracing"));
         copy(&mut stream, &mut shutdown, &args).await
     })
 }
@@ -108,7 +108,7 @@ impl Stream {
             Source::Either(agent) => match client::events(&agent, selection, format).await {
                 Ok(answer) => Ok(Self::of_agent(answer)),
                 Err(error @ ClientError::Stranger { .. }) => {
-                    output::say(format_args!("socktrace: {error}: it is not asked"));
+                    stderr::say(format_args!("socktrace: {error}: it is not asked"));
                     Self::local(args, selection, format).await
                 }
                 Err(ClientError::Absent { .. }) => Self::local(args, selection, format).await,
@@ -119,7 +119,7 @@ impl Stream {
 
     /// What it does not show us is said.
     fn of_agent(answer: Answer) -> Self {
-        output::say_limits(&answer);
+        stderr::say_limits(&answer);
         Self::Agent(answer)
     }
 

@@ -2,7 +2,7 @@
 
 use super::args::HistoryArgs;
 use super::error::Error;
-use super::{output, runtime, select, source};
+use super::{output, runtime, select, source, stderr};
 use crate::api::arrangement::{Arrangement, NoColumn};
 use crate::api::history::{Question, Survey, ahead};
 use crate::api::selection::Format;
@@ -28,7 +28,7 @@ pub(super) fn run(args: &HistoryArgs) -> Result<(), Error> {
     let names = if args.dir.is_some() { names } else { names.others_answer() };
     let resolved = Resolved::new(question.clone(), viewer, &names).map_err(Error::Selection)?;
     resolve(&mut question.selection, &resolved.interest, &names);
-    output::warn(&resolved.warnings);
+    stderr::warn(&resolved.warnings);
     if let Some(dir) = &args.dir {
         readable(dir)?;
         let log = Log { dir: Some(dir.clone()), snapshot: Snapshot::default() };
@@ -51,7 +51,7 @@ pub(super) fn run(args: &HistoryArgs) -> Result<(), Error> {
             | ClientError::Refused { .. }
             | ClientError::Broken { .. } => error.into(),
         })?;
-        output::say_limits(&answer);
+        stderr::say_limits(&answer);
         say(&survey, &question);
         while let Some(piece) = answer.next().await? {
             output::write(&piece)?;
@@ -118,7 +118,7 @@ fn readable(dir: &Path) -> Result<(), Error> {
 /// What is to be known beside the sockets, on standard error.
 fn say(survey: &Survey, question: &Question) {
     for line in notes(survey, question.since.or(question.until), time::local_offset_s()) {
-        output::say(format_args!("socktrace: {line}"));
+        stderr::say(format_args!("socktrace: {line}"));
     }
 }
 

@@ -15,6 +15,7 @@ mod select;
 mod source;
 mod ss;
 mod status;
+mod stderr;
 mod values;
 
 use crate::kernel::ebpf;

@@ -3,9 +3,7 @@
 //! I/O: stdout, the terminal's size, the environment.
 
 use super::error::Error;
-use crate::client::Answer;
 use crate::render::event_line::{Columns, Style};
-use std::fmt;
 use std::fs::File;
 use std::io::{self, IsTerminal as _, Write as _};
 use std::os::fd::AsFd as _;
@@ -34,25 +32,6 @@ pub(super) fn style(columns: Columns, numeric: bool) -> Style {
 pub(super) fn write(bytes: &[u8]) -> Result<(), Error> {
     let mut stdout = io::stdout().lock();
     stdout.write_all(bytes).and_then(|()| stdout.flush()).map_err(Error::Output)
-}
-
-/// Says a line on standard error. Where nobody can hear it, that is no reason to stop.
-pub(super) fn say(line: fmt::Arguments<'_>) {
-    let _ = writeln!(io::stderr(), "{line}");
-}
-
-/// Says what of a question matches nothing, a line each.
-pub(super) fn warn(lines: &[String]) {
-    for line in lines {
-        say(format_args!("socktrace: {line}"));
-    }
-}
-
-/// Says what an agent does not show us, if there is something.
-pub(super) fn say_limits(answer: &Answer) {
-    if let Some(limits) = answer.limits() {
-        say(format_args!("socktrace: {limits} (try: sudo, or membership in the agent's group)"));
-    }
 }
 
 /// Resolves when the reader of the pipe that standard output is has gone, so that a stream ends although

@@ -6,6 +6,7 @@ use super::args::SourceArgs;
 use super::error::Error;
 use super::output;
 use super::source::Source;
+use super::stderr;
 use crate::api::report::{Outcome, Report};
 use crate::api::sockets::{Format, NetnsChoice, Question, Request};
 use crate::client::ClientError;
@@ -58,12 +59,12 @@ fn answer(mut command: Command) -> Result<(), Error> {
                 Err(Error::Client(ClientError::Refused { status: 403, .. })) => {}
                 // Others have it do too much.
                 Err(Error::Client(ClientError::Refused { status: 429 | 503, message })) => {
-                    output::say(format_args!("socktrace: {message}; the kernel is asked directly"));
+                    stderr::say(format_args!("socktrace: {message}; the kernel is asked directly"));
                 }
                 asked => return asked,
             },
             Err(error @ ClientError::Stranger { .. }) => {
-                output::say(format_args!("socktrace: {error}: it is not asked"));
+                stderr::say(format_args!("socktrace: {error}: it is not asked"));
             }
             Err(ClientError::Absent { .. } | ClientError::Refused { .. } | ClientError::Broken { .. }) => {}
         },
@@ -152,24 +153,24 @@ fn numbered(question: &Question) -> (Cow<'_, Question>, bool) {
 
 /// What is to be said beside the answer, on standard error.
 fn say(question: &Question, report: &Report) -> Result<(), Error> {
-    output::warn(&report.warnings);
+    stderr::warn(&report.warnings);
     if report.mixed && io::stderr().is_terminal() {
-        output::say(format_args!(
+        stderr::say(format_args!(
             "socktrace: `and` and `or` are mixed: read from left to right, parentheses make it clear"
         ));
     }
     if report.rows == 0
         && let [table] = report.missing.as_slice()
     {
-        output::say(format_args!("socktrace: this kernel cannot list {table} sockets"));
+        stderr::say(format_args!("socktrace: this kernel cannot list {table} sockets"));
     }
     if question.show.users.is_some() && report.unowned > 0 {
         let (unowned, rows, why) = (report.unowned, report.rows, why_unknown(report));
-        output::say(format_args!("socktrace: process unknown for {unowned} of {rows} sockets: {why}"));
+        stderr::say(format_args!("socktrace: process unknown for {unowned} of {rows} sockets: {why}"));
     }
     if report.undecided > 0 {
         let (undecided, why) = (report.undecided, why_unknown(report));
-        output::say(format_args!(
+        stderr::say(format_args!(
             "socktrace: {undecided} sockets not shown, as the filter asks for their process, which is unknown: {why}"
         ));
     }
@@ -211,7 +212,7 @@ fn say_killed(outcome: &Outcome) -> Result<(), Error> {
         return Err(Error::Refused(said));
     }
     if outcome.dry_run || outcome.spared > 0 || io::stderr().is_terminal() {
-        output::say(format_args!("socktrace: {said}"));
+        stderr::say(format_args!("socktrace: {said}"));
     }
     Ok(())
 }

@@ -20,7 +20,7 @@ const CRATES: &[(&str, &str)] = &[
 ];
 
 /// Rooms in which circles are still to be opened.
-const KNOWN: &[&str] = &["socktrace-ebpf/src/", "socktrace/src/cli/"];
+const KNOWN: &[&str] = &["socktrace-ebpf/src/"];
 
 /// Re-exports that are followed before a name counts as defined where it was found.
 const MAX_REEXPORTS: usize = 8;
