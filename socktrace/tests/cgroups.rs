@@ -223,10 +223,13 @@ fn columns_are_those_that_were_asked_for() {
         assert!(process.starts_with(&format!("users:((\"columns\",pid={pid},")), "{process}");
     }
     for (command, expected) in [
-        (&["events", "--columns", "time,lcal"][..], "socktrace: lcal: expected time, event, lifetime, proto"),
+        (
+            &["events", "--columns", "time,lcal"][..],
+            "socktrace: unknown column \"lcal\"; did you mean `local`?",
+        ),
         (
             &["ss", "--columns", "state,lcal"],
-            "socktrace: --columns: unknown column \"lcal\"; choose from netns, netid, state",
+            "socktrace: --columns: unknown column \"lcal\"; did you mean `local`?",
         ),
         (&["ss", "--columns", "state", "--json"], "socktrace: --json and --columns do not go together"),
     ] {

@@ -1,6 +1,7 @@
 //! Closed sockets in another order than that of their ends, only the first of them, or counted: how that is asked.
 
 use crate::api::parameters::{BadParameter, Parameter};
+use crate::query::suggestion;
 use crate::render::event_line::Column;
 
 /// How the answer is arranged. By default all of them, in the order of their ends.
@@ -23,13 +24,20 @@ pub struct By {
     pub reversed: bool,
 }
 
-/// A word that is no column of that use.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct NoColumn {
-    /// The word.
-    pub word: String,
-    /// What was possible.
-    pub expected: Vec<&'static str>,
+/// Words that are no columns of that use.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum NoColumn {
+    /// No column that serves is called that.
+    #[error("unknown column {word:?}{}", suggestion(.word.trim_start_matches('-'), possible.iter().copied()))]
+    Unknown {
+        /// The word.
+        word: String,
+        /// What was possible.
+        possible: Vec<&'static str>,
+    },
+    /// More than can be kept for every line.
+    #[error("at most {MAX_COLUMNS} columns can be given")]
+    TooMany,
 }
 
 /// Columns of an order or of groups: each is kept for every line.
@@ -71,9 +79,7 @@ impl Arrangement {
     /// # Errors
     /// It has no such value.
     pub fn takes(&mut self, parameter: &Parameter<'_>) -> Result<bool, BadParameter> {
-        let bad = |NoColumn { word, expected }| {
-            parameter.bad_value(&word, format!("expected {}", expected.join(", ")))
-        };
+        let bad = |error: NoColumn| parameter.bad(error.to_string());
         match &*parameter.key {
             "sort" => self.sort = Self::order(parameter.value.split(',')).map_err(bad)?,
             "count_by" => self.count_by = Self::groups(parameter.value.split(',')).map_err(bad)?,
@@ -101,11 +107,11 @@ fn not_too_many<'w>(
 ) -> impl Iterator<Item = Result<&'w str, NoColumn>> {
     words.into_iter().enumerate().map(|(index, word)| match index {
         0..MAX_COLUMNS => Ok(word),
-        _ => Err(NoColumn { word: word.to_owned(), expected: vec!["at most 8 columns"] }),
+        _ => Err(NoColumn::TooMany),
     })
 }
 
 fn column(name: &str, word: &str, possible: fn() -> Vec<&'static str>) -> Result<Column, NoColumn> {
     let known = Column::from_word(name).filter(|column| possible().contains(&column.word()));
-    known.ok_or_else(|| NoColumn { word: word.to_owned(), expected: possible() })
+    known.ok_or_else(|| NoColumn::Unknown { word: word.to_owned(), possible: possible() })
 }

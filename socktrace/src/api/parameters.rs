@@ -2,6 +2,7 @@
 //!
 //! Everything that a client writes passes here first, so no size that it names is ever believed. Pure.
 
+use crate::query::suggestion;
 use std::borrow::Cow;
 use std::fmt;
 use std::ops::RangeInclusive;
@@ -83,6 +84,17 @@ impl Parameter<'_> {
     #[must_use]
     pub fn bad_value(&self, value: &str, expected: impl Into<String>) -> BadParameter {
         BadParameter::Value { key: self.key.to_string(), value: value.to_owned(), expected: expected.into() }
+    }
+
+    /// A word of its value is not known: what was probably meant, or what is possible.
+    #[must_use]
+    pub fn unknown<'w>(
+        &self,
+        what: &str,
+        word: &str,
+        possible: impl IntoIterator<Item = &'w str> + Clone,
+    ) -> BadParameter {
+        self.bad_value(word, format!("unknown {what}{}", suggestion(word.trim_start_matches('-'), possible)))
     }
 
     /// The value as whatever that type is, or what was possible.

@@ -147,8 +147,8 @@ impl Format {
                 "utc_offset" => utc_offset_s = parameter.number(-MAX_UTC_OFFSET..=MAX_UTC_OFFSET)?,
                 "columns" => {
                     let column = |word| {
-                        let expected = "expected columns: time, event, proto, local …";
-                        Column::from_word(word).ok_or_else(|| parameter.bad_value(word, expected))
+                        Column::from_word(word)
+                            .ok_or_else(|| parameter.unknown("column", word, Column::words()))
                     };
                     style.columns = parameter.value.split(',').map(column).collect::<Result<_, _>>()?;
                 }

@@ -3,7 +3,7 @@
 use super::args::HistoryArgs;
 use super::error::Error;
 use super::{output, runtime, select, source, stderr};
-use crate::api::arrangement::{Arrangement, NoColumn};
+use crate::api::arrangement::Arrangement;
 use crate::api::history::{Question, Survey, ahead};
 use crate::api::selection::Format;
 use crate::archive::log::Log;
@@ -84,7 +84,7 @@ fn question(args: &HistoryArgs) -> Result<Question, Error> {
             utc_offset_s: time::local_offset_s(),
         }
     };
-    let no_column = |NoColumn { word, expected }| Error::Selection(SelectionError::Word { word, expected });
+    let no_column = |error| Error::Selection(SelectionError::Column(error));
     let arrangement = Arrangement {
         sort: Arrangement::order(args.sort.iter().map(String::as_str)).map_err(no_column)?,
         top: args.top,

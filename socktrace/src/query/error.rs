@@ -4,6 +4,7 @@ use std::fmt;
 use std::ops::Range;
 
 use super::ending::Ending;
+use super::suggest::suggestion;
 
 /// A filter that cannot be understood.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,12 +24,10 @@ pub enum Problem {
     #[error("a predicate is expected here: {PREDICATES}")]
     ExpectedTest,
     /// A word that is no predicate.
-    #[error("unknown filter keyword {word:?}{}", did_you_mean(*.nearest))]
+    #[error("unknown filter keyword {word:?}{}", suggestion(.word, PREDICATES.split(", ")))]
     UnknownTest {
         /// The word.
         word: String,
-        /// The predicate that was perhaps meant.
-        nearest: Option<&'static str>,
     },
     /// Operators or parentheses that stick to a word.
     #[error("put spaces around operators and parentheses: did you mean `{meant}`?")]
@@ -169,7 +168,7 @@ pub enum Problem {
     #[error("these state words leave no state")]
     NoState,
     /// No state.
-    #[error("{text:?} is no state; the states are {STATES}")]
+    #[error("unknown state {text:?}{}", suggestion(.text, STATES))]
     BadState {
         /// What stood there.
         text: String,
@@ -183,16 +182,26 @@ const PREDICATES: &str = "src, dst, host, sport, dport, port, dev, fwmark, cgrou
                           unit, container, pod, user, uid, netns, inode, cookie, recvq, sendq, rtt, retrans, \
                           age, closed_first, reset, failed_by";
 
-const STATES: &str = "established, syn-sent, syn-recv, fin-wait-1, fin-wait-2, time-wait, closed, close-wait, \
-                      last-ack, listening, closing, bound-inactive, and the groups all, connected, synchronized, \
-                      bucket, big";
-
-fn did_you_mean(nearest: Option<&'static str>) -> String {
-    match nearest {
-        Some(word) => format!("; did you mean `{word}`?"),
-        None => format!("; there are {PREDICATES}"),
-    }
-}
+/// States and their groups.
+const STATES: [&str; 17] = [
+    "established",
+    "syn-sent",
+    "syn-recv",
+    "fin-wait-1",
+    "fin-wait-2",
+    "time-wait",
+    "closed",
+    "close-wait",
+    "last-ack",
+    "listening",
+    "closing",
+    "bound-inactive",
+    "all",
+    "connected",
+    "synchronized",
+    "bucket",
+    "big",
+];
 
 impl fmt::Display for ParseError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

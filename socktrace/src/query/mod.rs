@@ -24,6 +24,7 @@ mod program;
 mod protocols;
 mod set;
 mod states;
+mod suggest;
 #[cfg(test)]
 mod tests;
 mod tree;
@@ -40,5 +41,5 @@ pub use names::{Device, Indexes, Names, NoNames};
 pub use number::size;
 pub use parse::{file_words, parse};
 pub use states::{StateWords, named as state_named, names_of as names_of_states, parse_states};
+pub use suggest::{nearest, suggestion};
 pub use tree::{Address, Compare, Expr, Field, Op, Place, Side, Test};
-pub use words::nearest_of;

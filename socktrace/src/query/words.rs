@@ -132,7 +132,7 @@ pub(super) fn no_predicate(text: &str) -> Problem {
     if name.len() < text.len() && (predicate(name).is_some() || name.is_empty() || logic(name).is_some()) {
         return Problem::Glued { meant: spaced(text) };
     }
-    Problem::UnknownTest { word: text.to_owned(), nearest: nearest(text) }
+    Problem::UnknownTest { word: text.to_owned() }
 }
 
 /// The text with spaces around its operators and parentheses.
@@ -154,26 +154,4 @@ pub(super) fn spaced(text: &str) -> String {
     }
     words.retain(|word| !word.is_empty());
     words.join(" ")
-}
-
-/// The predicate that differs by one character, or by two that are swapped.
-fn nearest(text: &str) -> Option<&'static str> {
-    nearest_of(text, WORDS.iter().map(|word| word.name))
-}
-
-/// The word that differs by one character, or by two that are swapped; case does not count.
-pub fn nearest_of<'a>(text: &str, mut words: impl Iterator<Item = &'a str>) -> Option<&'a str> {
-    let lower = text.to_ascii_lowercase();
-    words.find(|word| one_apart(word.as_bytes(), lower.as_bytes()))
-}
-
-fn one_apart(a: &[u8], b: &[u8]) -> bool {
-    let same = a.iter().zip(b).take_while(|(x, y)| x == y).count();
-    let (a, b) = (a.get(same..).unwrap_or_default(), b.get(same..).unwrap_or_default());
-    match (a, b) {
-        ([], []) | ([_], []) | ([], [_]) => true,
-        ([a0, a1, a_rest @ ..], [b0, b1, b_rest @ ..]) if a0 == b1 && a1 == b0 => a_rest == b_rest,
-        ([_, a_rest @ ..], [_, b_rest @ ..]) => a_rest == b_rest || a_rest == b || a == b_rest,
-        ([_, rest @ ..], []) | ([], [_, rest @ ..]) => rest.is_empty(),
-    }
 }

@@ -1,12 +1,13 @@
 //! What the words of a selection mean.
 
 use super::stop::Stop;
+use crate::api::arrangement::NoColumn;
 use crate::api::selection::Selection;
 use crate::engine::Interest;
 use crate::listing::Places;
 use crate::listing::names::Directory;
 use crate::query::knowable::{self, Ground, Sort, Sorts};
-use crate::query::{Context, Dialect, ParseError, Problem, parse};
+use crate::query::{Context, Dialect, ParseError, Problem, parse, suggestion};
 use crate::render::event_line::{Column, Columns};
 use crate::socket::{Comm, Family, KindSet, Viewer};
 use std::sync::Arc;
@@ -15,13 +16,18 @@ use std::sync::Arc;
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SelectionError {
     /// A word that is none of those that are possible.
-    #[error("{word}: expected {}", expected.join(", "))]
+    #[error("unknown {what} {word:?}{}", suggestion(.word, expected.iter().copied()))]
     Word {
+        /// What it was to name.
+        what: &'static str,
         /// The word.
         word: String,
         /// What was possible.
         expected: Vec<&'static str>,
     },
+    /// A column that cannot be ordered or counted by.
+    #[error(transparent)]
+    Column(#[from] NoColumn),
     /// The filter cannot be understood.
     #[error("{}", error.explain(words))]
     Filter {
@@ -65,6 +71,7 @@ pub fn interest(
     };
     for word in &selection.kinds {
         let kind = KindSet::from_name(word).ok_or_else(|| SelectionError::Word {
+            what: "kind of event",
             word: word.clone(),
             expected: KindSet::names().to_vec(),
         })?;
@@ -75,7 +82,11 @@ pub fn interest(
     }
     for word in &selection.protos {
         if !PROTOS.contains(&word.as_str()) {
-            return Err(SelectionError::Word { word: word.clone(), expected: PROTOS.to_vec() });
+            return Err(SelectionError::Word {
+                what: "protocol",
+                word: word.clone(),
+                expected: PROTOS.to_vec(),
+            });
         }
     }
     let families = selection.families.iter().map(|word| family(word)).collect::<Result<_, _>>()?;
@@ -194,14 +205,18 @@ pub fn columns(words: &[String], usual: Columns) -> Result<Columns, SelectionErr
         return Ok(usual);
     }
     let column = |word: &String| {
-        Column::from_word(word)
-            .ok_or_else(|| SelectionError::Word { word: word.clone(), expected: Column::words() })
+        Column::from_word(word).ok_or_else(|| SelectionError::Word {
+            what: "column",
+            word: word.clone(),
+            expected: Column::words(),
+        })
     };
     words.iter().map(column).collect()
 }
 
 fn family(word: &str) -> Result<Family, SelectionError> {
     FAMILIES.into_iter().find(|family| family.name() == word).ok_or_else(|| SelectionError::Word {
+        what: "family",
         word: word.to_owned(),
         expected: FAMILIES.map(Family::name).to_vec(),
     })

@@ -48,7 +48,9 @@ impl Refusal {
     pub(super) fn selection(error: &SelectionError, viewer: Viewer) -> Self {
         match error {
             SelectionError::Filter { error: of_filter, .. } => Self::filter(error, of_filter, viewer),
-            SelectionError::Word { .. } | SelectionError::Never(_) => Self::bad(error),
+            SelectionError::Word { .. } | SelectionError::Column(_) | SelectionError::Never(_) => {
+                Self::bad(error)
+            }
         }
     }
 

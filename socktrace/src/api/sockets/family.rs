@@ -9,8 +9,6 @@ pub struct FamilySet(u64);
 impl FamilySet {
     /// None.
     pub const EMPTY: Self = Self(0);
-    /// What families are called, for people.
-    pub const WORDS: &'static str = "inet, inet6, link, unix, netlink, vsock, tipc or xdp";
     /// IPv4 and IPv6.
     pub const INET: Self = Self::of(Family::Inet).union(Self::of(Family::Inet6));
 
@@ -42,6 +40,11 @@ impl FamilySet {
     #[must_use]
     pub const fn is_empty(self) -> bool {
         self.0 == 0
+    }
+
+    /// The names of all families.
+    pub fn words() -> impl Iterator<Item = &'static str> + Clone {
+        FAMILY_NAMES.iter().map(|(name, _)| *name)
     }
 
     /// The family of a name.

@@ -77,8 +77,10 @@ impl Table {
         NAMES.iter().find(|(known, _)| *known == name).map(|(_, tables)| *tables)
     }
 
-    /// What [`named`](Self::named) expects, for people.
-    pub const WORDS: &'static str = "a table of sockets: all, inet, tcp, udp, raw, unix, packet, netlink …";
+    /// The names of all tables and groups.
+    pub fn words() -> impl Iterator<Item = &'static str> + Clone {
+        NAMES.iter().map(|(name, _)| *name)
+    }
 
     /// Its own name.
     #[must_use]

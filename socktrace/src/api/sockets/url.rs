@@ -185,7 +185,7 @@ impl Draft {
         match &*parameter.key {
             "tables" => {
                 for word in words() {
-                    let bad = || parameter.bad_value(word, format!("expected {}", Table::WORDS));
+                    let bad = || parameter.unknown("table", word, Table::words());
                     Table::named(word).ok_or_else(bad)?.iter().for_each(|&table| self.choice.table(table));
                 }
             }
@@ -207,24 +207,23 @@ impl Draft {
             "show" => {
                 for word in words() {
                     let known = WORDS.iter().find(|known| known.word == word);
-                    let all = || WORDS.iter().map(|known| known.word).collect::<Vec<_>>().join(", ");
-                    let known =
-                        known.ok_or_else(|| parameter.bad_value(word, format!("expected {}", all())))?;
+                    let all = WORDS.iter().map(|known| known.word);
+                    let known = known.ok_or_else(|| parameter.unknown("word", word, all))?;
                     (known.set)(question);
                 }
             }
             "columns" => {
-                let bad = |word| parameter.bad_value(word, format!("expected {}", Pick::WORDS));
+                let bad = |word| parameter.unknown("column", word, Pick::words());
                 let pick = |word| Pick::from_word(word).ok_or_else(|| bad(word));
                 question.columns = at_most(parameter, MAX_COLUMNS, words().map(pick))?;
             }
             "sort" => {
-                let bad = |word| parameter.bad_value(word, expected_keys(false));
+                let bad = |word| parameter.unknown("key", word, keys(false));
                 let by = |word| By::from_word(word).ok_or_else(|| bad(word));
                 question.order = at_most(parameter, MAX_KEYS, words().map(by))?;
             }
             "count_by" => {
-                let bad = |word| parameter.bad_value(word, expected_keys(true));
+                let bad = |word| parameter.unknown("key", word, keys(true));
                 let key = |word| Key::from_word(word).filter(|key| key.groups()).ok_or_else(|| bad(word));
                 question.count_by = at_most(parameter, MAX_KEYS, words().map(key))?;
             }
@@ -324,11 +323,11 @@ fn states(parameter: &Parameter<'_>) -> Result<StateSet, BadParameter> {
 }
 
 fn no_family(parameter: &Parameter<'_>, word: &str) -> BadParameter {
-    parameter.bad_value(word, format!("expected {}", FamilySet::WORDS))
+    parameter.unknown("family", word, FamilySet::words())
 }
 
-fn expected_keys(only_groups: bool) -> String {
-    format!("expected {}", Key::words(only_groups).collect::<Vec<_>>().join(", "))
+fn keys(only_groups: bool) -> Vec<&'static str> {
+    Key::words(only_groups).collect()
 }
 
 fn at_most<T>(

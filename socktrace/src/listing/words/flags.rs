@@ -157,6 +157,10 @@ pub(super) static FLAGS: [Flag; 58] = [
     ours(value("c", "continuous", seconds)),
 ];
 
+fn unnamed(option: &'static str, what: &'static str, word: &str, possible: Vec<&'static str>) -> UsageError {
+    UsageError::Unnamed { option, what, word: word.to_owned(), possible }
+}
+
 fn at_most(most: usize, count: usize, otherwise: &'static str) -> Result<(), UsageError> {
     if count <= most { Ok(()) } else { Err(UsageError::Clash(otherwise)) }
 }
@@ -170,8 +174,7 @@ fn family(draft: &mut Draft, word: &str) -> Result<(), UsageError> {
         draft.instead = Some(Asked::Help);
         return Ok(());
     }
-    let bad =
-        || UsageError::BadValue { option: "--family", value: word.to_owned(), expected: FamilySet::WORDS };
+    let bad = || unnamed("--family", "family", word, FamilySet::words().collect());
     draft.choice.family(FamilySet::named(word).ok_or_else(bad)?);
     Ok(())
 }
@@ -182,8 +185,7 @@ fn query(draft: &mut Draft, list: &str) -> Result<(), UsageError> {
             Some(name) => (name, false),
             None => (word, true),
         };
-        let bad =
-            || UsageError::BadValue { option: "--query", value: word.to_owned(), expected: Table::WORDS };
+        let bad = || unnamed("--query", "table", name, Table::words().collect());
         draft.choice.query(Table::named(name).ok_or_else(bad)?, add);
     }
     Ok(())

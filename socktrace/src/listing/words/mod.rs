@@ -80,7 +80,7 @@ pub enum UsageError {
         expected: &'static str,
     },
     /// No key is called that, or none that makes groups.
-    #[error("{option}: {word:?} is not one of {}", Key::words(*option == "--count-by").collect::<Vec<_>>().join(", "))]
+    #[error("{option}: unknown key {word:?}{}", unknown_key(option, word))]
     NoKey {
         /// Which option.
         option: &'static str,
@@ -88,10 +88,22 @@ pub enum UsageError {
         word: String,
     },
     /// No column is called that.
-    #[error("--columns: unknown column {word:?}; choose from {}", Pick::WORDS)]
+    #[error("--columns: unknown column {word:?}{}", query::suggestion(.word, Pick::words()))]
     NoColumn {
         /// What was given.
         word: String,
+    },
+    /// No table, or family, is called that.
+    #[error("{option}: unknown {what} {word:?}{}", query::suggestion(.word, possible.iter().copied()))]
+    Unnamed {
+        /// Which option.
+        option: &'static str,
+        /// What was looked for.
+        what: &'static str,
+        /// What was given.
+        word: String,
+        /// What was possible.
+        possible: Vec<&'static str>,
     },
     /// Two options that do not go together.
     #[error("--{one} and --{other} do not go together: {why}")]
@@ -114,6 +126,11 @@ pub enum UsageError {
         /// The words it points into.
         words: Vec<String>,
     },
+}
+
+/// The keys that are possible there; of those that order only, that is said.
+fn unknown_key(option: &str, word: &str) -> String {
+    query::suggestion(word.trim_start_matches('-'), Key::words(option == "--count-by").collect::<Vec<_>>())
 }
 
 /// Reads the words that follow `ss`.

@@ -1,6 +1,6 @@
 //! getopt_long's way through the words: options are applied as they come, the other words are returned.
 
-use crate::query::nearest_of;
+use crate::query::nearest;
 
 use super::flags::{FLAGS, Flag, Take};
 use super::{Draft, UsageError};
@@ -73,7 +73,7 @@ fn find_long(name: &str) -> Result<&'static Flag, UsageError> {
             }
         }
     }
-    let meant = nearest_of(name, FLAGS.iter().map(|flag| flag.long));
+    let meant = nearest(name, FLAGS.iter().map(|flag| flag.long));
     let meant = meant.map(|meant| format!("; did you mean --{meant}?")).unwrap_or_default();
     Err(UsageError::Unknown(format!("--{name}{meant}")))
 }
