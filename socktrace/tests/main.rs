@@ -29,3 +29,19 @@ mod ss_storage;
 mod ss_zoo;
 mod support;
 mod tracer;
+
+/// The tests look at the sockets and processes of the whole machine, so that one would see what another one does: one
+/// after the other, unless `--test-threads` or `RUST_TEST_THREADS` says otherwise. Every other test of the workspace runs
+/// beside others.
+#[used]
+// SAFETY: the loader calls what this section holds before `main`, as it does with constructors of C.
+#[unsafe(link_section = ".init_array")]
+static ONE_AT_A_TIME: extern "C" fn() = {
+    extern "C" fn one_at_a_time() {
+        if std::env::var_os("RUST_TEST_THREADS").is_none() {
+            // SAFETY: before `main` there is no other thread.
+            unsafe { std::env::set_var("RUST_TEST_THREADS", "1") };
+        }
+    }
+    one_at_a_time
+};

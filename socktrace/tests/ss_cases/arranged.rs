@@ -96,10 +96,10 @@ fn several_keys_and_the_other_way_round() {
         for (words, why) in [
             (
                 "--count-by rtt",
-                "--count-by: \"rtt\" is not one of state, local, sport, peer, dport, process, pid, user, netid, netns, unit, \
+                "--count-by: unknown key \"rtt\"; choose from state, local, sport, peer, dport, process, pid, user, netid, netns, unit, \
                  container, pod, opener\n",
             ),
-            ("--sort recvq,-size", "\"-size\" is not one of state, local, sport"),
+            ("--sort recvq,-size", "unknown key \"-size\"; choose from state, local, sport"),
             ("--direct --count-by opener", "\"opener\" is known to an agent only"),
             ("--count-by state --sort state", "--sort and --count-by do not go together"),
         ] {

@@ -74,7 +74,7 @@ fn find_long(name: &str) -> Result<&'static Flag, UsageError> {
         }
     }
     let meant = nearest(name, FLAGS.iter().map(|flag| flag.long));
-    let meant = meant.map(|meant| format!("; did you mean --{meant}?")).unwrap_or_default();
+    let meant = meant.map(|meant| format!("; did you mean `--{meant}`?")).unwrap_or_default();
     Err(UsageError::Unknown(format!("--{name}{meant}")))
 }
 

@@ -26,10 +26,7 @@ fn columns_are_chosen_by_their_words() {
     );
     assert!(chosen.question.show.users.is_some());
     for (line, expected) in [
-        (
-            "--columns state,lcal",
-            "--columns: unknown column \"lcal\"; choose from netns, netid, state, recvq, ",
-        ),
+        ("--columns state,lcal", "--columns: unknown column \"lcal\"; did you mean `local`?"),
         ("--columns state,", "--columns: unknown column \"\"; choose from netns, "),
         ("--columns state --json", "--json and --columns do not go together: --columns is for tables"),
         (&format!("--columns state{}", ",state".repeat(64)), "--columns: at most 64 columns can be shown"),
@@ -141,11 +138,13 @@ fn what_cannot_be_understood_is_said() {
     check("--bpf-map", "option --bpf-map is ambiguous: --bpf-maps, --bpf-map-id");
     check("--tcp=1", "option --tcp takes no value");
     check("-tf", "option -f needs a value");
-    check("-f ipx", "--family: \"ipx\" is not inet, inet6, link, unix, netlink, vsock, tipc or xdp");
     check(
-        "-A tcp,",
-        "--query: \"\" is not a table of sockets: all, inet, tcp, udp, raw, unix, packet, netlink …",
+        "-f ipx",
+        "--family: unknown family \"ipx\"; choose from inet, inet6, link, unix, netlink, tipc, vsock, xdp",
     );
+    check("-A tpc", "--query: unknown table \"tpc\"; did you mean `tcp`?");
+    check("-A !netlnk", "--query: unknown table \"netlnk\"; did you mean `netlink`?");
+    check("--sort -agee", "--sort: unknown key \"-agee\"; did you mean `age`?");
     check("-F a -F b", "more than one filter file");
     let both =
         "--bpf-maps and --bpf-map-id do not go together: one shows every map, the other those that are named";
@@ -153,8 +152,8 @@ fn what_cannot_be_understood_is_said() {
     check("--bpf-map-id=3 --bpf-maps", both);
     check("--top ten", "--top: \"ten\" is not a number, 1 or more");
     check("--top 0", "--top: \"0\" is not a number, 1 or more");
-    check("--colums state", "unknown option --colums; did you mean --columns?");
-    check("--numreic", "unknown option --numreic; did you mean --numeric?");
+    check("--colums state", "unknown option --colums; did you mean `--columns`?");
+    check("--numreic", "unknown option --numreic; did you mean `--numeric`?");
     check("-c 0", "--continuous: \"0\" is not a positive number of seconds");
     check("--dry-run", "--dry-run and --force belong to --kill");
 }

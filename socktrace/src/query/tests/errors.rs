@@ -23,7 +23,7 @@ fn check(text: &str, carets: &str, message: &str) {
 #[test]
 fn the_wrong_word_is_pointed_at() {
     check("sport = :22 or dprt = :80", "               ^^^^", "did you mean `dport`?");
-    check("foo", "^^^", "there are src, dst");
+    check("foo", "^^^", "choose from src, dst");
     check("sport = 22 22", "           ^^", "unknown filter keyword \"22\"");
     check("SPORT = 22", "^^^^^", "did you mean `sport`?");
     check("sport=22", "^^^^^^^^", "did you mean `sport = 22`?");
@@ -50,12 +50,12 @@ fn the_wrong_word_is_pointed_at() {
     check("src [::1%eth9]:22", "         ^^^^", "no network device is called");
     check("src 10.0.0.1%if:22", "             ^^", "no network device is called");
     check("state closed exclude closed", "                     ^^^^^^", "leave no state");
-    check("exclude open", "        ^^^^", "the states are established");
+    check("exclude open", "        ^^^^", "choose from established");
     check("fwmark x", "       ^", "mark");
     check("fwmark 1/x", "         ^", "mark");
     check("cgroup /nosuch", "       ^^^^^^^", "no cgroup");
     check("user nobody9", "     ^^^^^^^", "no user");
-    check("state open", "      ^^^^", "the states are established");
+    check("state open", "      ^^^^", "choose from established");
     check("reset pear", "      ^^^^", "\"pear\" is none of local, peer, either, nor `*`");
     check("closed_first {local,either}", "                    ^^^^^^", "none of local, peer, both");
     check("failed_by = both", "            ^^^^", "none of local, peer, network");

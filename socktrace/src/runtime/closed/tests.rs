@@ -319,13 +319,16 @@ fn what_cannot_be_asked() {
             "port=5: expected since, until, sort, top, count_by, kinds, proto, family, pid, comm, filter",
         ),
         ("top=0", "top=0: expected a number, 1 to 18446744073709551615"),
-        ("sort=peer,-size", "sort=-size: expected time, event, lifetime, "),
-        ("sort=details", "sort=details: expected time, event, lifetime, "),
-        ("count_by=rtt", "count_by=rtt: expected event, proto, local, "),
-        ("sort=pid,uid,unit,pod,local,peer,rtt,sent,time", "sort=time: expected at most 8 columns"),
+        ("sort=peer,-size", "sort=peer,-size: unknown column \"-size\"; choose from time, event, lifetime, "),
+        ("sort=details", "sort=details: unknown column \"details\"; choose from time, event, lifetime, "),
+        ("count_by=rtt", "count_by=rtt: unknown column \"rtt\"; choose from event, proto, local, "),
+        (
+            "sort=pid,uid,unit,pod,local,peer,rtt,sent,time",
+            "sort=pid,uid,unit,pod,local,peer,rtt,sent,time: at most 8 columns",
+        ),
         (
             "count_by=pid,uid,unit,pod,local,peer,sport,dport,proto",
-            "count_by=proto: expected at most 8 columns",
+            "count_by=pid,uid,unit,pod,local,peer,sport,dport,proto: at most 8",
         ),
     ] {
         let said = Question::from_request("", query, time::parse).unwrap_err().to_string();
