@@ -69,11 +69,43 @@ fn a_bad_filter_is_pointed_at() {
 }
 
 #[test]
-fn an_unknown_kind_is_told_the_known_ones() {
-    let said = run(&["events", "--direct", "--kinds", "connect,opened"]);
-    assert_eq!(said.code, Some(2));
-    assert!(said.stderr.starts_with("socktrace: opened: "), "{}", said.stderr);
-    assert!(said.stderr.contains("connect_failed"), "{}", said.stderr);
+fn an_unknown_word_is_answered_with_what_was_probably_meant_or_is_possible() {
+    for (words, expected) in [
+        (
+            &["events", "--direct", "--kinds", "connect,opened"][..],
+            "socktrace: unknown kind of event \"opened\"; did you mean `open`?\n",
+        ),
+        (
+            &["events", "--direct", "--kinds", "xyzzy"],
+            "socktrace: unknown kind of event \"xyzzy\"; choose from bind, listen, connect, connect_failed, accept, ",
+        ),
+        (&["events", "--colums", "time"], "tip: a similar argument exists: '--columns'"),
+        (&["evnts"], "tip: a similar subcommand exists: 'events'"),
+        (&["history", "--sort", "-rt"], "socktrace: unknown column \"-rt\"; did you mean `rtt`?"),
+        (
+            &["ss", "--direct", "--sort", "agee"],
+            "socktrace: --sort: unknown key \"agee\"; did you mean `age`?",
+        ),
+        (
+            &["ss", "--direct", "state", "establised"],
+            "unknown state \"establised\"; did you mean `established`?",
+        ),
+        (&["ss", "--direct", "sprot = :22"], "unknown filter keyword \"sprot\"; did you mean `sport`?"),
+    ] {
+        let said = run(words);
+        assert!(said.code == Some(2) && said.stderr.contains(expected), "{words:?}: {}", said.stderr);
+    }
+}
+
+#[test]
+fn an_array_is_for_lists_that_end() {
+    let said = run(&["ss", "--direct", "-xan", "--json=array"]);
+    let rows: Vec<serde_json::Value> = serde_json::from_str(&said.stdout).unwrap();
+    assert!(said.code == Some(0) && rows.iter().all(serde_json::Value::is_object), "{}", said.stderr);
+    let none = run(&["ss", "--direct", "-tan", "--json=array", "sport = 1 and sport = 2"]);
+    assert_eq!((none.code, none.stdout.as_str()), (Some(0), "[]\n"));
+    let said = run(&["events", "--direct", "--json=array"]);
+    assert!(said.code == Some(2) && said.stderr.contains("events do not: use --json"), "{}", said.stderr);
 }
 
 /// Copies the binary to where everybody may run it, and runs it as nobody.

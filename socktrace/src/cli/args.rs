@@ -152,8 +152,8 @@ pub(super) struct EventsArgs {
     pub(super) for_time: Option<Duration>,
 
     /// One JSON object per line instead of a table [default: off]
-    #[arg(long)]
-    pub(super) json: bool,
+    #[arg(long, value_name = "FORM", num_args = 0..=1, require_equals = true, default_missing_value = "lines", value_parser = endless)]
+    pub(super) json: Option<Json>,
     /// Numbers of ports instead of the names of services [default: off]
     #[arg(short, long)]
     pub(super) numeric: bool,
@@ -214,9 +214,9 @@ pub(super) struct HistoryArgs {
     /// Closed at this time or earlier (same formats) [default: now]
     #[arg(long, value_name = "TIME", allow_hyphen_values = true, help_heading = "When")]
     pub(super) until: Option<String>,
-    /// One JSON object per line instead of a table [default: off]
-    #[arg(long)]
-    pub(super) json: bool,
+    /// One JSON object per line instead of a table, or with --json=array all of them in one array [default: off]
+    #[arg(long, value_name = "FORM", num_args = 0..=1, require_equals = true, default_missing_value = "lines")]
+    pub(super) json: Option<Json>,
     /// Numbers of ports instead of the names of services [default: off]
     #[arg(short, long)]
     pub(super) numeric: bool,
@@ -268,6 +268,24 @@ pub(super) struct DoctorArgs {
     /// The agent's socket [default: $SOCKTRACE_SOCKET or /run/socktrace/agent.sock]
     #[arg(long, value_name = "PATH")]
     pub(super) agent: Option<PathBuf>,
+}
+
+/// How JSON objects follow one another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(super) enum Json {
+    /// One per line
+    Lines,
+    /// All of them in one array
+    Array,
+}
+
+/// How the objects of what never ends follow one another.
+fn endless(text: &str) -> Result<Json, String> {
+    match text {
+        "lines" => Ok(Json::Lines),
+        "array" => Err("an array is for a list that ends, and events do not: use --json".to_owned()),
+        _ => Err("expected lines".to_owned()),
+    }
 }
 
 #[cfg(test)]

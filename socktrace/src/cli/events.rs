@@ -34,7 +34,7 @@ pub(super) fn run(args: EventsArgs) -> Result<(), Error> {
     let pids = selection.pids.iter().copied().chain(interest.filter.pids());
     warnings.extend(absent(pids));
     let columns = columns(&args.columns, Columns::default()).map_err(Error::Selection)?;
-    let format = if args.json {
+    let format = if args.json.is_some() {
         Format::Json
     } else {
         Format::Lines { style: output::style(columns, args.numeric), utc_offset_s: time::local_offset_s() }

@@ -1,6 +1,7 @@
 //! `socktrace history`: sockets that have closed, from an agent or from the files that one has left.
 
-use super::args::HistoryArgs;
+use super::args::{HistoryArgs, Json};
+use super::array::Array;
 use super::error::Error;
 use super::{output, runtime, select, source, stderr};
 use crate::api::arrangement::Arrangement;
@@ -17,7 +18,7 @@ use crate::runtime::interest::{SelectionError, columns, names, resolve};
 use crate::runtime::stop::Stop;
 use crate::runtime::time;
 use crate::socket::Viewer;
-use std::io::{self, BufWriter};
+use std::io::{self, BufWriter, Write as _};
 use std::path::Path;
 
 pub(super) fn run(args: &HistoryArgs) -> Result<(), Error> {
@@ -35,10 +36,11 @@ pub(super) fn run(args: &HistoryArgs) -> Result<(), Error> {
         let overview =
             answer::survey(&log, &resolved, &stop).map_err(|error| Error::Io("read the history", error))?;
         say(&overview.survey, &question);
-        let mut out = BufWriter::with_capacity(64 * 1024, io::stdout().lock());
+        let out = BufWriter::with_capacity(64 * 1024, io::stdout().lock());
+        let mut out = Array::new(out, args.json == Some(Json::Array));
         let found = answer::find(&log, &resolved, &overview, &stop, &|_| true);
         let found = found.map_err(|error| Error::Io("read the history", error))?;
-        return found.write(&log, &stop, &mut out).map_err(Error::Output);
+        return found.write(&log, &stop, &mut out).and_then(|()| out.end()).map_err(Error::Output);
     }
     let agent = source::agent(args.agent.as_ref())?;
     runtime()?.block_on(async {
@@ -53,10 +55,11 @@ pub(super) fn run(args: &HistoryArgs) -> Result<(), Error> {
         })?;
         stderr::say_limits(&answer);
         say(&survey, &question);
+        let mut out = Array::new(io::stdout(), args.json == Some(Json::Array));
         while let Some(piece) = answer.next().await? {
-            output::write(&piece)?;
+            out.write_all(&piece).and_then(|()| out.flush()).map_err(Error::Output)?;
         }
-        Ok(())
+        out.end().map_err(Error::Output)
     })
 }
 
@@ -73,7 +76,7 @@ fn question(args: &HistoryArgs) -> Result<Question, Error> {
     {
         return Err(Error::Usage("--until is before --since: no time is between them".to_owned()));
     }
-    let format = if args.json {
+    let format = if args.json.is_some() {
         Format::Json
     } else {
         Format::Lines {

@@ -6,6 +6,7 @@
 
 mod agent;
 mod args;
+mod array;
 mod doctor;
 mod error;
 mod events;

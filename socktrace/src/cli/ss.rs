@@ -3,6 +3,7 @@
 //! I/O: arguments, environment, filter files, stdout, stderr.
 
 use super::args::SourceArgs;
+use super::array::Array;
 use super::error::Error;
 use super::output;
 use super::source::Source;
@@ -52,9 +53,9 @@ fn answer(mut command: Command) -> Result<(), Error> {
     };
     match source {
         Source::Direct => {}
-        Source::Agent(agent) => return ask(Connection::open(&agent)?, &command.question),
+        Source::Agent(agent) => return ask(Connection::open(&agent)?, &command),
         Source::Either(agent) => match Connection::open(&agent) {
-            Ok(agent) => match ask(agent, &command.question) {
+            Ok(agent) => match ask(agent, &command) {
                 // What it does not do for us we may be able to do.
                 Err(Error::Client(ClientError::Refused { status: 403, .. })) => {}
                 // Others have it do too much.
@@ -79,10 +80,11 @@ fn answer(mut command: Command) -> Result<(), Error> {
     if let Some(every) = command.every {
         return repeat(&command, &places, every, &mut out);
     }
+    let mut out = Array::new(out, command.array);
     let hints = Hints::default();
     let report = listing::run_round(&command.question, &command.action, &places, &hints, None, &mut out)
         .map_err(Error::Listing)?;
-    out.flush().map_err(Error::Output)?;
+    out.end().map_err(Error::Output)?;
     say(&command.question, &report)
 }
 
@@ -132,11 +134,13 @@ fn own_work(command: &Command, places: &Places) -> Option<&'static str> {
 }
 
 /// Asks an agent and passes on what it says.
-fn ask(agent: Connection, question: &Question) -> Result<(), Error> {
+fn ask(agent: Connection, command: &Command) -> Result<(), Error> {
     let asked_from = netns::current().ok().filter(|&inode| inode != 0);
-    let (question, mixed) = numbered(question);
+    let (question, mixed) = numbered(&command.question);
     let mut reply = agent.ask(&Request { question: question.clone().into_owned(), asked_from })?;
-    while reply.next(output::write)? {}
+    let mut out = Array::new(io::stdout(), command.array);
+    while reply.next(|bytes| out.write_all(bytes).and_then(|()| out.flush()).map_err(Error::Output))? {}
+    out.end().map_err(Error::Output)?;
     let Some(mut report) = reply.into_report() else { return Ok(()) };
     report.mixed |= mixed;
     say(&question, &report)

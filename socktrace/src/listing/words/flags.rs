@@ -25,6 +25,8 @@ pub(super) struct Flag {
 #[derive(Clone, Copy)]
 pub(super) enum Take {
     Nothing(fn(&mut Draft)),
+    /// A value only after `=`.
+    Perhaps(fn(&mut Draft, Option<&str>) -> Result<(), UsageError>),
     Value(fn(&mut Draft, &str) -> Result<(), UsageError>),
 }
 
@@ -114,7 +116,7 @@ pub(super) static FLAGS: [Flag; 58] = [
     value("", "bpf-map-id", bpf_map_id),
     flag("vV", "version", |d| d.instead = Some(Asked::Version)),
     flag("h", "help", |d| d.instead = Some(Asked::Help)),
-    ours(flag("", "json", |d| d.json = true)),
+    Flag { short: "", long: "json", of_ss: false, take: Take::Perhaps(json) },
     ours(flag("", "direct", |d| d.direct = true)),
     ours(value("", "agent", |d, path| {
         d.agent = Some(path.into());
@@ -159,6 +161,17 @@ pub(super) static FLAGS: [Flag; 58] = [
 
 fn unnamed(option: &'static str, what: &'static str, word: &str, possible: Vec<&'static str>) -> UsageError {
     UsageError::Unnamed { option, what, word: word.to_owned(), possible }
+}
+
+/// One object per line, or all of them in an array.
+fn json(draft: &mut Draft, form: Option<&str>) -> Result<(), UsageError> {
+    draft.json = true;
+    draft.array = match form {
+        None | Some("lines") => false,
+        Some("array") => true,
+        Some(word) => return Err(unnamed("--json", "form", word, vec!["lines", "array"])),
+    };
+    Ok(())
 }
 
 fn at_most(most: usize, count: usize, otherwise: &'static str) -> Result<(), UsageError> {

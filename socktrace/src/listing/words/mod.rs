@@ -47,6 +47,8 @@ pub struct Command {
     pub agent: Option<PathBuf>,
     /// Repeat after so long.
     pub every: Option<Duration>,
+    /// JSON objects as the elements of one array, not one per line.
+    pub array: bool,
 }
 
 /// An ss command line that cannot be understood.
@@ -186,6 +188,7 @@ struct Draft {
     columns: Vec<Pick>,
     header: bool,
     json: bool,
+    array: bool,
     summary: bool,
     kill: bool,
     dry_run: bool,
@@ -245,6 +248,7 @@ impl Draft {
             direct: self.direct,
             agent: self.agent,
             every: self.every,
+            array: self.array,
         })
     }
 

@@ -162,7 +162,12 @@ impl Whole<'_> {
                 return Err(UsageError::Pair { one, other, why });
             }
         }
+        let endless = self.draft.events || self.draft.every.is_some();
         let whole = [
+            (
+                self.draft.array && endless,
+                "--json=array is for a list that ends, which --events and --continuous do not: use --json",
+            ),
             (
                 self.draft.dump.is_some() && self.has_filter,
                 "--diag records TCP sockets whatever a filter says: use it when the file is read",

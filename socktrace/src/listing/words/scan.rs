@@ -40,6 +40,10 @@ fn long(word: &str, next: &mut dyn FnMut() -> Option<String>, draft: &mut Draft)
             apply(draft);
             Ok(())
         }
+        (Take::Perhaps(apply), value) => {
+            draft.given.push(flag.long);
+            apply(draft, value.as_deref())
+        }
         (Take::Value(apply), value) => {
             draft.given.push(flag.long);
             let value = value.or_else(next).ok_or_else(|| UsageError::NoValue(format!("--{}", flag.long)))?;
@@ -92,6 +96,7 @@ fn cluster(
         draft.given.push(flag.long);
         match flag.take {
             Take::Nothing(apply) => apply(draft),
+            Take::Perhaps(apply) => apply(draft, None)?,
             Take::Value(apply) => {
                 let attached = letters.as_str();
                 let value = if attached.is_empty() { next() } else { Some(attached.to_owned()) };

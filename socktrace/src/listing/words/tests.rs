@@ -128,6 +128,14 @@ fn options_mean_what_they_mean_in_ss() {
 }
 
 #[test]
+fn json_is_lines_unless_an_array_is_asked_for() {
+    for (line, array) in [("--json", false), ("--json=lines", false), ("--json=array", true)] {
+        let command = command(line);
+        assert_eq!((command.question.format, command.array), (Format::Json, array), "{line}");
+    }
+}
+
+#[test]
 fn what_cannot_be_understood_is_said() {
     fn check(line: &str, expected: &str) {
         assert_eq!(try_parse(line).unwrap_err().to_string(), expected, "{line}");
@@ -154,6 +162,10 @@ fn what_cannot_be_understood_is_said() {
     check("--top 0", "--top: \"0\" is not a number, 1 or more");
     check("--colums state", "unknown option --colums; did you mean `--columns`?");
     check("--numreic", "unknown option --numreic; did you mean `--numeric`?");
+    check("--json=arry", "--json: unknown form \"arry\"; did you mean `array`?");
+    let endless = "--json=array is for a list that ends, which --events and --continuous do not: use --json";
+    check("-tE --json=array", endless);
+    check("-t --json=array -c 1", endless);
     check("-c 0", "--continuous: \"0\" is not a positive number of seconds");
     check("--dry-run", "--dry-run and --force belong to --kill");
 }

@@ -25,9 +25,11 @@ fn ends_are_ordered_counted_and_shown_by_the_columns_that_are_asked_for() {
     assert_eq!(rows(&["--sort", "-time", "--top", "1"]).len(), 2);
     let pid = actor.pid().to_string();
     assert_eq!(rows(&["--count-by", "proto,pid"]), [vec!["Count", "proto", "pid"], vec!["3", "tcp", &pid]]);
+    let array = ask(&["--agent", agent.path(), "-tn", &filter, "--json=array"]).stdout;
+    assert_eq!(serde_json::from_str::<Vec<Value>>(&array).unwrap().len(), 3, "{array}");
     for (words, expected) in [
-        (&["--sort", "size"][..], "size: expected time, event, lifetime, proto"),
-        (&["--count-by", "time"], "time: expected event, proto, local"),
+        (&["--sort", "size"][..], "unknown column \"size\"; choose from time, event, lifetime, proto"),
+        (&["--count-by", "time"], "unknown column \"time\"; choose from event, proto, local"),
         (&["--count-by", "pid", "--sort", "pid"], "cannot be used with"),
     ] {
         let said = run(&[&["history"], words].concat());
