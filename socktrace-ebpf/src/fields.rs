@@ -130,19 +130,19 @@ impl<const N: usize> Copied<N> {
         }
     }
 
-    /// Copy `N` bytes from the first of two fields on; the offset of that field. Where they cannot be read they are zeroes.
+    /// Copy `N` bytes from the word on in which the first of two fields lies; the offset of that word. Where they cannot be read they are zeroes.
     ///
     /// Two parameters, not an array: over an array the compiler makes a loop, in which no offset is a constant.
     #[inline(always)]
     pub(crate) fn fill_around(&mut self, base: u64, one: Field, other: Field) -> u32 {
         let (one, other) = (offset(one), offset(other));
-        let first = if one < other { one } else { other };
+        // At a word, so that what is aligned in the struct is in the copy.
+        let first = (if one < other { one } else { other }) & !7;
         self.fill(base + u64::from(first));
         first
     }
 
-    /// A field of a copy that begins at the offset `first`, that of a field of the same size; one that lies elsewhere is
-    /// read on its own.
+    /// A field of a copy that begins at the offset `first`; one that lies elsewhere is read on its own.
     ///
     /// # Safety
     /// It has been filled.

@@ -12,7 +12,7 @@ use socktrace_common::{CallRecord, EXACT, Family, Field, Kind, UNWANTED_CREATION
 use crate::emit::{self, Count};
 use crate::fields::{is_present, probe};
 use crate::known::is_known;
-use crate::socket::{self, AF_INET6, MPTCP, TCP};
+use crate::socket::{self, AF_INET6, MPTCP, Own, TCP};
 use crate::told::Call;
 use crate::words::{self, put_v4};
 use crate::{mptcp, task};
@@ -91,8 +91,8 @@ fn created(sock: *mut bpf_sock) -> i32 {
         let kind = (*sock).type_;
         if kind == SOCK_RAW || (kind == SOCK_DGRAM && !emit::is_unwanted(UNWANTED_CREATION)) {
             tell(|record| {
-                of_sock(record, sock, Kind::Create, cookie);
-                record.inode = socket::inode(sock as u64);
+                let mut own = Own::nothing();
+                of_sock(record, sock, Kind::Create, cookie, &mut own);
             });
         }
     }
@@ -267,12 +267,12 @@ unsafe fn put_v6(into: &mut [u8; 16], from: *const u32) {
 
 #[inline(always)]
 fn of_bind(record: &mut CallRecord, sock: *mut bpf_sock, cookie: u64) {
-    of_sock(record, sock, Kind::PostBind, cookie);
-    record.inode = socket::inode(sock as u64);
+    let mut own = Own::nothing();
+    of_sock(record, sock, Kind::PostBind, cookie, &mut own);
     // SAFETY: the context of the program.
     let (kind, protocol) = unsafe { ((*sock).type_, (*sock).protocol) };
     // A tunnel's, say: whoever made the tunnel has not opened it. (One of TCP may be below an MPTCP socket.)
-    if !is_tcp(kind, protocol) && socket::is_kernels(sock as u64) {
+    if !is_tcp(kind, protocol) && own.is_kernels() {
         record.head.flags &= !EXACT;
         record.head.cgroup = 0;
     } else if protocol == u32::from(TCP) {
@@ -281,12 +281,16 @@ fn of_bind(record: &mut CallRecord, sock: *mut bpf_sock, cookie: u64) {
 }
 
 #[inline(always)]
-fn of_sock(record: &mut CallRecord, sock: *mut bpf_sock, kind: Kind, cookie: u64) {
+fn of_sock(record: &mut CallRecord, sock: *mut bpf_sock, kind: Kind, cookie: u64, own: &mut Own) {
     let task = task::current();
     by_task(record, sock, kind, task, cookie);
     // SAFETY: the context of the program.
     let netns = unsafe { bpf_get_netns_cookie(sock.cast()) };
-    socket::read_own(sock as u64, task, netns, &mut record.head);
+    own.fill(sock as u64);
+    own.read(task, netns, &mut record.head);
+    // Some of these contexts do not show it.
+    record.head.ifindex = probe(sock as u64, Field::SkBoundDevIf);
+    record.inode = own.inode();
 }
 
 /// No more than what tells which socket it is, and whose last word: the rest is known from its life.
@@ -340,9 +344,12 @@ fn of_sock_addr(record: &mut CallRecord, ctx: *mut bpf_sock_addr, kind: Kind, co
         let sk = (*ctx).__bindgen_anon_1.sk;
         head.local_port = (*sk).src_port as u16;
         head.peer_port = u16::from_be((*ctx).user_port as u16);
+        head.ifindex = (*sk).bound_dev_if;
         let sk = socket::untyped(head, sk as u64);
-        socket::read_own(sk, task, bpf_get_netns_cookie(ctx.cast()), head);
-        record.inode = socket::inode(sk);
+        let mut own = Own::nothing();
+        own.fill(sk);
+        own.read(task, bpf_get_netns_cookie(ctx.cast()), head);
+        record.inode = own.inode();
     }
     record.head.cookie = cookie;
 }

@@ -51,33 +51,71 @@ pub(crate) unsafe fn read_typed(sk: *const u8, head: &mut RecordHead) {
     }
 }
 
-/// Whether the kernel made the socket for itself (`sk_kern_sock`): it is of no process, and no hook reports its end
-/// (net/ipv4/af_inet.c, `inet_release`).
-#[inline(always)]
-pub(crate) fn is_kernels(sk: u64) -> bool {
-    is_kernel_bit(probe(sk, Field::SkKernSock))
-}
-
-/// The same of the byte that has the bit.
+/// Whether the kernel made a socket for itself, by the byte that has the bit.
 #[inline(always)]
 pub(crate) fn is_kernel_bit(byte: u8) -> bool {
     u32::from(byte) >> (marks::offset(Field::SkKernBit) & 7) & 1 != 0
 }
 
-/// Fill the same, without the endpoints, of a `struct sock` whose pointer the verifier does not know, in the network
-/// namespace with that cookie: what is the socket's own, and may differ from what the current task's is.
-#[inline(always)]
-pub(crate) fn read_own(sk: u64, task: *const u8, netns_cookie: u64, head: &mut RecordHead) {
-    let mut near = Copied::<NEAR>::nothing();
-    let base = near.fill_around(sk, Field::SkMark, Field::SkUid);
-    // SAFETY: filled, from `base` on.
-    unsafe {
-        head.mark = near.get_from(sk, base, Field::SkMark);
-        head.uid = near.get_from(sk, base, Field::SkUid);
+/// What is the socket's own, and may differ from what the current task's is, of a `struct sock` whose pointer the verifier
+/// does not know.
+pub(crate) struct Own {
+    sk: u64,
+    /// The part of the `struct sock` from its mark or its user on, in which the rest lies too on the kernels of today.
+    near: Copied<OWN>,
+    /// Where that begins.
+    base: u32,
+}
+
+/// From the mark to the cgroup, bytes, with some to spare.
+const OWN: usize = 176;
+
+impl Own {
+    /// Nothing yet; [`fill`](Self::fill) reads it.
+    #[inline(always)]
+    pub(crate) const fn nothing() -> Self {
+        Self { sk: 0, near: Copied::nothing(), base: 0 }
     }
-    head.ifindex = probe(sk, Field::SkBoundDevIf);
-    head.netns = task::netns_inode(task, netns_cookie, sk);
-    head.cgroup = task::cgroup_id_of(task, probe(sk, Field::SkCgroup));
+
+    #[inline(always)]
+    pub(crate) fn fill(&mut self, sk: u64) {
+        self.sk = sk;
+        self.base = self.near.fill_around(sk, Field::SkMark, Field::SkUid);
+    }
+
+    #[inline(always)]
+    fn get<T: Copy + Default>(&self, field: Field) -> T {
+        // SAFETY: filled, from `base` on.
+        unsafe { self.near.get_from(self.sk, self.base, field) }
+    }
+
+    /// Fill what [`read_typed`] does, without the endpoints and the interface, of a socket in the network namespace with that
+    /// cookie.
+    #[inline(always)]
+    pub(crate) fn read(&self, task: *const u8, netns_cookie: u64, head: &mut RecordHead) {
+        head.mark = self.get(Field::SkMark);
+        head.uid = self.get(Field::SkUid);
+        head.netns = task::netns_inode(task, netns_cookie, self.sk);
+        head.cgroup = task::cgroup_id_of(task, self.get(Field::SkCgroup));
+    }
+
+    /// Number of the inode of its socket.
+    #[inline(always)]
+    pub(crate) fn inode(&self) -> u32 {
+        let number: u64 = if is_present(Field::SkIno) {
+            self.get(Field::SkIno)
+        } else {
+            probe(probe(self.sk, Field::SkSocket), Field::SocketIno)
+        };
+        number as u32
+    }
+
+    /// Whether the kernel made the socket for itself (`sk_kern_sock`): it is of no process, and no hook reports its end
+    /// (net/ipv4/af_inet.c, `inet_release`).
+    #[inline(always)]
+    pub(crate) fn is_kernels(&self) -> bool {
+        is_kernel_bit(self.get(Field::SkKernSock))
+    }
 }
 
 /// The pointer as a number: the verifier allows no arithmetic on a pointer to a socket, but what is read from a map is a
@@ -292,17 +330,6 @@ impl Found {
             }
         }
     }
-}
-
-/// Number of the inode of a `struct sock`'s socket.
-#[inline(always)]
-pub(crate) fn inode(sk: u64) -> u32 {
-    let number: u64 = if is_present(Field::SkIno) {
-        probe(sk, Field::SkIno)
-    } else {
-        probe(probe(sk, Field::SkSocket), Field::SocketIno)
-    };
-    number as u32
 }
 
 /// Copy the name that a UNIX socket is bound to (`unix_sock.addr->name->sun_path`); its length, 0 for none.
