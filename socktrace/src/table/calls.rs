@@ -48,6 +48,9 @@ impl Table {
         );
         if let Some(slot) = slot {
             self.alter(slot, Entry::bind_told);
+            if change.process.is_none() {
+                self.alter(slot, Entry::made_by_the_kernel);
+            }
         }
     }
 

@@ -49,6 +49,8 @@ const DISSOLVED: u8 = 16;
 const DOUBT: u8 = 32;
 /// That it listens was reported before the return of listen(2) was seen, if it is to be seen.
 const OVERDUE: u8 = 64;
+/// The kernel made it for itself, as for a tunnel: no hook tells its end (net/ipv4/af_inet.c, `inet_release`).
+const KERNELS: u8 = 128;
 
 impl Entry {
     /// A socket as a change first shows it.
@@ -254,6 +256,14 @@ impl Entry {
             Proto::Mptcp => !matches!(self.state, State::Close | State::BoundInactive),
             _ => true,
         }
+    }
+
+    pub(super) const fn is_kernels(&self) -> bool {
+        self.marks & KERNELS != 0
+    }
+
+    pub(super) const fn made_by_the_kernel(&mut self) {
+        self.marks |= KERNELS;
     }
 
     pub(super) const fn bind_told(&mut self) {

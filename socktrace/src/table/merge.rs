@@ -269,14 +269,16 @@ impl Table {
             let entry = self.remove(slot);
             let close =
                 EventKind::Close { found: true, duration_us: entry.open_for_us(dump.end), closing: None };
+            // No hook tells of the end of these, so that a dump finds it.
+            let is_found = !dump.lossy && (entry.proto.is_unix() || entry.is_kernels());
             if entry.proto.is_unix() {
                 merged.unix += 1;
-            } else if entry.is_listed() {
-                merged.removed += 1;
-            } else {
+            } else if !entry.is_listed() {
                 continue;
+            } else if !is_found {
+                merged.removed += 1;
             }
-            if entry.proto.is_unix() && !dump.lossy {
+            if is_found {
                 told.found(close, at, &entry, State::Close);
             } else {
                 told.missed(close, at, &entry, State::Close);

@@ -1,7 +1,8 @@
 //! RAW sockets, whatever protocol they are of.
 
-use super::Scene;
-use crate::support::may_trace;
+use super::{Scene, in_short};
+use crate::support::{may_trace, say};
+use serde_json::Value;
 
 #[test]
 fn a_raw_socket_of_another_protocol_is_not_taken_for_it() {
@@ -28,4 +29,35 @@ fn a_raw_socket_of_another_protocol_is_not_taken_for_it() {
             scene.is_right();
         }
     }
+}
+
+#[test]
+fn a_socket_of_the_kernels_own_has_no_owner_and_its_end_is_reported() {
+    const TEST: &str = "a_socket_of_the_kernels_own_has_no_owner_and_its_end_is_reported";
+    if !may_trace(TEST) {
+        return;
+    }
+    let mut scene = Scene::begin("tunnel");
+    let made = "ip link add vx0 type vxlan id 5 dstport 4789 local 127.0.0.1 dev lo";
+    if scene.asks(&format!("os.system({made:?})")) != "0" {
+        say(&format!("{TEST}: this kernel has no VXLAN"));
+        return;
+    }
+    for _ in 0..2 {
+        assert_eq!(scene.asks("os.system('ip link set vx0 up')"), "0");
+        let bound = scene.next();
+        assert_eq!(in_short(&bound), "bind udp 0.0.0.0 4789");
+        // Not `ip`, which did not open it.
+        for field in ["pid", "comm", "unit", "cgroup_path"] {
+            assert_eq!(bound[field], Value::Null, "{bound}");
+        }
+        scene.is_right();
+        let row = scene.agent.rows().find(|row| row["cookie"] == bound["cookie"]).unwrap();
+        assert_eq!((&row["pid"], &row["local_port"]), (&Value::Null, &Value::from(4789)));
+        assert_eq!(scene.asks("os.system('ip link set vx0 down')"), "0");
+        let closed = scene.events_to(bound["cookie"].as_u64().unwrap());
+        assert_eq!(closed.iter().map(in_short).collect::<Vec<_>>(), ["close udp 0.0.0.0 4789"]);
+        scene.is_right();
+    }
+    assert_eq!(scene.agent.status()["drift"], 0);
 }

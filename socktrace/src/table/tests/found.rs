@@ -115,3 +115,17 @@ fn unix_sockets_end_where_a_dump_does_not_show_them() {
     out.sort_by_key(|line| line.starts_with("close"));
     check(script, &out, &["4 LISTEN /run/a - 5", "9 ESTAB - - ?"]);
 }
+
+#[test]
+fn the_end_of_a_socket_of_the_kernels_own_is_found_and_is_no_drift() {
+    let mut table = Table::new(true);
+    let bound = "10 5 udp post-bind 0.0.0.0:4789 0.0.0.0:0
+        20 6 udp post-bind 0.0.0.0:53 0.0.0.0:0 7";
+    let there = ["5 UNCONN 0.0.0.0:4789 0.0.0.0:0 ?", "6 UNCONN 0.0.0.0:53 0.0.0.0:0 7"];
+    let told = ["bind 5 0.0.0.0:4789 0.0.0.0:0 ? errno=0", "bind 6 0.0.0.0:53 0.0.0.0:0 7 errno=0"];
+    check_with(&mut table, KindSet::USUAL, bound, &told, &there);
+    let gone = "
+        begin 300000
+        done 390000";
+    check_with(&mut table, KindSet::USUAL, gone, &["close 5 0.0.0.0:4789 0.0.0.0:0 ?"], &[]);
+}
