@@ -7,7 +7,7 @@ use serde_json::Value;
 use std::io::{BufRead as _, BufReader, Read};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// The command line of our binary, with an environment that says nothing.
 pub(crate) fn socktrace(args: &[&str]) -> Command {
@@ -80,7 +80,12 @@ impl Running {
 
     /// The next line of standard output; none at its end.
     pub(crate) fn line(&self) -> Option<String> {
-        match self.stdout.recv_timeout(patience()) {
+        self.line_within(patience())
+    }
+
+    /// Likewise, of something that may take so long.
+    pub(crate) fn line_within(&self, time: Duration) -> Option<String> {
+        match self.stdout.recv_timeout(time) {
             Ok(line) => Some(line),
             Err(RecvTimeoutError::Disconnected) => None,
             Err(RecvTimeoutError::Timeout) => panic!("no line came"),

@@ -127,5 +127,11 @@ fn the_end_of_a_socket_of_the_kernels_own_is_found_and_is_no_drift() {
     let gone = "
         begin 300000
         done 390000";
-    check_with(&mut table, KindSet::USUAL, gone, &["close 5 0.0.0.0:4789 0.0.0.0:0 ?"], &[]);
+    check_with(
+        &mut table,
+        KindSet::USUAL,
+        gone,
+        &["close 5 0.0.0.0:4789 0.0.0.0:0 ? after=Some(389990)"],
+        &[],
+    );
 }
