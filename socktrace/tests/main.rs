@@ -28,6 +28,7 @@ mod ss_parity;
 mod ss_storage;
 mod ss_zoo;
 mod support;
+mod tour;
 mod tracer;
 
 /// The tests look at the sockets and processes of the whole machine, so that one would see what another one does: one

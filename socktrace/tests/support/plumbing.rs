@@ -30,6 +30,8 @@ pub(super) fn act(stage: &mut Stage, words: &[&str]) -> io::Result<Option<String
             stream.set_nonblocking(true)?;
             while stream.write(&[b'x'; 65536]).is_ok() {}
         }
+        ["listen", addr, port] => stage.listener = Some(std::net::TcpListener::bind(address(addr, port))?),
+        ["last-stream"] => return Ok(Some(stage.streams.keys().max().unwrap().to_string())),
         ["listen-backlog", addr, backlog] => {
             let ours = socket(AddressFamily::Inet, SockType::Stream, SockFlag::SOCK_CLOEXEC, None)?;
             bind(ours.as_raw_fd(), &SockaddrStorage::from(address(addr, "0")))?;
