@@ -157,8 +157,8 @@ pub(super) struct EventsArgs {
     /// Numbers of ports instead of the names of services [default: off]
     #[arg(short, long)]
     pub(super) numeric: bool,
-    /// Show these columns, separated by commas: time, event, lifetime, proto, local, peer, sport, dport, state, process,
-    /// pid, command, attribution, uid, netns, cookie, cgroup, unit, container, pod, sent, received, rtt, retrans, details
+    /// Show these columns, separated by commas: time, event, lifetime, proto, family, local, peer, sport, dport, state,
+    /// process, pid, command, attribution, uid, netns, cookie, cgroup, unit, container, pod, sent, received, rtt, retrans, details
     /// [default: time, event, proto, local, peer, pid, command, details]
     #[arg(long, value_name = "LIST", value_delimiter = ',', conflicts_with = "json")]
     pub(super) columns: Vec<String>,
@@ -296,6 +296,21 @@ mod tests {
     #[test]
     fn clap_accepts_its_own_definition() {
         Args::command().debug_assert();
+    }
+
+    #[test]
+    fn the_help_has_every_column_and_every_kind_of_event() {
+        let command = Args::command();
+        let events = command.find_subcommand("events").unwrap();
+        let help = |id: &str| {
+            let arg = events.get_arguments().find(|arg| arg.get_id() == id).unwrap();
+            arg.get_help().unwrap().to_string().replace('\n', " ")
+        };
+        let columns = crate::render::event_line::Column::words().join(", ");
+        assert!(help("columns").contains(&format!(": {columns} [")), "{columns}");
+        let kinds = crate::socket::KindSet::names();
+        let kinds = kinds.iter().filter(|kind| !["lost", "resync"].contains(kind));
+        kinds.for_each(|kind| assert!(help("kinds").contains(kind), "{kind}"));
     }
 
     #[test]

@@ -185,6 +185,7 @@ impl What<'_> {
                 None => line.text(b"-"),
             },
             Column::Proto => line.text(subject.proto.name().as_bytes()),
+            Column::Family => line.text(subject.family.name().as_bytes()),
             Column::Local => end(&subject.local, subject.proto, style, names, line),
             Column::Peer if is_wildcard(&subject.peer) => line.text(b"*"),
             Column::Peer => end(&subject.peer, subject.proto, style, names, line),

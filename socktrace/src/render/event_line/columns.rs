@@ -10,6 +10,7 @@ pub enum Column {
     Event,
     Lifetime,
     Proto,
+    Family,
     Local,
     Peer,
     LocalPort,
@@ -76,13 +77,14 @@ const fn facts(
 
 /// How many columns there are. The length of the array below, written down: a type whose length asks for the array
 /// sends the optimising compiler round in a circle (E0391).
-const COUNT: usize = 25;
+const COUNT: usize = 26;
 
 const ALL: [Facts; COUNT] = [
     facts(Column::Time, "time", "Time", [8, 15], Use::Order),
     facts(Column::Event, "event", "Event", [7, 14], Use::Group),
     facts(Column::Lifetime, "lifetime", "Lifetime", [7, 8], Use::Amount),
     facts(Column::Proto, "proto", "Prot", [4, 4], Use::Group),
+    facts(Column::Family, "family", "Family", [6, 6], Use::Group),
     facts(Column::Local, "local", "Local", [15, 21], Use::Group),
     facts(Column::Peer, "peer", "Peer", [16, 21], Use::Group),
     facts(Column::LocalPort, "sport", "SPort", [5, 5], Use::Group),

@@ -18,6 +18,7 @@ pub fn value(event: &Event, column: Column) -> Value {
         Column::Event => Value::text(Some(event.kind.name().as_bytes())),
         Column::Lifetime => Value::number(event.kind.lifetime_us()),
         Column::Proto => Value::text(Some(subject.proto.name().as_bytes())),
+        Column::Family => Value::text(Some(subject.family.name().as_bytes())),
         Column::Local => end(&subject.local),
         Column::Peer if is_wildcard(&subject.peer) => Value::text(Some(b"*")),
         Column::Peer => end(&subject.peer),
