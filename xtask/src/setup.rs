@@ -7,15 +7,17 @@ use anyhow::{Context as _, Result, bail};
 use crate::sh;
 
 /// What the tests run: namespaces and traffic (ip, ss), clients and servers that are not ours.
-pub(crate) const TESTS: &[&str] = &["iproute2", "python3", "curl", "util-linux", "tzdata"];
+pub(crate) const TESTS: &[&str] = &["iproute2", "python3", "curl", "jq", "util-linux", "tzdata"];
 
 /// Install, or name, what the tests run.
 pub(crate) fn tests() -> Result<()> {
     if has_apt() {
         return packages("the tests", TESTS);
     }
-    let missing: Vec<&str> =
-        ["ip", "ss", "python3", "curl", "unshare"].into_iter().filter(|p| sh::which(p).is_none()).collect();
+    let missing: Vec<&str> = ["ip", "ss", "python3", "curl", "jq", "unshare"]
+        .into_iter()
+        .filter(|p| sh::which(p).is_none())
+        .collect();
     if !missing.is_empty() {
         bail!("the tests need these programs: {}", missing.join(", "));
     }

@@ -63,6 +63,8 @@ pub(crate) fn run() -> Result<()> {
     }
     problems.extend(circles::check(&sources)?);
     problems.extend(text::stale_exceptions(&files));
+    let index = std::fs::read_to_string(root.join(text::INDEX)).unwrap_or_default();
+    problems.extend(text::unlisted(&files, &index));
     if files.len() < 10 {
         bail!("only {} files found under {}: not the project's root", files.len(), root.display());
     }

@@ -17,6 +17,9 @@ const LONG_FOR_A_REASON: &[(&str, &str)] = &[(
     "every act of the model kernel that the laws of the table are tested with",
 )];
 
+/// The page that lists all documents.
+pub(crate) const INDEX: &str = "docs/README.md";
+
 /// Hosts that a link may lead to: the places of specifications, sources and public discussion.
 const HOSTS: &[&str] = &[
     "github.com",
@@ -147,6 +150,15 @@ pub(crate) fn links(file: &str, text: &str, exists: &dyn Fn(&Path) -> bool) -> V
     problems
 }
 
+/// Every document is listed on the page that lists them.
+pub(crate) fn unlisted(files: &BTreeSet<String>, index: &str) -> Vec<Problem> {
+    let listed: BTreeSet<&str> = index.lines().flat_map(targets).collect();
+    let documents =
+        files.iter().filter_map(|file| file.strip_prefix("docs/")).filter(|it| it.ends_with(".md"));
+    let unlisted = documents.filter(|name| *name != "README.md" && !listed.contains(name));
+    unlisted.map(|name| problem(INDEX, 0, format!("does not list {name}"))).collect()
+}
+
 /// What stands in the round brackets of `[text](target)`.
 fn targets(line: &str) -> impl Iterator<Item = &str> {
     line.match_indices("](").filter_map(|(at, mark)| {
@@ -216,6 +228,16 @@ mod tests {
         ] {
             assert_eq!(forbidden("a.md", &line).is_empty(), fine, "{line}");
         }
+    }
+
+    #[test]
+    fn every_document_is_listed() {
+        let files =
+            ["docs/README.md", "docs/a.md", "docs/b.md", "docs/schema/c.md", "docs/d.json", "README.md"];
+        let files = files.map(str::to_owned).into();
+        assert_eq!(unlisted(&files, "[a](a.md), [c](schema/c.md) and [b](b.md)"), []);
+        let said = unlisted(&files, "[a](a.md) b.md").iter().map(ToString::to_string).collect::<Vec<_>>();
+        assert_eq!(said, ["docs/README.md: does not list b.md", "docs/README.md: does not list schema/c.md"]);
     }
 
     #[test]
