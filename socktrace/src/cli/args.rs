@@ -15,7 +15,7 @@ Examples:
   sudo socktrace agent                       run the agent, so that every answer is instant";
 
 const EVENTS_EXAMPLES: &str = "\
-FILTER is an expression of ss: 'sport = :22', 'dst 10.0.0.0/8 and not dport = :443'. Quote it.
+FILTER is in the language of ss: 'sport = :22', 'dst 10.0.0.0/8 and not dport = :443'. Quote it.
 
 Examples:
   sudo socktrace events -t                          every TCP connection
@@ -26,23 +26,23 @@ Examples:
 const AGENT_EXAMPLES: &str = "\
 Examples:
   sudo socktrace agent
-  sudo socktrace agent --group adm --mode 0660    root and members of adm may ask, and nobody else
+  sudo socktrace agent --group adm --mode 0660    only root and members of adm may connect
   sudo socktrace agent --user nobody               as nobody, with the capabilities that it needs
   curl --unix-socket /run/socktrace/agent.sock http://agent/v1/events";
 
 const HISTORY_EXAMPLES: &str = "\
-TIME is 90s, 10m, 2h, 1d or 1w (so long ago), 14:05, 2026-11-22, 2026-11-22T14:05:00, with Z or +01:00 if it is not local.
-FILTER is an expression of ss, as for events.
+TIME is 90s, 10m, 2h, 1d or 1w (ago), 14:05, 2026-11-22, 2026-11-22T14:05:00, with Z or +01:00 if it is not local.
+FILTER is in the language of ss, as for events.
 
 Examples:
   socktrace history --since 10m 'sport = :8080'   who was on port 8080
   socktrace history --comm curl -tn               curl's connections, ports as numbers
-  socktrace history --since 1h --sort retrans --top 10    what was sent again most
+  socktrace history --since 1h --sort retrans --top 10    most retransmissions
   sudo socktrace history --dir /var/lib/socktrace/history --json";
 
 const DOCTOR_EXAMPLES: &str = "\
 It loads and attaches the programs, makes one connection to itself and detaches; it changes nothing. The last line is the verdict.
-Exit status: 0 ok or degraded, 1 failed, 3 not found out.
+Exit status: 0 ok or degraded, 1 failed, 3 could not be determined.
 
 Examples:
   sudo socktrace doctor
@@ -84,7 +84,7 @@ pub(super) enum Command {
     History(HistoryArgs),
     /// Show the agent's health
     Status(StatusArgs),
-    /// Find out what works on this machine, what does not, and what to do about it
+    /// Check what works on this machine, and say how to fix what does not
     Doctor(DoctorArgs),
 }
 
@@ -126,7 +126,7 @@ pub(super) struct WhichArgs {
     /// Sockets that processes of this name opened (at most 15 bytes); may be repeated
     #[arg(long, value_name = "NAME", help_heading = "Which sockets")]
     pub(super) comm: Vec<String>,
-    /// Only sockets that pass this filter, an expression of ss [default: all]
+    /// Only sockets that match this filter, in the language of ss [default: all]
     #[arg(value_name = "FILTER", help_heading = "Which sockets")]
     pub(super) filter: Vec<String>,
 }
@@ -154,7 +154,7 @@ pub(super) struct EventsArgs {
     /// One JSON object per line instead of a table [default: off]
     #[arg(long, value_name = "FORM", num_args = 0..=1, require_equals = true, default_missing_value = "lines", value_parser = endless)]
     pub(super) json: Option<Json>,
-    /// Numbers of ports instead of the names of services [default: off]
+    /// Port numbers instead of service names [default: off]
     #[arg(short, long)]
     pub(super) numeric: bool,
     /// Show these columns, separated by commas: time, event, lifetime, proto, family, local, peer, sport, dport, state,
@@ -192,13 +192,13 @@ pub(super) struct AgentArgs {
     /// Keep at most N closed sockets in memory [default: 500000]
     #[arg(long, value_name = "N", value_parser = values::number, help_heading = "History")]
     pub(super) history_entries: Option<usize>,
-    /// Keep closed sockets in at most so many bytes of memory [default: 24 MiB]
+    /// Memory for closed sockets, bytes [default: 24 MiB]
     #[arg(long, value_name = "BYTES", value_parser = values::bytes, help_heading = "History")]
     pub(super) history_bytes: Option<usize>,
     /// Write closed sockets to files in this directory too, and answer from them after a restart [default: memory only]
     #[arg(long, value_name = "DIR", help_heading = "History")]
     pub(super) history_dir: Option<PathBuf>,
-    /// Let those files take at most so many bytes, at least 1 MiB; the oldest are removed [default: 256 MiB]
+    /// Limit for the size of those files, bytes, at least 1 MiB; the oldest are removed [default: 256 MiB]
     #[arg(long, value_name = "BYTES", requires = "history_dir", value_parser = values::files, help_heading = "History")]
     pub(super) history_dir_size: Option<u64>,
 }
@@ -208,7 +208,7 @@ pub(super) struct AgentArgs {
 pub(super) struct HistoryArgs {
     #[command(flatten)]
     pub(super) which: WhichArgs,
-    /// Closed at this time or later: 10m, 2h or 1d ago, at 14:05, 2026-11-22T14:05:00 or the like [default: all there is]
+    /// Closed at this time or later: 10m, 2h or 1d ago, at 14:05, 2026-11-22T14:05:00 or the like [default: the beginning]
     #[arg(long, value_name = "TIME", allow_hyphen_values = true, help_heading = "When")]
     pub(super) since: Option<String>,
     /// Closed at this time or earlier (same formats) [default: now]
@@ -217,7 +217,7 @@ pub(super) struct HistoryArgs {
     /// One JSON object per line instead of a table, or with --json=array all of them in one array [default: off]
     #[arg(long, value_name = "FORM", num_args = 0..=1, require_equals = true, default_missing_value = "lines")]
     pub(super) json: Option<Json>,
-    /// Numbers of ports instead of the names of services [default: off]
+    /// Port numbers instead of service names [default: off]
     #[arg(short, long)]
     pub(super) numeric: bool,
     /// Show these columns, separated by commas, of those that events have [default: time, lifetime, proto, local, peer,
@@ -255,7 +255,7 @@ pub(super) struct StatusArgs {
 #[derive(Debug, clap::Args)]
 #[command(after_help = DOCTOR_EXAMPLES)]
 pub(super) struct DoctorArgs {
-    /// Say what is fine, too [default: only what is not]
+    /// Show what is fine, too [default: only what is not]
     #[arg(short, long)]
     pub(super) verbose: bool,
     /// One JSON object instead of lines [default: off]

@@ -181,7 +181,7 @@ impl From<AgentError> for Error {
             AgentError::Socket(error) => Self::Socket(error),
             AgentError::Start(error) => Self::Start(error),
             AgentError::Privileges(error) => Self::Privileges(error),
-            AgentError::Stopped => Self::Ended("the kernel's records cannot be read any more"),
+            AgentError::Stopped => Self::Ended("cannot read the kernel's records any more"),
         }
     }
 }
@@ -197,6 +197,6 @@ impl From<NoStream> for Error {
 
 impl From<Ending> for Error {
     fn from(_: Ending) -> Self {
-        Self::Ended("the kernel's records cannot be read any more")
+        Self::Ended("cannot read the kernel's records any more")
     }
 }

@@ -108,7 +108,7 @@ impl Stream {
             Source::Either(agent) => match client::events(&agent, selection, format).await {
                 Ok(answer) => Ok(Self::of_agent(answer)),
                 Err(error @ ClientError::Stranger { .. }) => {
-                    stderr::say(format_args!("socktrace: {error}: it is not asked"));
+                    stderr::say(format_args!("socktrace: {error}: not using it"));
                     Self::local(args, selection, format).await
                 }
                 Err(ClientError::Absent { .. }) => Self::local(args, selection, format).await,
@@ -145,7 +145,7 @@ impl Stream {
         match self {
             _ if count_was_given => Ok(()),
             Self::Agent(_) => Err(Error::Ended("the agent has ended")),
-            Self::Local { .. } => Err(Error::Ended("the kernel's records cannot be read any more")),
+            Self::Local { .. } => Err(Error::Ended("cannot read the kernel's records any more")),
         }
     }
 }

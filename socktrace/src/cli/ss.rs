@@ -65,7 +65,7 @@ fn answer(mut command: Command) -> Result<(), Error> {
                 asked => return asked,
             },
             Err(error @ ClientError::Stranger { .. }) => {
-                stderr::say(format_args!("socktrace: {error}: it is not asked"));
+                stderr::say(format_args!("socktrace: {error}: not using it"));
             }
             Err(ClientError::Absent { .. } | ClientError::Refused { .. } | ClientError::Broken { .. }) => {}
         },
@@ -121,9 +121,11 @@ fn own_work(command: &Command, places: &Places) -> Option<&'static str> {
     match (&command.action, &command.question.netns) {
         (Action::Kill { .. }, _) => Some("closes no sockets"),
         (Action::Dump(_), _) => Some("writes no files"),
-        (Action::Events, _) => Some("tells of closed sockets by socktrace events"),
+        (Action::Events, _) => Some("reports closed sockets through `socktrace events`"),
         (Action::Nothing, _) => Some("is not needed for a summary"),
-        (_, NetnsChoice::One(name)) if name.contains('/') => Some("opens no files: name the namespace"),
+        (_, NetnsChoice::One(name)) if name.contains('/') => {
+            Some("opens no files: give the name of the namespace")
+        }
         (Action::List, _) if command.every.is_some() => Some("answers once"),
         (Action::List, _) if command.filter_file.is_some() => Some("reads no filter files"),
         (Action::List, _) if !places.are_usual() => {

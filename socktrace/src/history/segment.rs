@@ -16,7 +16,7 @@ pub const FRAME_MOST: usize = 1 << 20;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Foreign {
     /// It is none of ours.
-    #[error("it is no file of socktrace's history")]
+    #[error("not a socktrace history file")]
     NotOurs,
     /// It has been written by another version of us.
     #[error("its format is version {0}, and this socktrace reads version {VERSION}")]

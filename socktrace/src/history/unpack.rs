@@ -14,7 +14,7 @@ use crate::socket::{
 
 /// What stands here is no record: the rest cannot be read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("what stands here is no record")]
+#[error("not a record")]
 pub struct Damaged;
 
 /// The records of a chunk, oldest first. Ends after the first that is damaged.

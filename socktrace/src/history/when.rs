@@ -7,7 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::UnixNs;
 
 /// What can be said.
-const POSSIBLE: &str = "a time is 90s, 10m, 2h, 1d, 1w (so long ago), 14:05, 2026-11-22, \
+const POSSIBLE: &str = "a time is 90s, 10m, 2h, 1d, 1w (ago), 14:05, 2026-11-22, \
      2026-11-22T14:05:00 (local time), or one with Z or an offset like +01:00";
 
 /// A word that is no time.

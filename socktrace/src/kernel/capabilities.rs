@@ -46,7 +46,7 @@ pub enum CapabilityError {
     #[error("cannot set no_new_privs: {0}")]
     NoNewPrivileges(Errno),
     /// The user's name cannot be told to the system.
-    #[error("cannot look a user up: {0}")]
+    #[error("cannot look up a user: {0}")]
     Lookup(io::Error),
 }
 

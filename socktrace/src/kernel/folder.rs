@@ -125,7 +125,7 @@ impl Folder {
         let flags = flags | OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK | OFlag::O_NOCTTY | OFlag::O_CLOEXEC;
         let file = openat(&self.fd, name, flags, mode)?;
         let kind = SFlag::from_bits_truncate(fstat(&file)?.st_mode & SFlag::S_IFMT.bits());
-        if kind == SFlag::S_IFREG { Ok(file) } else { Err(io::Error::other("it is no regular file")) }
+        if kind == SFlag::S_IFREG { Ok(file) } else { Err(io::Error::other("not a regular file")) }
     }
 
     /// Removes a file, or with that flag a directory.

@@ -33,7 +33,7 @@ pub enum NetnsError {
         errno: Errno,
     },
     /// The file is no namespace.
-    #[error("{} is no network namespace", .0.display())]
+    #[error("{} is not a network namespace", .0.display())]
     NotOne(PathBuf),
     /// It could not be entered.
     #[error("cannot enter network namespace {id}: {}", reason(*.errno))]

@@ -46,7 +46,7 @@ pub enum Error {
         source: io::Error,
     },
     /// A file of recorded answers is damaged.
-    #[error("{} is no dump of TCP sockets: {problem}", .path.display())]
+    #[error("{} is not a dump of TCP sockets: {problem}", .path.display())]
     Recorded {
         /// Which file.
         path: PathBuf,
@@ -57,10 +57,10 @@ pub enum Error {
     #[error("{0}")]
     Nothing(&'static str),
     /// The work on the answer was to stop.
-    #[error("the work on the answer was stopped")]
+    #[error("the answer was cancelled")]
     Stopped,
     /// The answer takes more memory than there is for it.
-    #[error("the answer takes more memory than there is for it: ask for less, with a filter")]
+    #[error("the answer needs more memory than is allowed: narrow it with a filter")]
     TooMuch,
     /// The answer could not be written.
     #[error("cannot write the answer: {0}")]

@@ -21,7 +21,7 @@ pub struct ParseError {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Problem {
     /// No predicate where one must stand.
-    #[error("a predicate is expected here: {PREDICATES}")]
+    #[error("expected a filter keyword: {PREDICATES}")]
     ExpectedTest,
     /// A word that is no predicate.
     #[error("unknown filter keyword {word:?}{}", suggestion(.word, PREDICATES.split(", ")))]
@@ -53,7 +53,7 @@ pub enum Problem {
     #[error("a list or a range can only be compared with `=` and `!=`")]
     OrderedList,
     /// An item of a list that is empty, or a list that never ends.
-    #[error("a list is written {{22,80,443}} or 22,80,443")]
+    #[error("write a list as {{22,80,443}} or 22,80,443")]
     BadList,
     /// A range whose end is before its start.
     #[error("the end of the range is before its start")]
@@ -77,7 +77,7 @@ pub enum Problem {
         text: String,
     },
     /// No number of that kind.
-    #[error("{text:?} is no {kind}")]
+    #[error("{text:?} is not a valid {kind}")]
     BadNumber {
         /// What stood there.
         text: String,
@@ -86,20 +86,20 @@ pub enum Problem {
     },
     /// No address, and no host of that name.
     #[error(
-        "{text:?} is no address and no known host; an IPv6 address stands in brackets: [::1], [fe80::/10]:22"
+        "{text:?} is not an address or a known host; write IPv6 addresses in brackets: [::1], [fe80::/10]:22"
     )]
     BadHost {
         /// What stood there.
         text: String,
     },
     /// An IPv6 address without its brackets, which reads as an address and a port.
-    #[error("an IPv6 address stands in brackets: did you mean [{text}]?")]
+    #[error("write IPv6 addresses in brackets: did you mean [{text}]?")]
     NoBrackets {
         /// The address.
         text: String,
     },
     /// The name of a UNIX socket without its prefix.
-    #[error("the name of a UNIX socket has a prefix: did you mean unix:{text}?")]
+    #[error("names of UNIX sockets need a prefix: did you mean unix:{text}?")]
     NoPrefix {
         /// The name.
         text: String,
@@ -113,7 +113,7 @@ pub enum Problem {
         bits: u8,
     },
     /// An address of the family that is not asked for.
-    #[error("{text:?} is an address of {of}, which is not asked for here")]
+    #[error("{text:?} is an {of} address, but no {of} sockets are selected")]
     OtherFamily {
         /// The address.
         text: String,
@@ -127,7 +127,7 @@ pub enum Problem {
     #[error("this quote is never closed")]
     UnclosedQuote,
     /// No port, and no service of that name.
-    #[error("{text:?} is no port and no known service")]
+    #[error("{text:?} is not a port or a known service")]
     BadPort {
         /// What stood there.
         text: String,
@@ -154,7 +154,7 @@ pub enum Problem {
         kind: &'static str,
     },
     /// No side that could be the answer.
-    #[error("{text:?} is none of {}, nor `*` for any of them", .ending.answers().join(", "))]
+    #[error("{text:?} is not one of {}, or `*` for any of them", .ending.answers().join(", "))]
     BadAnswer {
         /// What stood there.
         text: String,
@@ -165,7 +165,7 @@ pub enum Problem {
     #[error("{0}")]
     Never(String),
     /// State words that take away what they add.
-    #[error("these state words leave no state")]
+    #[error("these state words exclude every state")]
     NoState,
     /// No state.
     #[error("unknown state {text:?}{}", suggestion(.text, STATES))]

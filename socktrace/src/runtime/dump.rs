@@ -134,7 +134,7 @@ fn holders(
     unix: &FxHashSet<u32>,
 ) -> FxHashMap<u32, Held> {
     let found = found.unwrap_or_else(|error| {
-        log::warn!("cannot tell who holds which socket: {error}");
+        log::warn!("cannot find out which processes hold which sockets: {error}");
         FxHashMap::default()
     });
     let proc = Path::new("/proc");

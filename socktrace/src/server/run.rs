@@ -49,7 +49,7 @@ pub enum AgentError {
     #[error(transparent)]
     Privileges(#[from] CapabilityError),
     /// It came up, and then the task that reads the kernel's records ended.
-    #[error("the kernel's records cannot be read any more")]
+    #[error("cannot read the kernel's records any more")]
     Stopped,
 }
 

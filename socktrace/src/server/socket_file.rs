@@ -39,7 +39,7 @@ pub enum SocketError {
         path: PathBuf,
     },
     /// Something that we must not remove is there.
-    #[error("{} exists and is no socket", path.display())]
+    #[error("{} exists and is not a socket", path.display())]
     NoSocket {
         /// Where.
         path: PathBuf,

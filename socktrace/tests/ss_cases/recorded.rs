@@ -122,7 +122,7 @@ fn a_damaged_or_missing_file_is_an_error() {
         let file = folder.file("dump", &whole[..end]);
         let said = ss_with("-ta", &[("TCPDIAG_FILE", &file)]);
         assert_eq!((said.code, said.stdout.as_str()), (Some(1), ""), "{end} bytes");
-        assert!(said.stderr.starts_with(&format!("socktrace: {file} is no dump")), "{}", said.stderr);
+        assert!(said.stderr.starts_with(&format!("socktrace: {file} is not a dump")), "{}", said.stderr);
     }
     let said = ss_with("-ta", &[("TCPDIAG_FILE", "/nonexistent/dump")]);
     assert_eq!(said.code, Some(1));
@@ -140,7 +140,7 @@ fn the_whole_rows_of_a_truncated_file_are_shown_before_the_complaint() {
         for words in ["-Htan", "-Htanp", "-Htan --sort sport", "-tan --json"] {
             let said = ss_with(words, &[("TCPDIAG_FILE", &file)]);
             assert_eq!((said.code, said.stdout.lines().count()), (Some(1), rows), "{words}: {}", said.stdout);
-            assert!(said.stderr.starts_with(&format!("socktrace: {file} is no dump")), "{}", said.stderr);
+            assert!(said.stderr.starts_with(&format!("socktrace: {file} is not a dump")), "{}", said.stderr);
         }
         let counts = ss_with("-Htan --count-by netid", &[("TCPDIAG_FILE", &file)]);
         assert_eq!((counts.code, counts.stdout), (Some(1), format!("{rows:>7} tcp\n")), "{}", counts.stderr);

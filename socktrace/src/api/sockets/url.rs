@@ -230,7 +230,7 @@ impl Draft {
             "top" => question.top = Some(parameter.number(1..=usize::MAX)?),
             "netns" => {
                 if parameter.value.contains('/') {
-                    return Err(parameter.bad("an agent opens no files: name the namespace"));
+                    return Err(parameter.bad("the agent opens no files: give the name of the namespace"));
                 }
                 question.netns = NetnsChoice::One(parameter.value.to_string());
             }

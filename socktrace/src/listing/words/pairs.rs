@@ -69,7 +69,7 @@ static CLASHES: [Clash; 32] = [
         &["kill", "events", "diag"],
         "that is done in one network namespace: choose it with --net",
     ),
-    always(&["json"], &["columns"], "--columns is for tables; --json tells every field"),
+    always(&["json"], &["columns"], "--columns is for tables; --json has every field"),
     always(&["columns"], &["count-by"], "a count has columns of its own"),
     always(&["sort"], &["count-by"], "the largest counts come first"),
     always(&["columns"], &["no-queues"], "the columns are those of the list"),
@@ -92,8 +92,8 @@ static CLASHES: [Clash; 32] = [
     always(&["diag"], &["kill", "events", "continuous"], "each does something else with the sockets"),
     always(&["diag"], &["json", "columns"], "what is written is the kernel's answer as it came"),
     always(&["diag"], ORDER, "what is written is the kernel's answer as it came"),
-    always(&["diag"], HOLDERS, "the kernel's answer does not say that"),
-    always(&["diag"], &["resolve", "bpf", "tipcinfo"], "the kernel's answer for TCP does not say that"),
+    always(&["diag"], HOLDERS, "the kernel's answer does not include that"),
+    always(&["diag"], &["resolve", "bpf", "tipcinfo"], "the kernel's answer for TCP does not include that"),
     always(
         &["diag"],
         &["filter"],
@@ -115,7 +115,7 @@ static CLASHES: [Clash; 32] = [
     always(
         &["events"],
         &["options", "memory", "bpf", "tos", "cgroup", "inet-sockopt", "tipcinfo", "bpf-maps", "bpf-map-id"],
-        "the kernel does not tell that of a socket that is being destroyed",
+        "the kernel does not report that about a socket that is being destroyed",
     ),
     Clash {
         when: |whole| !whole.selection.tables.meets(TableSet::of(&[Table::Tcp, Table::Udp])),

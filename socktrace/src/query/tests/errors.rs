@@ -32,15 +32,15 @@ fn the_wrong_word_is_pointed_at() {
     check("(sport>=22)", "^^^^^^^^^^^", "did you mean `( sport >= 22 )`?");
     check("( sport = 22)", "          ^^^", "did you mean `22 )`?");
     check("( src 10.0.0.1)", "      ^^^^^^^^^", "did you mean `10.0.0.1 )`?");
-    check("sport = nosuch", "        ^^^^^^", "no known service");
-    check("src 10.0.0.1:nosuch", "             ^^^^^^", "no known service");
+    check("sport = nosuch", "        ^^^^^^", "not a port or a known service");
+    check("src 10.0.0.1:nosuch", "             ^^^^^^", "not a port or a known service");
     check("src 10.0.0.0/33", "    ^^^^^^^^^^^", "a prefix of IPv4 is a number from 0 to 32");
     check("src [fe80::/129]", "     ^^^^^^^^^^", "a prefix of IPv6 is a number from 0 to 128");
     check("src inet:/run/x", "         ^^^^^^", "did you mean unix:/run/x?");
     check("dst inet:@x", "         ^^", "did you mean unix:@x?");
-    check("src inet6:10.0.0.1", "          ^^^^^^^^", "is an address of IPv4, which is not asked for");
-    check("src 10/255", "    ^^^^^^", "no address");
-    check("src inet:nosuch", "         ^^^^^^", "no known host");
+    check("src inet6:10.0.0.1", "          ^^^^^^^^", "is an IPv4 address, but no IPv4 sockets are selected");
+    check("src 10/255", "    ^^^^^^", "not an address");
+    check("src inet:nosuch", "         ^^^^^^", "or a known host");
     check("src ::1", "    ^^^", "did you mean [::1]?");
     check("dst 2001:db8:0:0:0:0:0:1", "    ^^^^^^^^^^^^^^^^^^^^", "did you mean [2001:db8:0:0:0:0:0:1]?");
     check("src [::1", "    ^^^^", "never closed");
@@ -49,16 +49,16 @@ fn the_wrong_word_is_pointed_at() {
     check("src [::1]%eth9", "          ^^^^", "no network device is called");
     check("src [::1%eth9]:22", "         ^^^^", "no network device is called");
     check("src 10.0.0.1%if:22", "             ^^", "no network device is called");
-    check("state closed exclude closed", "                     ^^^^^^", "leave no state");
+    check("state closed exclude closed", "                     ^^^^^^", "exclude every state");
     check("exclude open", "        ^^^^", "choose from established");
     check("fwmark x", "       ^", "mark");
     check("fwmark 1/x", "         ^", "mark");
     check("cgroup /nosuch", "       ^^^^^^^", "no cgroup");
     check("user nobody9", "     ^^^^^^^", "no user");
     check("state open", "      ^^^^", "choose from established");
-    check("reset pear", "      ^^^^", "\"pear\" is none of local, peer, either, nor `*`");
-    check("closed_first {local,either}", "                    ^^^^^^", "none of local, peer, both");
-    check("failed_by = both", "            ^^^^", "none of local, peer, network");
+    check("reset pear", "      ^^^^", "\"pear\" is not one of local, peer, either, or `*`");
+    check("closed_first {local,either}", "                    ^^^^^^", "not one of local, peer, both");
+    check("failed_by = both", "            ^^^^", "not one of local, peer, network");
     check("cookie 1a", "       ^^", "0x1a");
     check("rtt > 5", "      ^", "\"5\" needs a unit: 5ms, 5s");
     check("rtt > x", "      ^", "duration: 250us");
@@ -75,14 +75,14 @@ fn what_is_missing_is_named() {
     check("sport =", "        ^", "`sport` needs a value: sport = 443");
     check("sport", "      ^", "`sport` needs a value");
     check("sport or dport = 22", "      ^^", "`sport` needs a value");
-    check("sport = 22 or", "              ^", "a predicate is expected");
-    check("sport = 22 and and dport = 1", "               ^^^", "a predicate is expected");
-    check("not", "    ^", "a predicate is expected");
-    check("( )", "  ^", "a predicate is expected");
+    check("sport = 22 or", "              ^", "expected a filter keyword");
+    check("sport = 22 and and dport = 1", "               ^^^", "expected a filter keyword");
+    check("not", "    ^", "expected a filter keyword");
+    check("( )", "  ^", "expected a filter keyword");
     check("( sport = 22", "^", "never closed");
     check("sport = 22 )", "           ^", "never opened");
     check(")", "^", "never opened");
-    check("= 22", "^", "a predicate is expected");
+    check("= 22", "^", "expected a filter keyword");
 }
 
 #[test]
@@ -95,14 +95,14 @@ fn operators_that_make_no_sense() {
     check("sport > {22,80}", "        ^^^^^^^", "a list or a range");
     check("sport > 22-80", "        ^^^^^", "a list or a range");
     check("sport = 80-22", "        ^^^^^", "before its start");
-    check("sport = 22,,80", "          ^", "a list is written");
-    check("sport = {22,,80}", "           ^", "a list is written");
-    check("sport = {", "        ^", "a list is written");
-    check("sport = {22,80", "        ^^^^^^", "a list is written");
-    check("sport = inet:{22,80", "        ^^^^^^^^^^^", "a list is written");
-    check("sport = inet:{22,", "        ^^^^^^^^^", "a list is written");
-    check("comm = {a,{b}", "          ^^", "a list is written");
-    check("sport = {}", "        ^^", "a list is written");
+    check("sport = 22,,80", "          ^", "write a list as");
+    check("sport = {22,,80}", "           ^", "write a list as");
+    check("sport = {", "        ^", "write a list as");
+    check("sport = {22,80", "        ^^^^^^", "write a list as");
+    check("sport = inet:{22,80", "        ^^^^^^^^^^^", "write a list as");
+    check("sport = inet:{22,", "        ^^^^^^^^^", "write a list as");
+    check("comm = {a,{b}", "          ^^", "write a list as");
+    check("sport = {}", "        ^^", "write a list as");
     check("sport > unix:x", "             ^", "can only be compared");
 }
 

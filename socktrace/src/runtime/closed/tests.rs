@@ -321,7 +321,7 @@ fn what_cannot_be_asked() {
         ("top=0", "top=0: expected a number, 1 to 18446744073709551615"),
         ("sort=peer,-size", "sort=peer,-size: unknown column \"-size\"; choose from time, event, lifetime, "),
         ("sort=details", "sort=details: unknown column \"details\"; choose from time, event, lifetime, "),
-        ("count_by=rtt", "count_by=rtt: unknown column \"rtt\"; choose from event, proto, local, "),
+        ("count_by=rtt", "count_by=rtt: unknown column \"rtt\"; choose from event, proto, family, "),
         (
             "sort=pid,uid,unit,pod,local,peer,rtt,sent,time",
             "sort=pid,uid,unit,pod,local,peer,rtt,sent,time: at most 8 columns",

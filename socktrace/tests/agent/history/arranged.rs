@@ -29,7 +29,7 @@ fn ends_are_ordered_counted_and_shown_by_the_columns_that_are_asked_for() {
     assert_eq!(serde_json::from_str::<Vec<Value>>(&array).unwrap().len(), 3, "{array}");
     for (words, expected) in [
         (&["--sort", "size"][..], "unknown column \"size\"; choose from time, event, lifetime, proto"),
-        (&["--count-by", "time"], "unknown column \"time\"; choose from event, proto, local"),
+        (&["--count-by", "time"], "unknown column \"time\"; choose from event, proto, family, local"),
         (&["--count-by", "pid", "--sort", "pid"], "cannot be used with"),
     ] {
         let said = run(&[&["history"], words].concat());

@@ -153,7 +153,7 @@ fn files_that_are_not_whole_are_passed_by_and_named() {
         troubles,
         [
             format!("the last 10 bytes of {} are torn or damaged", name(1)),
-            format!("cannot read {}: it is no file of socktrace's history", name(2)),
+            format!("cannot read {}: not a socktrace history file", name(2)),
             format!("cannot read {}: its format is version 9, and this socktrace reads version 1", name(3)),
         ]
     );
