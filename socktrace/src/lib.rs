@@ -3,22 +3,33 @@
 //! Data flows one way: kernel programs → [`kernel`] → [`engine`] (which owns the [`table`]) → [`render`] →
 //! a terminal, a file or a client. ARCHITECTURE.md draws the floors; imports only look down.
 
+// `expect` fails when nobody needs it any more.
+#![warn(clippy::allow_attributes)]
+
+// In rooms with this lint, every match says what a new variant of an enum means there.
+#[cfg_attr(not(test), warn(clippy::wildcard_enum_match_arm))]
 pub mod socket;
 
+#[cfg_attr(not(test), warn(clippy::wildcard_enum_match_arm))]
 pub mod history;
 pub mod kernel;
 pub mod query;
 pub mod render;
+#[cfg_attr(not(test), warn(clippy::wildcard_enum_match_arm))]
 pub mod table;
 
+#[cfg_attr(not(test), warn(clippy::wildcard_enum_match_arm))]
 pub mod api;
 
+#[cfg_attr(not(test), warn(clippy::wildcard_enum_match_arm))]
 pub mod archive;
+#[cfg_attr(not(test), warn(clippy::wildcard_enum_match_arm))]
 pub mod engine;
 pub mod listing;
 
 pub mod runtime;
 
+#[cfg_attr(not(test), warn(clippy::wildcard_enum_match_arm))]
 pub mod client;
 pub mod server;
 

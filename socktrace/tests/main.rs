@@ -1,6 +1,6 @@
 //! One integration binary.
 
-#![allow(clippy::unwrap_used, reason = "clippy takes only the test functions themselves for tests")]
+#![expect(clippy::unwrap_used, reason = "clippy takes only the test functions themselves for tests")]
 
 mod agent;
 mod cgroups;

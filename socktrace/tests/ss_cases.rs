@@ -168,7 +168,7 @@ fn who_may_little_may_list() {
 fn what_is_wrong_is_pointed_at() {
     for (words, code, expected) in [
         ("-y", 2, "socktrace: unknown option -y\n"),
-        ("-f ipx", 2, "socktrace: --family: \"ipx\" is not inet, inet6,"),
+        ("-f ipx", 2, "socktrace: --family: unknown family \"ipx\"; choose from inet, inet6,"),
         ("-ta sport = nonsense", 2, "socktrace: bad filter: "),
         ("-ta state nonsense", 2, "socktrace: bad filter: "),
         ("-ta ( sport = 1", 2, "socktrace: bad filter: "),

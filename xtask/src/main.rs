@@ -2,6 +2,9 @@
 //!
 //! Everything here is for people who change socktrace; a user needs none of it.
 
+// `expect` fails when nobody needs it any more.
+#![warn(clippy::allow_attributes)]
+
 mod bench;
 mod build_ebpf;
 mod ci;

@@ -71,19 +71,13 @@ impl Endpoint {
     /// Address and port, if it is an IP endpoint.
     #[must_use]
     pub const fn inet(&self) -> Option<(IpAddr, u16)> {
-        match self {
-            Self::Inet { addr, port } => Some((*addr, *port)),
-            _ => None,
-        }
+        if let Self::Inet { addr, port } = self { Some((*addr, *port)) } else { None }
     }
 
     /// The port of an IP endpoint, 0 for every other.
     #[must_use]
     pub const fn port(&self) -> u16 {
-        match self {
-            Self::Inet { port, .. } => *port,
-            _ => 0,
-        }
+        if let Self::Inet { port, .. } = self { *port } else { 0 }
     }
 }
 

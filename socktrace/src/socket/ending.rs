@@ -154,11 +154,13 @@ impl FailedBy {
     /// Of a connect that ended with this error; `dialled`: whether a SYN was sent.
     #[must_use]
     pub fn of(errno: u16, dialled: bool) -> Self {
-        match Errno::from_raw(errno.into()) {
-            _ if !dialled || errno == 0 => Self::Local,
-            Errno::ECONNREFUSED | Errno::ECONNRESET => Self::Peer,
-            Errno::ECONNABORTED => Self::Local,
-            _ => Self::Network,
+        let error = Errno::from_raw(errno.into());
+        if !dialled || errno == 0 || error == Errno::ECONNABORTED {
+            Self::Local
+        } else if matches!(error, Errno::ECONNREFUSED | Errno::ECONNRESET) {
+            Self::Peer
+        } else {
+            Self::Network
         }
     }
 }

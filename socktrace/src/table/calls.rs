@@ -362,16 +362,10 @@ fn dialled_and_gone(dial: &Change, change: &Change, entry: Option<Entry>, told: 
 /// When a socket opened of which nothing was known before this call. A RAW socket is told of when it is made: that was not
 /// seen.
 const fn first_told(change: &Change) -> BootNs {
-    match change.proto {
-        Proto::Raw(_) => 0,
-        _ => change.at,
-    }
+    if matches!(change.proto, Proto::Raw(_)) { 0 } else { change.at }
 }
 
 /// The state of a socket that is bound and nothing more.
 const fn after_bind(change: &Change) -> State {
-    match change.proto {
-        Proto::Tcp => State::BoundInactive,
-        _ => State::Close,
-    }
+    if matches!(change.proto, Proto::Tcp) { State::BoundInactive } else { State::Close }
 }

@@ -103,8 +103,5 @@ impl Ends {
 
 /// Address and port of an IP endpoint; an end that is not known is unspecified. `None` for other families.
 const fn inet(end: &Endpoint) -> Option<(IpAddr, u16)> {
-    match end {
-        Endpoint::None => Some((IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0)),
-        _ => end.inet(),
-    }
+    if matches!(end, Endpoint::None) { Some((IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0)) } else { end.inet() }
 }

@@ -91,10 +91,7 @@ impl Entry {
             proto: row.proto,
             family: row.family,
             state: row.state,
-            marks: match row.state {
-                State::BoundInactive => 0,
-                _ => LISTEN,
-            },
+            marks: if row.state == State::BoundInactive { 0 } else { LISTEN },
         }
     }
 
@@ -254,7 +251,24 @@ impl Entry {
             Proto::Udp | Proto::UdpLite | Proto::Ping(_) | Proto::Raw(_) => self.ends.local_port() != 0,
             // The kernel lists those that listen, or have had a token given (net/mptcp/mptcp_diag.c).
             Proto::Mptcp => !matches!(self.state, State::Close | State::BoundInactive),
-            _ => true,
+            Proto::Tcp
+            | Proto::Sctp
+            | Proto::Dccp
+            | Proto::UnixStream
+            | Proto::UnixDgram
+            | Proto::UnixSeqpacket
+            | Proto::PacketRaw
+            | Proto::PacketDgram
+            | Proto::Netlink
+            | Proto::VsockStream
+            | Proto::VsockDgram
+            | Proto::VsockSeqpacket
+            | Proto::TipcStream
+            | Proto::TipcDgram
+            | Proto::TipcRdm
+            | Proto::TipcSeqpacket
+            | Proto::Xdp
+            | Proto::Other(_) => true,
         }
     }
 

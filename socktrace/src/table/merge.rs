@@ -123,16 +123,16 @@ impl Table {
         if row.cookie == 0 || Class::of(row.proto).is_none() {
             return;
         }
-        match row.state {
-            State::TimeWait | State::NewSynRecv => return,
-            // A request socket has no inode. A full socket in that state has one: it connected, or is accepted early.
-            State::SynRecv if row.inode == 0 => return,
-            _ => {}
+        // A request socket has no inode. A full socket in that state has one: it connected, or is accepted early.
+        let is_request = row.state == State::SynRecv && row.inode == 0;
+        if is_request || matches!(row.state, State::TimeWait | State::NewSynRecv) {
+            return;
         }
         let row = Entry::of_row(row, begin);
-        let found = match row.proto {
-            Proto::Mptcp => self.find_mptcp(row.cookie, &row.ends).and_then(|key| self.slots.find(key)),
-            _ => self.slots.find(row.cookie),
+        let found = if row.proto == Proto::Mptcp {
+            self.find_mptcp(row.cookie, &row.ends).and_then(|key| self.slots.find(key))
+        } else {
+            self.slots.find(row.cookie)
         };
         match found {
             Some(slot) if self.slots.get(slot).as_of >= begin => {}

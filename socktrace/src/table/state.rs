@@ -34,16 +34,14 @@ impl Turn {
             State::Close => Self::Ends,
             State::SynSent => Self::Dials,
             State::Listen => Self::Listens,
-            State::SynRecv => match old {
-                State::Listen => Self::Newborn,
-                _ => Self::Moves,
-            },
-            State::Established => match old {
-                State::SynSent => Self::Connected,
-                // An MPTCP connection is cloned from its listener as established.
-                State::SynRecv | State::NewSynRecv | State::Listen => Self::Born,
-                _ => Self::Moves,
-            },
+            State::SynRecv if matches!(old, State::Listen) => Self::Newborn,
+            State::SynRecv => Self::Moves,
+            State::Established if matches!(old, State::SynSent) => Self::Connected,
+            // An MPTCP connection is cloned from its listener as established.
+            State::Established if matches!(old, State::SynRecv | State::NewSynRecv | State::Listen) => {
+                Self::Born
+            }
+            State::Established => Self::Moves,
             State::FinWait1
             | State::FinWait2
             | State::TimeWait
