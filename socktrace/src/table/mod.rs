@@ -13,7 +13,7 @@
 //! Not in the table: TIME-WAIT and request sockets (they have no events; sock_diag tells of them when asked), and every
 //! family but IPv4, IPv6 and UNIX.
 
-mod aside;
+mod bounded_map;
 mod calls;
 mod connects;
 mod ends;
@@ -38,7 +38,7 @@ pub use merge::{Merged, SETTLE};
 pub use scope::{Outcome, Scope};
 pub use view::View;
 
-use aside::Aside;
+use bounded_map::BoundedMap;
 use connects::{Awaited, Failed};
 use entry::Entry;
 use hidden::Hidden;
@@ -73,11 +73,11 @@ pub struct Table {
     /// Whether dumps show bound TCP sockets that neither listen nor connect (Linux 6.8 and later).
     bound_is_listed: bool,
     /// Closed before accept(2) returned them.
-    unaccepted: Aside<Entry>,
+    unaccepted: BoundedMap<Entry>,
     /// Accepted before the table met them.
-    claims: Aside<Process>,
+    claims: BoundedMap<Process>,
     /// TCP connects of which a state change has shown that they failed: connect(2) may return and say so again.
-    failed: Aside<Failed>,
+    failed: BoundedMap<Failed>,
     awaited: Awaited,
     /// Sockets that may stand elsewhere than they were seen, and since when.
     doubted: Vec<(Cookie, BootNs)>,
@@ -109,9 +109,9 @@ impl Table {
             slots: Slots::default(),
             listed: 0,
             bound_is_listed,
-            unaccepted: Aside::new(ASIDE),
-            claims: Aside::new(ASIDE),
-            failed: Aside::new(ASIDE),
+            unaccepted: BoundedMap::new(ASIDE),
+            claims: BoundedMap::new(ASIDE),
+            failed: BoundedMap::new(ASIDE),
             awaited: Awaited::default(),
             doubted: Vec::new(),
             unowned: Vec::new(),

@@ -8,14 +8,14 @@ use crate::socket::Cookie;
 
 /// At most `room` values by cookie.
 #[derive(Debug)]
-pub(super) struct Aside<T> {
+pub(super) struct BoundedMap<T> {
     room: usize,
     values: FxHashMap<Cookie, T>,
     /// In the order they came; holds cookies that were taken since.
     order: VecDeque<Cookie>,
 }
 
-impl<T> Aside<T> {
+impl<T> BoundedMap<T> {
     pub(super) fn new(room: usize) -> Self {
         Self { room, values: FxHashMap::default(), order: VecDeque::new() }
     }
@@ -42,7 +42,7 @@ mod tests {
 
     #[test]
     fn the_oldest_are_forgotten() {
-        let mut aside = Aside::new(2);
+        let mut aside = BoundedMap::new(2);
         for cookie in 1..=3 {
             aside.put(cookie, cookie * 10);
         }
