@@ -27,7 +27,7 @@ pub(super) struct Entry {
     pub(super) proto: Proto,
     pub(super) family: Family,
     pub(super) state: State,
-    marks: u8,
+    flags: u8,
 }
 
 const _: () = assert!(size_of::<Entry>() <= 136);
@@ -70,7 +70,7 @@ impl Entry {
             proto: change.proto,
             family: change.family,
             state,
-            marks: 0,
+            flags: 0,
         }
     }
 
@@ -91,7 +91,7 @@ impl Entry {
             proto: row.proto,
             family: row.family,
             state: row.state,
-            marks: if row.state == State::BoundInactive { 0 } else { LISTEN },
+            flags: if row.state == State::BoundInactive { 0 } else { LISTEN },
         }
     }
 
@@ -112,7 +112,7 @@ impl Entry {
             proto: Proto::Tcp,
             family: Family::Inet,
             state: State::Close,
-            marks: 0,
+            flags: 0,
         }
     }
 
@@ -121,12 +121,12 @@ impl Entry {
         self.state = state;
         self.opened = at;
         self.as_of = self.as_of.max(at);
-        self.marks = 0;
+        self.flags = 0;
     }
 
     /// Its connection is over, and it is what it was when bind(2) returned.
     pub(super) const fn fall_back(&mut self, close_told: bool) {
-        self.marks = if close_told { CLOSE } else { 0 };
+        self.flags = if close_told { CLOSE } else { 0 };
     }
 
     /// It is bound and nothing more, there.
@@ -134,18 +134,18 @@ impl Entry {
         self.state = State::BoundInactive;
         self.ends = Ends::of(change.family, &change.local, &Endpoint::None);
         self.as_of = self.as_of.max(change.at);
-        self.marks &= !DOUBT;
+        self.flags &= !DOUBT;
         self.learn(change);
     }
 
     /// Where it stands may have changed without a record.
     pub(super) const fn doubt(&mut self) {
-        self.marks |= DOUBT;
+        self.flags |= DOUBT;
     }
 
     /// Whether only the kernel's table knows where it stands.
     pub(super) const fn is_doubted(&self) -> bool {
-        self.marks & DOUBT != 0 || (matches!(self.state, State::Listen) && self.lacks_port())
+        self.flags & DOUBT != 0 || (matches!(self.state, State::Listen) && self.lacks_port())
     }
 
     /// Whether it is a TCP socket whose local port the kernel has chosen and not said.
@@ -199,7 +199,7 @@ impl Entry {
         if row.cgroup != 0 {
             self.cgroup = row.cgroup;
         }
-        self.marks &= !DOUBT;
+        self.flags &= !DOUBT;
     }
 
     /// Names the owner, unless one was seen before.
@@ -273,23 +273,23 @@ impl Entry {
     }
 
     pub(super) const fn is_kernels(&self) -> bool {
-        self.marks & KERNELS != 0
+        self.flags & KERNELS != 0
     }
 
     pub(super) const fn made_by_the_kernel(&mut self) {
-        self.marks |= KERNELS;
+        self.flags |= KERNELS;
     }
 
     pub(super) const fn bind_told(&mut self) {
-        self.marks |= BIND;
+        self.flags |= BIND;
     }
 
     pub(super) const fn is_bind_told(&self) -> bool {
-        self.marks & BIND != 0
+        self.flags & BIND != 0
     }
 
     pub(super) const fn is_close_told(&self) -> bool {
-        self.marks & CLOSE != 0
+        self.flags & CLOSE != 0
     }
 
     /// Whether it is a RAW socket that the kernel has unhashed: nothing puts it back.
@@ -298,11 +298,11 @@ impl Entry {
     }
 
     pub(super) const fn dissolve(&mut self) {
-        self.marks |= DISSOLVED;
+        self.flags |= DISSOLVED;
     }
 
     pub(super) const fn is_dissolved(&self) -> bool {
-        self.marks & DISSOLVED != 0
+        self.flags & DISSOLVED != 0
     }
 
     /// The kernel has unhashed the RAW socket.
@@ -315,36 +315,36 @@ impl Entry {
 
     /// Whether the bind was told at the cgroup hook; asking forgets it.
     pub(super) const fn take_bind_told(&mut self) -> bool {
-        let was = self.marks & BIND != 0;
-        self.marks &= !BIND;
+        let was = self.flags & BIND != 0;
+        self.flags &= !BIND;
         was
     }
 
     pub(super) const fn listen_told(&mut self) {
-        self.marks |= LISTEN;
+        self.flags |= LISTEN;
     }
 
     pub(super) const fn is_listen_told(&self) -> bool {
-        self.marks & LISTEN != 0
+        self.flags & LISTEN != 0
     }
 
     pub(super) const fn listen_overdue(&mut self) {
-        self.marks |= LISTEN | OVERDUE;
+        self.flags |= LISTEN | OVERDUE;
     }
 
     /// Whether that it listens was reported before the return of listen(2) was seen; asking forgets it.
     pub(super) const fn take_listen_overdue(&mut self) -> bool {
-        let was = self.marks & OVERDUE != 0;
-        self.marks &= !OVERDUE;
+        let was = self.flags & OVERDUE != 0;
+        self.flags &= !OVERDUE;
         was
     }
 
     pub(super) const fn accept_told(&mut self) {
-        self.marks |= ACCEPT;
+        self.flags |= ACCEPT;
     }
 
     pub(super) const fn is_accept_told(&self) -> bool {
-        self.marks & ACCEPT != 0
+        self.flags & ACCEPT != 0
     }
 
     /// The subject of an event.
