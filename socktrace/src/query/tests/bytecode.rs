@@ -6,9 +6,9 @@ use proptest::prelude::*;
 
 use super::super::bytecode::{Able, Target};
 use super::super::{Facts, Filter};
+use super::fixtures::{Animal, fixtures, inet};
 use super::laws::expr;
 use super::read;
-use super::zoo::{Animal, inet, zoo};
 use crate::socket::{Cookie, Detail, Family, Proto, Socket, State};
 
 /// What the kernel would be asked about (`struct inet_diag_entry`).
@@ -137,9 +137,9 @@ fn compile(filter: &Filter, able: Able) -> Option<Vec<u8>> {
 }
 
 fn passing(program: &[u8]) -> String {
-    let zoo = zoo();
+    let fixtures = fixtures();
     let passes = |animal: &&Animal| Entry::of(&animal.facts()).is_some_and(|entry| run(program, &entry));
-    zoo.iter().filter(passes).map(|animal| animal.name).collect::<Vec<_>>().join(" ")
+    fixtures.iter().filter(passes).map(|animal| animal.name).collect::<Vec<_>>().join(" ")
 }
 
 #[test]
@@ -257,8 +257,8 @@ proptest! {
         let able = Able { newer, mark: rest, cgroup: rest };
         let Some(program) = compile(&filter, able) else { return Ok(()) };
         prop_assert_eq!(audit(&program), Ok(()));
-        let zoo = zoo();
-        for facts in sockets.iter().map(Facts::of_socket).chain(zoo.iter().map(Animal::facts)) {
+        let fixtures = fixtures();
+        for facts in sockets.iter().map(Facts::of_socket).chain(fixtures.iter().map(Animal::facts)) {
             let Some(entry) = Entry::of(&facts) else { continue };
             prop_assert!(run(&program, &entry) || !filter.matches(&facts), "{} {:?}", filter, facts);
         }

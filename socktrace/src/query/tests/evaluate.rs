@@ -1,13 +1,13 @@
-//! Which sockets of the zoo pass.
+//! Which sockets of the fixtures pass.
 
 use super::super::{Context, Dialect, Filter};
-use super::zoo::zoo;
+use super::fixtures::fixtures;
 use super::{read, read_as};
 use crate::socket::{Endpoint, Family};
 
 pub(super) fn passing(filter: &Filter) -> String {
-    let zoo = zoo();
-    let names: Vec<_> = zoo.iter().filter(|a| filter.matches(&a.facts())).map(|a| a.name).collect();
+    let fixtures = fixtures();
+    let names: Vec<_> = fixtures.iter().filter(|a| filter.matches(&a.facts())).map(|a| a.name).collect();
     names.join(" ")
 }
 
@@ -350,8 +350,8 @@ fn autobound_and_its_opposite_are_complements() {
 #[test]
 fn what_has_no_port_is_not_any_port() {
     let name = crate::socket::UnixName::from_bytes(b"/run/x");
-    let zoo = zoo();
-    let mut facts = zoo.iter().find(|animal| animal.name == "path").unwrap().facts();
+    let fixtures = fixtures();
+    let mut facts = fixtures.iter().find(|animal| animal.name == "path").unwrap().facts();
     let local = Endpoint::Unix { name, inode: 22 };
     facts.local = &local;
     facts.local_port = None;

@@ -12,7 +12,7 @@ use crate::socket::{
 
 #[test]
 fn events_are_asked_the_same_questions() {
-    let inet = |addr: &str, port| super::zoo::inet(addr, port);
+    let inet = |addr: &str, port| super::fixtures::inet(addr, port);
     let subject = Subject {
         cookie: 5,
         netns: 0,
@@ -53,7 +53,7 @@ fn events_are_asked_the_same_questions() {
 
 #[test]
 fn how_it_ended_is_asked_of_ends() {
-    let end = super::zoo::inet("10.0.0.1", 40000);
+    let end = super::fixtures::inet("10.0.0.1", 40000);
     let subject = |proto| Subject {
         cookie: 5,
         netns: 0,

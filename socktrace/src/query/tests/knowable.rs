@@ -7,9 +7,9 @@ use proptest::prelude::*;
 use super::super::Filter;
 use super::super::knowable::{Ground, Listing, Sort, Sorts};
 use super::super::words::WORDS;
+use super::fixtures::fixtures;
 use super::laws::expr;
 use super::read;
-use super::zoo::zoo;
 use crate::socket::{KindSet, State, StateSet};
 use samples::{EVERY, PASSED, everywhere};
 
@@ -37,7 +37,7 @@ proptest! {
         for (place, ground, passes) in everywhere(&filter) {
             prop_assert!(!passes || filter.judge(&ground).is_ok(), "{} of {}", filter, place);
         }
-        for animal in zoo() {
+        for animal in fixtures() {
             let sort = Sort::of(animal.socket.proto, animal.socket.family).unwrap();
             let ground = Ground::listing(Sorts::of(&[sort]), EVERY);
             let passes = filter.matches(&animal.facts());

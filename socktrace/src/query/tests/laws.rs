@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 
 use super::super::{Answers, Compare, Ending, Expr, Field, Filter, Op, Place, Side, Test};
-use super::zoo::zoo;
+use super::fixtures::fixtures;
 use super::{TableNames, read};
 use crate::query::tree::Address;
 use crate::query::value::place_pattern;
@@ -14,7 +14,7 @@ fn op() -> impl Strategy<Value = Op> {
     prop::sample::select(vec![Op::Eq, Op::Ne, Op::Lt, Op::Le, Op::Gt, Op::Ge])
 }
 
-/// Small numbers meet each other and the zoo more often.
+/// Small numbers meet each other and the fixtures more often.
 fn number(max: i64) -> impl Strategy<Value = i64> {
     prop_oneof![4 => prop::sample::select(vec![0, 1, 2, 22, 33, 77, 443, 1024, 5000]), 1 => 0..=max]
 }
@@ -178,7 +178,7 @@ proptest! {
     #[test]
     fn nothing_passes_a_filter_and_its_opposite(expr in expr()) {
         let (filter, opposite) = (Filter::from_expr(expr.clone()), Filter::from_expr(expr.negate()));
-        for animal in zoo() {
+        for animal in fixtures() {
             let facts = animal.facts();
             prop_assert!(!(filter.matches(&facts) && opposite.matches(&facts)), "{}", animal.name);
         }
@@ -188,7 +188,7 @@ proptest! {
     fn hints_and_states_hold_for_every_match(expr in expr()) {
         let filter = Filter::from_expr(expr);
         let (hints, states) = (filter.hints(), filter.states());
-        for animal in zoo() {
+        for animal in fixtures() {
             let facts = animal.facts();
             if !filter.matches(&facts) {
                 continue;
@@ -209,7 +209,7 @@ proptest! {
         let context = Context { family, ..Context::new(dialect) };
         match parse(&words, &context, &TableNames) {
             Ok(filter) => {
-                for animal in zoo() {
+                for animal in fixtures() {
                     std::hint::black_box(filter.matches(&animal.facts()));
                 }
                 let again = parse(&[filter.to_string()], &context, &TableNames);

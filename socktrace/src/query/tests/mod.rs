@@ -6,9 +6,9 @@ mod docs;
 mod errors;
 mod evaluate;
 mod events;
+mod fixtures;
 mod knowable;
 mod laws;
-mod zoo;
 
 use std::net::IpAddr;
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::super::super::knowable::{Ground, Listing, Sort, Sorts};
 use super::super::super::{Facts, Filter, InCgroup, Processes};
-use super::super::zoo::inet;
+use super::super::fixtures::inet;
 use crate::socket::{
     Cgroup, ClosedFirst, Closing, Comm, Detail, Endpoint, Event, EventKind, FailedBy, Family, Holder,
     KindSet, Owner, Process, Proto, Reset, Socket, State, StateSet, Subject, UnixName,

@@ -7,7 +7,7 @@ use crate::socket::{
     Cgroup, Comm, Detail, Endpoint, Family, Holder, Process, Proto, Socket, State, UnixName,
 };
 
-/// One socket of the zoo with those who hold it.
+/// One socket of the fixtures with those who hold it.
 pub(super) struct Animal {
     pub(super) name: &'static str,
     pub(super) socket: Socket,
@@ -79,7 +79,7 @@ fn tcp_info(rtt_us: u32, retrans: u32) -> Box<[u8]> {
     info.into()
 }
 
-pub(super) fn zoo() -> Vec<Animal> {
+pub(super) fn fixtures() -> Vec<Animal> {
     let mut sshd = animal("sshd", Proto::Tcp, State::Listen, inet("0.0.0.0", 22), inet("0.0.0.0", 0));
     sshd.socket.inode = 411;
     sshd.socket.cookie = 0x1a;
