@@ -34,7 +34,7 @@ use demand::Demands;
 use dumps::{Cause, Dumps, Waits};
 use rustc_hash::{FxHashMap, FxHashSet};
 
-use crate::query::Hints;
+use crate::query::IndexKeys;
 use crate::socket::{
     BootNs, Cgroup, Cookie, Counters, Ended, Event, EventKind, Held, KindSet, Opener, Proto, Subject,
 };
@@ -209,7 +209,7 @@ impl Engine {
     /// Every listed socket that may have what a filter's matches have, and perhaps others: found by its keys where
     /// the table has an index for them, and by looking at every socket otherwise.
     #[must_use]
-    pub fn candidates(&self, hints: &Hints) -> Vec<View<'_>> {
+    pub fn candidates(&self, hints: &IndexKeys) -> Vec<View<'_>> {
         if let Some(cookie) = hints.cookie {
             return self.table.get(cookie).filter(View::is_listed).into_iter().collect();
         }

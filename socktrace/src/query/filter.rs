@@ -65,7 +65,7 @@ pub struct Needs {
 
 /// What every match has: keys for an index.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Hints {
+pub struct IndexKeys {
     /// Its local port is this one.
     pub local_port: Option<u16>,
     /// Its peer's port is this one.
@@ -215,8 +215,8 @@ impl Filter {
 
     /// What every match has.
     #[must_use]
-    pub fn hints(&self) -> Hints {
-        let Some(expr) = &self.expr else { return Hints::default() };
+    pub fn hints(&self) -> IndexKeys {
+        let Some(expr) = &self.expr else { return IndexKeys::default() };
         let tree = lower(expr, true);
         let number = |wanted| {
             move |check: &Check| match check {
@@ -233,7 +233,7 @@ impl Filter {
             _ => None,
         };
         let port = |value: Option<i64>| value.and_then(|value| u16::try_from(value).ok());
-        Hints {
+        IndexKeys {
             local_port: port(must(&tree, &number(Number::Port(End::Local)))),
             peer_port: port(must(&tree, &number(Number::Port(End::Peer)))),
             either_port: port(must(&tree, &either)),

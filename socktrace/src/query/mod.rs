@@ -35,7 +35,7 @@ pub use context::{Context, Dialect};
 pub use ending::{Answers, Ending, Ends};
 pub use error::{ParseError, Problem};
 pub use facts::{Facts, InCgroup, Processes};
-pub use filter::{Filter, Hints, Needs};
+pub use filter::{Filter, IndexKeys, Needs};
 pub use glob::Glob;
 pub use names::{Device, Indexes, Names, NoNames};
 pub use number::size;

@@ -1,6 +1,6 @@
 //! What a filter says of itself before any socket is there: what it looks at, and what every match has.
 
-use super::super::{Filter, Hints, Needs};
+use super::super::{Filter, IndexKeys, Needs};
 use super::evaluate::passing;
 use super::read;
 use crate::socket::{State, StateSet};
@@ -41,27 +41,30 @@ fn needs_are_what_is_looked_at() {
 
 #[test]
 fn hints_are_what_every_match_has() {
-    let none = Hints::default();
+    let none = IndexKeys::default();
     for (text, expected) in [
-        ("sport = 22", Hints { local_port: Some(22), either_port: Some(22), ..none }),
+        ("sport = 22", IndexKeys { local_port: Some(22), either_port: Some(22), ..none }),
         (
             "src 10/8:22 and pid 5",
-            Hints { local_port: Some(22), either_port: Some(22), pid: Some(5), ..none },
+            IndexKeys { local_port: Some(22), either_port: Some(22), pid: Some(5), ..none },
         ),
-        ("port = 22", Hints { either_port: Some(22), ..none }),
-        ("sport = 22 or dport = 22", Hints { either_port: Some(22), ..none }),
+        ("port = 22", IndexKeys { either_port: Some(22), ..none }),
+        ("sport = 22 or dport = 22", IndexKeys { either_port: Some(22), ..none }),
         (
             "( sport = 22 and dst 10/8 ) or sport = 22",
-            Hints { local_port: Some(22), either_port: Some(22), ..none },
+            IndexKeys { local_port: Some(22), either_port: Some(22), ..none },
         ),
         ("sport = 22 or sport = 23", none),
         ("sport != 22", none),
-        ("not sport != 22", Hints { local_port: Some(22), either_port: Some(22), ..none }),
+        ("not sport != 22", IndexKeys { local_port: Some(22), either_port: Some(22), ..none }),
         ("sport = {22,23}", none),
         ("sport >= 22", none),
-        ("cookie sk:1a or cookie 26", Hints { cookie: Some(26), ..none }),
-        ("inode 7 dport = 70000", Hints { inode: Some(7), ..none }),
-        ("dport = 80 and ( pid 1 or pid 2 )", Hints { peer_port: Some(80), either_port: Some(80), ..none }),
+        ("cookie sk:1a or cookie 26", IndexKeys { cookie: Some(26), ..none }),
+        ("inode 7 dport = 70000", IndexKeys { inode: Some(7), ..none }),
+        (
+            "dport = 80 and ( pid 1 or pid 2 )",
+            IndexKeys { peer_port: Some(80), either_port: Some(80), ..none },
+        ),
     ] {
         assert_eq!(read(text).unwrap().hints(), expected, "{text}");
     }
