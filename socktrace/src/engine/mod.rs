@@ -209,11 +209,11 @@ impl Engine {
     /// Every listed socket that may have what a filter's matches have, and perhaps others: found by its keys where
     /// the table has an index for them, and by looking at every socket otherwise.
     #[must_use]
-    pub fn candidates(&self, hints: &IndexKeys) -> Vec<View<'_>> {
-        if let Some(cookie) = hints.cookie {
+    pub fn candidates(&self, keys: &IndexKeys) -> Vec<View<'_>> {
+        if let Some(cookie) = keys.cookie {
             return self.table.get(cookie).filter(View::is_listed).into_iter().collect();
         }
-        match (hints.local_port, hints.peer_port, hints.either_port) {
+        match (keys.local_port, keys.peer_port, keys.either_port) {
             (None, None, Some(port @ 1..)) => {
                 let local = self.table.with_ports(Some(port), None);
                 let peer = self.table.with_ports(None, Some(port));

@@ -325,7 +325,7 @@ fn candidates_are_found_by_key() {
     let bench = Bench::seeded(&[row(1, 10, 20), row(2, 20, 30), row(3, 20, 20), row(4, 11, 21)]);
     let find = |words: &str| {
         let mut found: Vec<_> =
-            bench.engine.candidates(&filter(words).hints()).iter().map(View::cookie).collect();
+            bench.engine.candidates(&filter(words).keys()).iter().map(View::cookie).collect();
         found.sort_unstable();
         found
     };

@@ -15,7 +15,7 @@ use crate::socket::{Cookie, Opener, Owner, Socket, StateSet};
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Wanted {
     /// What all of them have.
-    pub hints: query::Hints,
+    pub keys: query::IndexKeys,
     /// The states that they may be in.
     pub states: StateSet,
 }

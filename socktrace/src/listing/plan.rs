@@ -176,7 +176,7 @@ fn candidates<'a>(
     if filter.is_empty() || dumped {
         return None;
     }
-    Some((hints.candidates?, Wanted { hints: filter.hints(), states }))
+    Some((hints.candidates?, Wanted { keys: filter.keys(), states }))
 }
 
 /// The selection that the filter leaves.

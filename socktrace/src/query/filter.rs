@@ -215,7 +215,7 @@ impl Filter {
 
     /// What every match has.
     #[must_use]
-    pub fn hints(&self) -> IndexKeys {
+    pub fn keys(&self) -> IndexKeys {
         let Some(expr) = &self.expr else { return IndexKeys::default() };
         let tree = lower(expr, true);
         let number = |wanted| {

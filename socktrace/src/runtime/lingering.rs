@@ -4,7 +4,7 @@
 //! FIN-WAIT-2 (net/ipv4/tcp_minisocks.c, `tcp_time_wait`). The table does not have it, so whoever asks about one of
 //! its ports must ask the kernel's own table. Pure: time is an argument.
 
-use crate::query::Hints;
+use crate::query::IndexKeys;
 use crate::socket::{BootNs, Change, ChangeKind, Endpoint, Proto, State};
 
 /// How long a mini-socket can live: a minute, or the longest retransmission timeout if that is longer
@@ -46,15 +46,15 @@ impl Lingering {
     }
 
     /// Whether there may be one that has what all matches of a filter have.
-    pub(super) fn may_have(&self, hints: &Hints, now: BootNs) -> bool {
+    pub(super) fn may_have(&self, keys: &IndexKeys, now: BootNs) -> bool {
         let recent = |times: &[u32], port: u16| {
             let time = times.get(usize::from(port)).copied().unwrap_or(0);
             time != 0 && seconds(now).saturating_sub(time) <= LIFE_S
         };
         let (local, peer) = (|port| recent(&self.local, port), |port| recent(&self.peer, port));
-        hints.local_port.is_none_or(local)
-            && hints.peer_port.is_none_or(peer)
-            && hints.either_port.is_none_or(|port| local(port) || peer(port))
+        keys.local_port.is_none_or(local)
+            && keys.peer_port.is_none_or(peer)
+            && keys.either_port.is_none_or(|port| local(port) || peer(port))
     }
 }
 
@@ -76,27 +76,27 @@ mod tests {
     fn ports_are_remembered_for_as_long_as_a_mini_socket_lives() {
         let mut lingering = Lingering::new();
         lingering.note(10 * SECOND, &end(1000), &end(80));
-        let hints = |local_port, peer_port, either_port| Hints {
+        let keys = |local_port, peer_port, either_port| IndexKeys {
             local_port,
             peer_port,
             either_port,
-            ..Hints::default()
+            ..IndexKeys::default()
         };
-        for (hints, after_s, expected) in [
-            (hints(Some(1000), None, None), 0, true),
-            (hints(Some(1000), None, None), 120, true),
-            (hints(Some(1000), None, None), 121, false),
-            (hints(Some(80), None, None), 0, false),
-            (hints(None, Some(80), None), 1, true),
-            (hints(Some(1000), Some(80), None), 1, true),
-            (hints(Some(1000), Some(81), None), 1, false),
-            (hints(None, None, Some(80)), 1, true),
-            (hints(None, None, Some(1000)), 1, true),
-            (hints(None, None, Some(1001)), 1, false),
+        for (keys, after_s, expected) in [
+            (keys(Some(1000), None, None), 0, true),
+            (keys(Some(1000), None, None), 120, true),
+            (keys(Some(1000), None, None), 121, false),
+            (keys(Some(80), None, None), 0, false),
+            (keys(None, Some(80), None), 1, true),
+            (keys(Some(1000), Some(80), None), 1, true),
+            (keys(Some(1000), Some(81), None), 1, false),
+            (keys(None, None, Some(80)), 1, true),
+            (keys(None, None, Some(1000)), 1, true),
+            (keys(None, None, Some(1001)), 1, false),
             // A cookie says nothing about ports.
-            (hints(None, None, None), 500, true),
+            (keys(None, None, None), 500, true),
         ] {
-            assert_eq!(lingering.may_have(&hints, (10 + after_s) * SECOND), expected, "{hints:?} {after_s}");
+            assert_eq!(lingering.may_have(&keys, (10 + after_s) * SECOND), expected, "{keys:?} {after_s}");
         }
     }
 }

@@ -66,7 +66,7 @@ fn hints_are_what_every_match_has() {
             IndexKeys { peer_port: Some(80), either_port: Some(80), ..none },
         ),
     ] {
-        assert_eq!(read(text).unwrap().hints(), expected, "{text}");
+        assert_eq!(read(text).unwrap().keys(), expected, "{text}");
     }
 }
 

@@ -187,7 +187,7 @@ proptest! {
     #[test]
     fn hints_and_states_hold_for_every_match(expr in expr()) {
         let filter = Filter::from_expr(expr);
-        let (hints, states) = (filter.hints(), filter.states());
+        let (keys, states) = (filter.keys(), filter.states());
         for animal in fixtures() {
             let facts = animal.facts();
             if !filter.matches(&facts) {
@@ -195,11 +195,11 @@ proptest! {
             }
             let (local, peer) = (facts.local_port.unwrap(), facts.peer_port.unwrap());
             prop_assert!(states.contains(facts.state));
-            prop_assert!(hints.local_port.is_none_or(|port| i64::from(port) == local));
-            prop_assert!(hints.peer_port.is_none_or(|port| i64::from(port) == peer));
-            prop_assert!(hints.either_port.is_none_or(|port| [local, peer].contains(&port.into())));
-            prop_assert!(hints.cookie.is_none_or(|cookie| cookie == facts.cookie));
-            prop_assert!(hints.inode.is_none_or(|inode| Some(inode) == facts.inode));
+            prop_assert!(keys.local_port.is_none_or(|port| i64::from(port) == local));
+            prop_assert!(keys.peer_port.is_none_or(|port| i64::from(port) == peer));
+            prop_assert!(keys.either_port.is_none_or(|port| [local, peer].contains(&port.into())));
+            prop_assert!(keys.cookie.is_none_or(|cookie| cookie == facts.cookie));
+            prop_assert!(keys.inode.is_none_or(|inode| Some(inode) == facts.inode));
         }
     }
 

@@ -61,9 +61,9 @@ impl Core {
 
     /// The few sockets that are worth looking up one by one.
     fn candidates(&mut self, wanted: &Wanted, netns: NetnsId) -> Named {
-        let hints = &wanted.hints;
-        let keys = hints.local_port.or(hints.peer_port).or(hints.either_port).is_some_and(|port| port != 0);
-        if !(keys || hints.cookie.is_some()) {
+        let keys = &wanted.keys;
+        let by_port = keys.local_port.or(keys.peer_port).or(keys.either_port).is_some_and(|port| port != 0);
+        if !(by_port || keys.cookie.is_some()) {
             return Named::No;
         }
         // What a program did before it asked is in the ring by now, perhaps not yet in the table; or it is lost.
@@ -72,11 +72,11 @@ impl Core {
         let counters = self.source.counters();
         self.input(now, Input::Counters(counters));
         self.obey();
-        let views = self.engine.candidates(hints);
+        let views = self.engine.candidates(keys);
         // Whose cookie the table knows is no mini-socket yet.
         let lingering = wanted.states.contains(State::FinWait2)
-            && (hints.cookie.is_none() || views.is_empty())
-            && self.lingering.may_have(hints, time::boot_now());
+            && (keys.cookie.is_none() || views.is_empty())
+            && self.lingering.may_have(keys, time::boot_now());
         if self.engine.is_behind() || lingering {
             return Named::No;
         }
