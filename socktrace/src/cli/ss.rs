@@ -15,7 +15,7 @@ use crate::client::sockets::Connection;
 use crate::kernel::netns;
 use crate::listing::action::Action;
 use crate::listing::words::{self, Asked, Command};
-use crate::listing::{self, Hints, Places, Rounds};
+use crate::listing::{self, AnswerContext, Places, Rounds};
 use crate::query;
 use crate::render::ss::Screen;
 use std::borrow::Cow;
@@ -81,8 +81,8 @@ fn answer(mut command: Command) -> Result<(), Error> {
         return repeat(&command, &places, every, &mut out);
     }
     let mut out = Array::new(out, command.array);
-    let hints = Hints::default();
-    let report = listing::run_round(&command.question, &command.action, &places, &hints, None, &mut out)
+    let context = AnswerContext::default();
+    let report = listing::run_round(&command.question, &command.action, &places, &context, None, &mut out)
         .map_err(Error::Listing)?;
     out.end().map_err(Error::Output)?;
     say(&command.question, &report)
@@ -99,9 +99,9 @@ fn repeat(
     let mut next = Instant::now();
     let mut warned = false;
     loop {
-        let hints = Hints::default();
+        let context = AnswerContext::default();
         let mut report =
-            listing::run_round(&command.question, &command.action, places, &hints, Some(&mut rounds), out)
+            listing::run_round(&command.question, &command.action, places, &context, Some(&mut rounds), out)
                 .map_err(Error::Listing)?;
         if command.question.format != Format::Json {
             out.write_all(b"\n").map_err(Error::Output)?;

@@ -10,8 +10,8 @@ use crate::render::json;
 use crate::render::ss::{Delta, Row, Show, Table, Takes};
 use crate::socket::{BootNs, Family, Socket};
 
+use super::context::AnswerContext;
 use super::error::Error;
-use super::hints::Hints;
 use super::names::Directory;
 use super::namespaces::Label;
 use super::rounds::{Gone, Rounds};
@@ -26,7 +26,7 @@ pub(super) struct Answer<'a, W> {
     format: Format,
     show: Show,
     names: &'a mut Directory,
-    hints: Hints<'a>,
+    context: AnswerContext<'a>,
     rounds: Option<&'a mut Rounds>,
     /// Otherwise what has gone would look like what is there.
     marks_changes: bool,
@@ -48,7 +48,7 @@ impl<'a, W: Write> Answer<'a, W> {
     pub(super) fn new(
         question: &Question,
         names: &'a mut Directory,
-        hints: Hints<'a>,
+        context: AnswerContext<'a>,
         rounds: Option<&'a mut Rounds>,
         out: &'a mut W,
     ) -> Self {
@@ -63,7 +63,7 @@ impl<'a, W: Write> Answer<'a, W> {
             format: question.format,
             show: question.show,
             names,
-            hints,
+            context,
             rounds,
             marks_changes: question.marks_changes(),
             tells_opener: question.format == Format::Json || question.has_column_of(Takes::Opener),
@@ -86,7 +86,7 @@ impl<'a, W: Write> Answer<'a, W> {
     /// Adds rows of which nothing but the socket is known, and empties `sockets`. Their openers are asked for together:
     /// they lie far apart in memory, and the processor waits for several at once.
     pub(super) fn rows(&mut self, sockets: &mut Vec<Socket>) -> Result<(), Error> {
-        let asked = sockets.iter().filter(|_| self.tells_opener).map(|socket| self.hints.opener(socket));
+        let asked = sockets.iter().filter(|_| self.tells_opener).map(|socket| self.context.opener(socket));
         let openers: Vec<_> = asked.collect();
         for (place, socket) in sockets.drain(..).enumerate() {
             self.row(&Row { opener: openers.get(place).copied().flatten(), ..Row::of(&socket) })?;
@@ -106,7 +106,7 @@ impl<'a, W: Write> Answer<'a, W> {
         }
         let mut row = *row;
         if self.tells_opener && row.opener.is_none() {
-            row.opener = self.hints.opener(row.socket);
+            row.opener = self.context.opener(row.socket);
         }
         let opened = row.opener.and_then(|opener| opener.opened);
         row.age_us = opened.map(|opened| self.now.saturating_sub(opened) / 1000);
@@ -123,12 +123,12 @@ impl<'a, W: Write> Answer<'a, W> {
                 self.table.size()
             }
             Format::Json => {
-                json::encode(&mut self.json, &row, &self.show, self.names, self.hints.clock);
+                json::encode(&mut self.json, &row, &self.show, self.names, self.context.clock);
                 self.json.len()
             }
         };
         if self.format == (Format::Text { screen: None }) {
-            self.hints.keep(self.table.size() - before)?;
+            self.context.keep(self.table.size() - before)?;
         }
         match self.format {
             Format::Text { screen: Some(_) } | Format::Json if size >= SCREENFUL => self.write(),

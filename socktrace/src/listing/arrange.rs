@@ -8,9 +8,9 @@ use crate::render::ss::{Row, Takes};
 use crate::socket::info::{Member, tcp};
 use crate::socket::{Cgroup, Endpoint, Proto, Socket};
 
+use super::context::AnswerContext;
 use super::error::Error;
 use super::held::Held;
-use super::hints::Hints;
 use super::names::Directory;
 use super::rounds::Rounds;
 use crate::api::sockets::key::{By, Key};
@@ -18,13 +18,13 @@ use crate::api::sockets::{Format, Question};
 
 impl Held {
     /// Orders the sockets; equal ones stay in the kernel's order.
-    pub(super) fn sort(&mut self, order: &[By], names: &mut Directory, hints: Hints<'_>) {
+    pub(super) fn sort(&mut self, order: &[By], names: &mut Directory, context: AnswerContext<'_>) {
         let mut values = Vec::with_capacity(self.sockets.len() * order.len());
         // Asking costs something.
         let asks = order.iter().any(|by| by.key.takes() == Takes::Opener);
         // Writing nowhere cannot fail.
         let _ = self.each(|row| {
-            let row = Row { opener: if asks { hints.opener(row.socket) } else { None }, ..*row };
+            let row = Row { opener: if asks { context.opener(row.socket) } else { None }, ..*row };
             values.extend(order.iter().map(|by| value(by.key, &row, names)));
             Ok(())
         });
@@ -43,7 +43,7 @@ impl Held {
         &self,
         question: &Question,
         names: &mut Directory,
-        hints: Hints<'_>,
+        context: AnswerContext<'_>,
         rounds: Option<&Rounds>,
         out: &mut impl Write,
     ) -> Result<usize, Error> {
@@ -51,7 +51,7 @@ impl Held {
         let asks = question.arranges_by(Takes::Opener);
         let mut counts = Counts::default();
         self.each(|row| {
-            let row = Row { opener: if asks { hints.opener(row.socket) } else { None }, ..*row };
+            let row = Row { opener: if asks { context.opener(row.socket) } else { None }, ..*row };
             counts.add(keys.iter().map(|&key| group(key, &row, names)));
             Ok(())
         })?;

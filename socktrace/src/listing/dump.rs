@@ -16,8 +16,8 @@ use crate::kernel::sock_diag::{
 };
 use crate::socket::{Family, Proto, Socket, State};
 
+use super::context::{Candidates, Named, Wanted};
 use super::error::Error;
-use super::hints::{Candidates, Named, Wanted};
 use super::{Places, inet};
 use crate::api::sockets::selection::Selection;
 use crate::api::sockets::table::Table;

@@ -11,8 +11,8 @@ use crate::render::ss::{Row, UnixPeer};
 use crate::socket::{Detail, Endpoint, Holder, NetnsId, Process, Socket, UnixName};
 
 use super::Places;
+use super::context::AnswerContext;
 use super::error::Error;
-use super::hints::Hints;
 use super::names::interface;
 use super::namespaces::Label;
 
@@ -54,8 +54,8 @@ impl Held {
     ///
     /// # Errors
     /// There is no memory for it.
-    pub(super) fn push(&mut self, socket: Socket, hints: &Hints<'_>) -> Result<(), Error> {
-        hints.keep(size(&socket))?;
+    pub(super) fn push(&mut self, socket: Socket, context: &AnswerContext<'_>) -> Result<(), Error> {
+        context.keep(size(&socket))?;
         self.sockets.push(socket);
         Ok(())
     }
@@ -73,9 +73,9 @@ impl Held {
     ///
     /// # Errors
     /// There is no memory for that.
-    pub(super) fn name(&mut self, socket: &Socket, hints: &Hints<'_>) -> Result<(), Error> {
+    pub(super) fn name(&mut self, socket: &Socket, context: &AnswerContext<'_>) -> Result<(), Error> {
         if let Endpoint::Unix { name, inode } = &socket.local {
-            hints.keep(size_of::<(u32, UnixName)>())?;
+            context.keep(size_of::<(u32, UnixName)>())?;
             self.names.insert(*inode, name.clone());
         }
         Ok(())

@@ -15,8 +15,8 @@ use crate::socket::StateSet;
 
 use super::Places;
 use super::action::Rows;
+use super::context::AnswerContext;
 use super::error::Error;
-use super::hints::Hints;
 use crate::api::sockets::selection::Selection;
 use crate::api::sockets::table::Table;
 use crate::api::sockets::{NetnsChoice, Question};
@@ -31,12 +31,12 @@ pub(super) fn judge(
     rows: Rows,
     filter: &Filter,
     selection: &Selection,
-    hints: &Hints<'_>,
+    context: &AnswerContext<'_>,
     places: &Places,
 ) -> Result<Vec<String>, Error> {
     let ground = |marks| {
         let listing = Listing {
-            openers: hints.opener.is_some(),
+            openers: context.opener.is_some(),
             holders: rows != Rows::Destroyed,
             marks,
             states: match rows {
@@ -56,7 +56,7 @@ pub(super) fn judge(
     let mut idle = filter.judge(&all).map_err(error)?;
     let mut warnings = Vec::new();
     // An agent may have other numbers for processes than who asks, and a recorded /proc has others.
-    if hints.opener.is_none() && places.are_usual() {
+    if context.opener.is_none() && places.are_usual() {
         warnings.extend(absent(filter.pids()));
     }
     if filter.needs().mark && !may_see_marks() {

@@ -14,10 +14,10 @@ use crate::socket::{Family, NetnsId, Socket};
 
 use super::action::Rows;
 use super::answer::Answer;
+use super::context::AnswerContext;
 use super::dump::{self, Request};
 use super::error::Error;
 use super::held::Held;
-use super::hints::Hints;
 use super::names::{Hosts, SeenDevices};
 use super::plan::Plan;
 use super::{Places, namespaces, rounds::Rounds};
@@ -28,31 +28,31 @@ use crate::api::sockets::{Format, NetnsChoice, Question};
 pub(super) fn list(
     question: &Question,
     places: &Places,
-    hints: Hints<'_>,
+    context: AnswerContext<'_>,
     mut rounds: Option<&mut Rounds>,
     out: &mut impl Write,
 ) -> Result<Report, Error> {
-    let mut names = hints.directory(places);
+    let mut names = context.directory(places);
     if question.netns == NetnsChoice::All {
         names = names.of_several();
     }
-    if hints.sight.is_some_and(|sight| !sight.shows_names()) {
+    if context.sight.is_some_and(|sight| !sight.shows_names()) {
         names.hide_processes();
     }
     let mut report = Report::default();
     let mut plans = FxHashMap::default();
     let own = netns::current().unwrap_or(0);
-    let plan = Plan::new(question, Rows::Dumped, places, &names, hints)?;
+    let plan = Plan::new(question, Rows::Dumped, places, &names, context)?;
     report.mixed = plan.filter.mixes_and_or();
     report.warnings.clone_from(&plan.idle);
     if streams(question, &plan) && rounds.is_none() {
-        let mut answer = Answer::new(question, &mut names, hints, None, out);
+        let mut answer = Answer::new(question, &mut names, context, None, out);
         if places.tcpdiag.is_some() {
             answer.align_each_family();
         }
         let mut batch = Vec::with_capacity(answer.batch());
         let dumped = dump_all(&plan.request(places), &mut report, |socket| {
-            hints.go_on()?;
+            context.go_on()?;
             if plan.passes(&socket, Processes::Unknown) {
                 batch.push(socket);
                 if batch.len() == answer.batch() {
@@ -71,16 +71,16 @@ pub(super) fn list(
     let mut damage = None;
     match question.netns {
         NetnsChoice::Own | NetnsChoice::One(_) => {
-            damage = self::damage(hold(question, places, &plan, hints, own, &mut held, &mut report))?;
+            damage = self::damage(hold(question, places, &plan, context, own, &mut held, &mut report))?;
             plans.insert(own, plan);
         }
         NetnsChoice::All => {
             let mut every = Every { question, places, hosts: names.hosts(), devices: SeenDevices::default() };
             for netns in namespaces::all(&mut report) {
-                every.hold(&netns, hints, &mut plans, &mut held, &mut report)?;
+                every.hold(&netns, context, &mut plans, &mut held, &mut report)?;
                 held.labels.insert(netns.id, namespaces::label(&netns, own, Path::new("/proc")));
             }
-            every.knows_the_devices(hints)?;
+            every.knows_the_devices(context)?;
             if let Some(rounds) = &mut rounds {
                 // What has gone is shown with the names that it had.
                 names.learn(std::mem::replace(&mut rounds.interfaces, held.interfaces.clone()));
@@ -89,14 +89,14 @@ pub(super) fn list(
         }
     }
     let asked = holders.wanted;
-    hints.go_on()?;
-    holders.find(places, hints, &plans, &mut held, &mut report);
-    hints.go_on()?;
+    context.go_on()?;
+    holders.find(places, context, &plans, &mut held, &mut report);
+    context.go_on()?;
     if !question.order.is_empty() && question.count_by.is_empty() {
-        held.sort(&question.order, &mut names, hints);
+        held.sort(&question.order, &mut names, context);
     }
     if !question.count_by.is_empty() {
-        report.rows = held.count(question, &mut names, hints, rounds.as_deref(), out)?;
+        report.rows = held.count(question, &mut names, context, rounds.as_deref(), out)?;
         return damage.map_or(Ok(report), Err);
     }
     let beneath = held.sockets.split_off(question.top.unwrap_or(usize::MAX).min(held.sockets.len()));
@@ -112,7 +112,7 @@ pub(super) fn list(
         // `::` is shown as `*`.
         names.meet_hosts(addrs.filter(|addr| addr.is_ipv4() || !addr.is_unspecified()));
     }
-    let mut answer = Answer::new(question, &mut names, hints, rounds, out);
+    let mut answer = Answer::new(question, &mut names, context, rounds, out);
     held.each(|row| {
         let processes = held.processes(row.socket, row.users);
         report.unowned += usize::from(asked && matches!(processes, Processes::Unknown));
@@ -163,15 +163,15 @@ pub(super) fn hold_here(
     question: &Question,
     places: &Places,
     plan: Plan<'_>,
-    hints: Hints<'_>,
+    context: AnswerContext<'_>,
     report: &mut Report,
 ) -> Result<Held, Error> {
     let own = netns::current().unwrap_or(0);
     let holders = Holders::of(question, places, &plan);
     let mut held = Held::default();
-    hold(question, places, &plan, hints, own, &mut held, report)?;
+    hold(question, places, &plan, context, own, &mut held, report)?;
     let plans = FxHashMap::from_iter([(own, plan)]);
-    holders.find(places, hints, &plans, &mut held, report);
+    holders.find(places, context, &plans, &mut held, report);
     Ok(held)
 }
 
@@ -199,19 +199,19 @@ impl Holders {
     fn find(
         self,
         places: &Places,
-        hints: Hints<'_>,
+        context: AnswerContext<'_>,
         plans: &FxHashMap<NetnsId, Plan<'_>>,
         held: &mut Held,
         report: &mut Report,
     ) {
         if self.wanted {
             held.find_users(places, self.threads, self.search);
-            if let Some(sight) = hints.sight {
+            if let Some(sight) = context.sight {
                 held.show_to(sight);
             }
             report.denied = held.walk.denied;
             report.hidden =
-                hints.sight.map(Sight::word).or(held.walk.unseen.map(Unseen::word)).map(Into::into);
+                context.sight.map(Sight::word).or(held.walk.unseen.map(Unseen::word)).map(Into::into);
         }
         if self.by_process {
             held.keep(|socket, processes| {
@@ -229,7 +229,7 @@ fn hold(
     question: &Question,
     places: &Places,
     plan: &Plan<'_>,
-    hints: Hints<'_>,
+    context: AnswerContext<'_>,
     netns: NetnsId,
     held: &mut Held,
     report: &mut Report,
@@ -237,14 +237,14 @@ fn hold(
     let by_process = plan.filter.needs().processes;
     let peers = question.tells_peers();
     dump_all(&plan.request(places), report, |mut socket| {
-        hints.go_on()?;
+        context.go_on()?;
         // Procfs does not say.
         socket.netns = netns;
         if peers {
-            held.name(&socket, &hints)?;
+            held.name(&socket, &context)?;
         }
         if by_process || plan.passes(&socket, Processes::Unknown) {
-            held.push(socket, &hints)?;
+            held.push(socket, &context)?;
         }
         Ok(true)
     })
@@ -265,22 +265,27 @@ impl Every<'_> {
     fn hold<'h>(
         &mut self,
         netns: &Netns,
-        hints: Hints<'h>,
+        context: AnswerContext<'h>,
         plans: &mut FxHashMap<NetnsId, Plan<'h>>,
         held: &mut Held,
         report: &mut Report,
     ) -> Result<(), Error> {
         let &mut Self { question, places, ref hosts, ref mut devices } = self;
         let inside = netns.run(|| {
-            let names = hints.directory(places).of_several().with_hosts(hosts.clone());
+            let names = context.directory(places).of_several().with_hosts(hosts.clone());
             // What the asker knows is of one namespace.
-            let plan =
-                Plan::new(question, Rows::Dumped, places, &names, Hints { candidates: None, ..hints })?;
+            let plan = Plan::new(
+                question,
+                Rows::Dumped,
+                places,
+                &names,
+                AnswerContext { candidates: None, ..context },
+            )?;
             for (name, found) in names.seen_devices() {
                 *devices.entry(name).or_default() |= found;
             }
             let before = held.sockets.len();
-            hold(question, places, &plan, hints, netns.id, held, report)?;
+            hold(question, places, &plan, context, netns.id, held, report)?;
             held.meet_interfaces(before);
             plans.insert(netns.id, plan);
             Ok(())
@@ -293,13 +298,13 @@ impl Every<'_> {
     }
 
     /// A device that no namespace knows is a wrong word, as it is where one namespace is asked.
-    fn knows_the_devices(self, hints: Hints<'_>) -> Result<(), Error> {
+    fn knows_the_devices(self, context: AnswerContext<'_>) -> Result<(), Error> {
         if self.devices.values().all(|found| *found) {
             return Ok(());
         }
         let known = self.devices.into_iter().filter(|(_, found)| *found).map(|(name, _)| name).collect();
-        let names = hints.directory(self.places).but_these(known).with_hosts(self.hosts);
-        Plan::new(self.question, Rows::Dumped, self.places, &names, Hints::default()).map(drop)
+        let names = context.directory(self.places).but_these(known).with_hosts(self.hosts);
+        Plan::new(self.question, Rows::Dumped, self.places, &names, AnswerContext::default()).map(drop)
     }
 }
 

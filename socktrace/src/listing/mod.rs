@@ -3,11 +3,11 @@
 pub mod action;
 mod answer;
 mod arrange;
+mod context;
 mod dump;
 mod error;
 mod events;
 mod held;
-mod hints;
 mod inet;
 mod judge;
 mod kill;
@@ -24,8 +24,8 @@ mod run;
 mod summary;
 pub mod words;
 
+pub use context::{AnswerContext, Candidates, Named, OpenerOf, Wanted};
 pub use error::Error;
-pub use hints::{Candidates, Hints, Named, OpenerOf, Wanted};
 pub use judge::absent;
 pub use places::Places;
 pub use plan::resolved;

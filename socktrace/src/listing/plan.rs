@@ -14,9 +14,9 @@ use crate::socket::{BootNs, Socket, State, StateSet};
 
 use super::Places;
 use super::action::Rows;
+use super::context::{AnswerContext, Candidates, Wanted};
 use super::dump::Request;
 use super::error::Error;
-use super::hints::{Candidates, Hints, Wanted};
 use super::judge::judge;
 use super::names::Directory;
 use crate::api::sockets::family::FamilySet;
@@ -36,7 +36,7 @@ pub(super) struct Plan<'a> {
     bytecode: Vec<Vec<u8>>,
     candidates: Option<(Candidates<'a>, Wanted)>,
     port_range: (u16, u16),
-    hints: Hints<'a>,
+    context: AnswerContext<'a>,
     now: BootNs,
     /// Where the filter asks what a cgroup is.
     cgroups: Option<Arc<Cgroups>>,
@@ -52,15 +52,15 @@ impl<'a> Plan<'a> {
         rows: Rows,
         places: &Places,
         names: &Directory,
-        hints: Hints<'a>,
+        context: AnswerContext<'a>,
     ) -> Result<Self, Error> {
         let filter = read_filter(question, names)?;
         let selection = narrowed(&question.selection, &filter)?;
-        let idle = judge(question, rows, &filter, &selection, &hints, places)?;
+        let idle = judge(question, rows, &filter, &selection, &context, places)?;
         let opposite = filter.needs().processes.then(|| filter.opposite());
         let port_range = names.port_range();
         let bytecode = bytecode(&filter, port_range);
-        let candidates = candidates(&hints, &filter, &selection);
+        let candidates = candidates(&context, &filter, &selection);
         let want = want(question, &filter);
         let now = if filter.needs().age { boot_now() } else { 0 };
         let cgroups = filter.needs().place.then(|| names.cgroups().clone());
@@ -79,7 +79,7 @@ impl<'a> Plan<'a> {
             bytecode,
             candidates,
             port_range,
-            hints,
+            context,
             now,
             cgroups,
             _maps: maps,
@@ -114,7 +114,7 @@ impl<'a> Plan<'a> {
 
     fn is_among(&self, filter: &Filter, socket: &Socket, processes: Processes<'_>) -> bool {
         let opened =
-            if self.now == 0 { None } else { self.hints.opener(socket).and_then(|opener| opener.opened) };
+            if self.now == 0 { None } else { self.context.opener(socket).and_then(|opener| opener.opened) };
         let age_us = opened.map(|opened| self.now.saturating_sub(opened) / 1000);
         let port_range = self.port_range;
         let mut facts = Facts { processes, port_range, age_us, ..Facts::of_socket(socket) };
@@ -136,7 +136,7 @@ pub fn resolved(question: &Question, places: &Places) -> Option<(String, bool)> 
     if question.filter.is_empty() {
         return None;
     }
-    let names = Hints::default().directory(places);
+    let names = AnswerContext::default().directory(places);
     let filter = read_filter(question, &names).ok()?;
     let text = filter.expr()?.to_string();
     names.has_asked().then(|| (text, filter.mixes_and_or()))
@@ -166,7 +166,7 @@ fn bytecode(filter: &Filter, port_range: (u16, u16)) -> Vec<Vec<u8>> {
 
 /// Who names the sockets that can pass, if the asker knows them and they can be looked up.
 fn candidates<'a>(
-    hints: &Hints<'a>,
+    context: &AnswerContext<'a>,
     filter: &Filter,
     selection: &Selection,
 ) -> Option<(Candidates<'a>, Wanted)> {
@@ -176,7 +176,7 @@ fn candidates<'a>(
     if filter.is_empty() || dumped {
         return None;
     }
-    Some((hints.candidates?, Wanted { keys: filter.keys(), states }))
+    Some((context.candidates?, Wanted { keys: filter.keys(), states }))
 }
 
 /// The selection that the filter leaves.

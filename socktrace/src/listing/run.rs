@@ -9,8 +9,8 @@ use crate::kernel::selinux;
 
 use super::action::{Action, Rows};
 use super::answer::Answer;
+use super::context::AnswerContext;
 use super::error::Error;
-use super::hints::Hints;
 use super::list::{hold_here, list};
 use super::plan::Plan;
 use super::rounds::Rounds;
@@ -23,7 +23,7 @@ use crate::api::sockets::{Format, NetnsChoice, Question};
 ///
 /// Why there is no answer; rows may have been written before.
 pub fn run(question: &Question, places: &Places, out: &mut (impl Write + Send)) -> Result<Report, Error> {
-    run_with(question, places, &Hints::default(), out)
+    run_with(question, places, &AnswerContext::default(), out)
 }
 
 /// Lists the sockets that match, with what the asker knows.
@@ -34,10 +34,10 @@ pub fn run(question: &Question, places: &Places, out: &mut (impl Write + Send)) 
 pub fn run_with(
     question: &Question,
     places: &Places,
-    hints: &Hints<'_>,
+    context: &AnswerContext<'_>,
     out: &mut (impl Write + Send),
 ) -> Result<Report, Error> {
-    run_round(question, &Action::List, places, hints, None, out)
+    run_round(question, &Action::List, places, context, None, out)
 }
 
 /// Answers a question, and says of each socket what has changed since the round before.
@@ -49,7 +49,7 @@ pub fn run_round(
     question: &Question,
     action: &Action,
     places: &Places,
-    hints: &Hints<'_>,
+    context: &AnswerContext<'_>,
     mut rounds: Option<&mut Rounds>,
     out: &mut (impl Write + Send),
 ) -> Result<Report, Error> {
@@ -63,11 +63,11 @@ pub fn run_round(
         return Err(Error::Nothing("SELinux is not enabled here, so there are no contexts to show"));
     }
     match &question.netns {
-        NetnsChoice::Own | NetnsChoice::All => run_here(question, action, places, *hints, rounds, out),
+        NetnsChoice::Own | NetnsChoice::All => run_here(question, action, places, *context, rounds, out),
         NetnsChoice::One(name) => {
             // What the asker knows is of its own namespace.
-            let hints = Hints { candidates: None, ..*hints };
-            find_netns(name)?.run(|| run_here(question, action, places, hints, rounds, out))?
+            let context = AnswerContext { candidates: None, ..*context };
+            find_netns(name)?.run(|| run_here(question, action, places, context, rounds, out))?
         }
     }
 }
@@ -88,7 +88,7 @@ fn run_here(
     question: &Question,
     action: &Action,
     places: &Places,
-    hints: Hints<'_>,
+    context: AnswerContext<'_>,
     rounds: Option<&mut Rounds>,
     out: &mut impl Write,
 ) -> Result<Report, Error> {
@@ -97,23 +97,23 @@ fn run_here(
     }
     match action {
         Action::Nothing => out.flush().map(|()| Report::default()).map_err(Error::Output),
-        Action::List => list(question, places, hints, rounds, out),
+        Action::List => list(question, places, context, rounds, out),
         Action::Dump(path) => {
-            let names = hints.directory(places);
+            let names = context.directory(places);
             record::record(
-                &Plan::new(question, Rows::Recorded, places, &names, hints)?.request(places),
+                &Plan::new(question, Rows::Recorded, places, &names, context)?.request(places),
                 path,
                 out,
             )?;
             Ok(Report::default())
         }
-        Action::Kill { dry_run, force } => kill(question, places, hints, (*dry_run, *force), out),
+        Action::Kill { dry_run, force } => kill(question, places, context, (*dry_run, *force), out),
         Action::Events => {
-            let mut names = hints.directory(places);
-            let plan = Plan::new(question, Rows::Destroyed, places, &names, hints)?;
+            let mut names = context.directory(places);
+            let plan = Plan::new(question, Rows::Destroyed, places, &names, context)?;
             // There may be no end at which to say it.
             plan.idle.iter().for_each(|idle| log::warn!("{idle}"));
-            let mut answer = Answer::new(question, &mut names, hints, None, out);
+            let mut answer = Answer::new(question, &mut names, context, None, out);
             events::follow(&plan, &plan.request(places), &mut answer)?;
             Ok(Report::default())
         }
@@ -123,17 +123,17 @@ fn run_here(
 fn kill(
     question: &Question,
     places: &Places,
-    hints: Hints<'_>,
+    context: AnswerContext<'_>,
     (dry_run, force): (bool, bool),
     out: &mut impl Write,
 ) -> Result<Report, Error> {
-    let mut names = hints.directory(places);
-    let plan = Plan::new(question, Rows::Dumped, places, &names, hints)?;
+    let mut names = context.directory(places);
+    let plan = Plan::new(question, Rows::Dumped, places, &names, context)?;
     let mixed = plan.filter.mixes_and_or();
     let mut report = Report { mixed, warnings: plan.idle.clone(), ..Report::default() };
     // Before anything is closed: what is closed has no holder any more.
-    let held = hold_here(question, places, plan, hints, &mut report)?;
-    let mut answer = Answer::new(question, &mut names, hints, None, out);
+    let held = hold_here(question, places, plan, context, &mut report)?;
+    let mut answer = Answer::new(question, &mut names, context, None, out);
     let mut killer = kill::Killer::new(places, dry_run, force)?;
     held.each(|row| if killer.close(row.socket) { answer.row(row) } else { Ok(()) })?;
     report.rows = answer.finish()?;

@@ -39,7 +39,7 @@ pub type OpenerOf<'a> = &'a (dyn Fn(Cookie) -> Option<Opener> + Sync);
 
 /// What the asker knows. Nothing by default.
 #[derive(Clone, Copy, Default)]
-pub struct Hints<'a> {
+pub struct AnswerContext<'a> {
     /// The TCP and UDP sockets of the namespace that can be what is wanted, so that each is looked up and no table is
     /// dumped. Not asked about the states that only a dump has (TIME-WAIT, SYN-RECV); a socket that is bound and
     /// nothing else cannot be looked up, so with one of those among them they cannot be named.
@@ -57,7 +57,7 @@ pub struct Hints<'a> {
     pub sight: Option<&'a Sight>,
 }
 
-impl Hints<'_> {
+impl AnswerContext<'_> {
     /// The names that may be used for the answer: of a process with more rights, an ordinary user has no name service
     /// asked.
     pub(super) fn directory(&self, places: &Places) -> Directory {
@@ -90,8 +90,8 @@ impl Hints<'_> {
     }
 }
 
-impl fmt::Debug for Hints<'_> {
+impl fmt::Debug for AnswerContext<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Hints").field("sight", &self.sight).finish_non_exhaustive()
+        f.debug_struct("AnswerContext").field("sight", &self.sight).finish_non_exhaustive()
     }
 }
