@@ -15,7 +15,7 @@ use crate::client::sockets::Connection;
 use crate::kernel::netns;
 use crate::listing::action::Action;
 use crate::listing::words::{self, Asked, Command};
-use crate::listing::{self, AnswerContext, Places, Rounds};
+use crate::listing::{self, AnswerContext, Paths, Rounds};
 use crate::query;
 use crate::render::ss::Screen;
 use std::borrow::Cow;
@@ -44,9 +44,9 @@ pub(super) fn run(words: Vec<OsString>) -> Result<(), Error> {
 }
 
 fn answer(mut command: Command) -> Result<(), Error> {
-    let places = Places::from_variables(variables());
+    let paths = Paths::from_variables(variables());
     let args = SourceArgs { direct: command.direct, agent: command.agent.clone() };
-    let source = match (Source::new(&args)?, own_work(&command, &places)) {
+    let source = match (Source::new(&args)?, own_work(&command, &paths)) {
         (Source::Agent(_), Some(why)) => return Err(Error::Usage(format!("an agent {why}"))),
         (Source::Either(_), Some(_)) => Source::Direct,
         (source, _) => source,
@@ -78,30 +78,25 @@ fn answer(mut command: Command) -> Result<(), Error> {
     let stdout = io::stdout().as_fd().try_clone_to_owned().map_err(Error::Output)?;
     let mut out = BufWriter::new(File::from(stdout));
     if let Some(every) = command.every {
-        return repeat(&command, &places, every, &mut out);
+        return repeat(&command, &paths, every, &mut out);
     }
     let mut out = Array::new(out, command.array);
     let context = AnswerContext::default();
-    let report = listing::run_round(&command.question, &command.action, &places, &context, None, &mut out)
+    let report = listing::run_round(&command.question, &command.action, &paths, &context, None, &mut out)
         .map_err(Error::Listing)?;
     out.end().map_err(Error::Output)?;
     say(&command.question, &report)
 }
 
 /// One listing after the other, an empty line between tables, until the reader or the user has had enough.
-fn repeat(
-    command: &Command,
-    places: &Places,
-    every: Duration,
-    out: &mut BufWriter<File>,
-) -> Result<(), Error> {
+fn repeat(command: &Command, paths: &Paths, every: Duration, out: &mut BufWriter<File>) -> Result<(), Error> {
     let mut rounds = Rounds::default();
     let mut next = Instant::now();
     let mut warned = false;
     loop {
         let context = AnswerContext::default();
         let mut report =
-            listing::run_round(&command.question, &command.action, places, &context, Some(&mut rounds), out)
+            listing::run_round(&command.question, &command.action, paths, &context, Some(&mut rounds), out)
                 .map_err(Error::Listing)?;
         if command.question.format != Format::Json {
             out.write_all(b"\n").map_err(Error::Output)?;
@@ -117,7 +112,7 @@ fn repeat(
 }
 
 /// Why only this process itself can answer, if so.
-fn own_work(command: &Command, places: &Places) -> Option<&'static str> {
+fn own_work(command: &Command, paths: &Paths) -> Option<&'static str> {
     match (&command.action, &command.question.netns) {
         (Action::Kill { .. }, _) => Some("closes no sockets"),
         (Action::Dump(_), _) => Some("writes no files"),
@@ -128,7 +123,7 @@ fn own_work(command: &Command, places: &Places) -> Option<&'static str> {
         }
         (Action::List, _) if command.every.is_some() => Some("answers once"),
         (Action::List, _) if command.filter_file.is_some() => Some("reads no filter files"),
-        (Action::List, _) if !places.are_usual() => {
+        (Action::List, _) if !paths.are_usual() => {
             Some("does not know your PROC_ROOT, TCPDIAG_FILE and the like")
         }
         (Action::List, _) => None,
@@ -151,7 +146,7 @@ fn ask(agent: Connection, command: &Command) -> Result<(), Error> {
 /// The question with numbers for names of hosts and users in the filter: an agent asks no name service for ordinary users,
 /// and whoever asks is to wait for the name service, not the agent. Also whether the filter mixed `and` and `or`.
 fn numbered(question: &Question) -> (Cow<'_, Question>, bool) {
-    match listing::resolved(question, &Places::default()) {
+    match listing::resolved(question, &Paths::default()) {
         Some((filter, mixed)) => (Cow::Owned(Question { filter: vec![filter], ..question.clone() }), mixed),
         None => (Cow::Borrowed(question), false),
     }

@@ -30,12 +30,12 @@ impl Held {
         });
         let of =
             |place: usize| values.get(place * order.len()..(place + 1) * order.len()).unwrap_or_default();
-        let mut places: Vec<usize> = (0..self.sockets.len()).collect();
+        let mut paths: Vec<usize> = (0..self.sockets.len()).collect();
         let descending = || order.iter().map(|by| by.key.is_largest_first() != by.reversed);
-        places.sort_by(|&a, &b| compare(of(a), of(b), descending()));
+        paths.sort_by(|&a, &b| compare(of(a), of(b), descending()));
         let mut sockets: Vec<Option<Socket>> =
             std::mem::take(&mut self.sockets).into_iter().map(Some).collect();
-        self.sockets = places.into_iter().filter_map(|place| sockets.get_mut(place)?.take()).collect();
+        self.sockets = paths.into_iter().filter_map(|place| sockets.get_mut(place)?.take()).collect();
     }
 
     /// Writes how many sockets there are of each kind, the most first; how many lines that were.

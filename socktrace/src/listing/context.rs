@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::Places;
+use super::Paths;
 use super::error::Error;
 use super::names::{Directory, Stopped};
 use crate::kernel::owners::Sight;
@@ -60,8 +60,8 @@ pub struct AnswerContext<'a> {
 impl AnswerContext<'_> {
     /// The names that may be used for the answer: of a process with more rights, an ordinary user has no name service
     /// asked.
-    pub(super) fn directory(&self, places: &Places) -> Directory {
-        let names = Directory::new(places.proc.clone(), &places.port_range()).until(self.stopped.cloned());
+    pub(super) fn directory(&self, paths: &Paths) -> Directory {
+        let names = Directory::new(paths.proc.clone(), &paths.port_range()).until(self.stopped.cloned());
         if self.sight.is_some() { names.only_files() } else { names }
     }
 

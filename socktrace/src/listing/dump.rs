@@ -18,7 +18,7 @@ use crate::socket::{Family, Proto, Socket, State};
 
 use super::context::{Candidates, Named, Wanted};
 use super::error::Error;
-use super::{Places, inet};
+use super::{Paths, inet};
 use crate::api::sockets::selection::Selection;
 use crate::api::sockets::table::Table;
 
@@ -35,7 +35,7 @@ pub(super) struct Request<'a> {
     /// The filter for IP sockets in the kernel's bytecode, which may only narrow: the most telling first, and what is
     /// tried when the kernel refuses it.
     pub(super) bytecode: &'a [Vec<u8>],
-    pub(super) places: &'a Places,
+    pub(super) paths: &'a Paths,
     /// Who names the TCP and UDP sockets that can pass, if somebody does.
     pub(super) candidates: Option<(Candidates<'a>, Wanted)>,
     /// BPF maps whose storages are wanted; all of them for none in the list.
@@ -99,11 +99,11 @@ impl Dump<'_> {
         each: &mut dyn FnMut(Socket) -> ControlFlow<()>,
         missing: &mut dyn FnMut(&'static str),
     ) -> Result<ControlFlow<()>, Error> {
-        let places = self.request.places;
-        if let (Some(file), Part::Inet(Table::Tcp, _)) = (&places.tcpdiag, part) {
+        let paths = self.request.paths;
+        if let (Some(file), Part::Inet(Table::Tcp, _)) = (&paths.tcpdiag, part) {
             return self.recorded(file, each);
         }
-        if !places.recorded && part.variables().iter().all(|variable| places.elsewhere(variable).is_none()) {
+        if !paths.recorded && part.variables().iter().all(|variable| paths.elsewhere(variable).is_none()) {
             match self.by_diag(part, each) {
                 Err(DiagError::Unsupported(table)) if part.proc_tables().is_empty() => {
                     missing(table);
@@ -190,7 +190,7 @@ impl Dump<'_> {
 
     fn proc_file(&self, table: ProcTable) -> Option<PathBuf> {
         let name = table.file_name()?;
-        Some(self.request.places.proc_net(&name.to_uppercase(), name))
+        Some(self.request.paths.proc_net(&name.to_uppercase(), name))
     }
 
     /// From a file. As in ss only families and the filter count: a recorded dump was made with its states.

@@ -10,7 +10,7 @@ use crate::render::names::Named;
 use crate::render::ss::{Row, UnixPeer};
 use crate::socket::{Detail, Endpoint, Holder, NetnsId, Process, Socket, UnixName};
 
-use super::Places;
+use super::Paths;
 use super::context::AnswerContext;
 use super::error::Error;
 use super::names::interface;
@@ -83,7 +83,7 @@ impl Held {
 
     /// Finds out who holds the sockets, and their peers if those were named; nobody, where procfs cannot be read.
     /// Without a search, procfs is walked.
-    pub(super) fn find_users(&mut self, places: &Places, threads: bool, search: Option<Search>) {
+    pub(super) fn find_users(&mut self, paths: &Paths, threads: bool, search: Option<Search>) {
         let peers = self.sockets.iter().map(peer_inode).filter(|inode| self.names.contains_key(inode));
         let inodes = self.sockets.iter().map(|socket| socket.inode).chain(peers);
         let inodes: FxHashSet<u32> = inodes.filter(|&inode| inode != 0).collect();
@@ -92,7 +92,7 @@ impl Held {
         }
         let walk = match search {
             Some(search) => search.find(&inodes),
-            None => owners::walk(&places.proc, threads, |inode| inodes.contains(&inode)),
+            None => owners::walk(&paths.proc, threads, |inode| inodes.contains(&inode)),
         };
         self.walk = walk.unwrap_or(Walk { unseen: Some(Unseen::NoProcfs), ..Walk::default() });
         self.sees_all = self.walk.is_complete();

@@ -8,7 +8,7 @@ use std::ops::ControlFlow;
 use crate::kernel::sock_diag::{DiagError, InetQuery, InetRow, InetTable, IpVersion, SockDiag};
 use crate::socket::{Family, Socket, State, StateSet};
 
-use super::Places;
+use super::Paths;
 use super::summary::inuse;
 
 /// So many TCP sockets of IPv6 may be held until those of IPv4 have been handed on: half a megabyte.
@@ -62,7 +62,7 @@ fn walks(states: StateSet) -> bool {
 
 /// Whether this thread's namespace has few TCP sockets of IPv6; not where nobody tells.
 fn few_are_v6() -> bool {
-    let text = fs::read_to_string(Places::default().proc_net("SOCKSTAT6", "sockstat6"));
+    let text = fs::read_to_string(Paths::default().proc_net("SOCKSTAT6", "sockstat6"));
     text.is_ok_and(|text| inuse(&text, "TCP6:").is_some_and(|count| count <= FEW))
 }
 

@@ -13,7 +13,7 @@ use crate::query::knowable::{Ground, Listing, Sort, Thing};
 use crate::render::ss::Takes;
 use crate::socket::StateSet;
 
-use super::Places;
+use super::Paths;
 use super::action::Rows;
 use super::context::AnswerContext;
 use super::error::Error;
@@ -32,7 +32,7 @@ pub(super) fn judge(
     filter: &Filter,
     selection: &Selection,
     context: &AnswerContext<'_>,
-    places: &Places,
+    paths: &Paths,
 ) -> Result<Vec<String>, Error> {
     let ground = |marks| {
         let listing = Listing {
@@ -41,7 +41,7 @@ pub(super) fn judge(
             marks,
             states: match rows {
                 // A recorded dump was made with its own states.
-                Rows::Dumped if selection.states_said && places.tcpdiag.is_none() => selection.states,
+                Rows::Dumped if selection.states_said && paths.tcpdiag.is_none() => selection.states,
                 Rows::Dumped | Rows::Destroyed | Rows::Recorded => StateSet::ALL,
             },
             netns: match question.netns {
@@ -56,7 +56,7 @@ pub(super) fn judge(
     let mut idle = filter.judge(&all).map_err(error)?;
     let mut warnings = Vec::new();
     // An agent may have other numbers for processes than who asks, and a recorded /proc has others.
-    if context.opener.is_none() && places.are_usual() {
+    if context.opener.is_none() && paths.are_usual() {
         warnings.extend(absent(filter.pids()));
     }
     if filter.needs().mark && !may_see_marks() {

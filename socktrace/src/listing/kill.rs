@@ -10,7 +10,7 @@ use rustc_hash::FxHashSet;
 use crate::kernel::sock_diag::{Destroyed, DiagError, InetId, SockDiag};
 use crate::socket::{Socket, State};
 
-use super::Places;
+use super::Paths;
 use super::error::Error;
 use crate::api::report::Outcome;
 
@@ -25,8 +25,8 @@ pub(super) struct Killer {
 }
 
 impl Killer {
-    pub(super) fn new(places: &Places, dry_run: bool, force: bool) -> Result<Self, Error> {
-        let session = if force { FxHashSet::default() } else { session_sockets(&places.proc) };
+    pub(super) fn new(paths: &Paths, dry_run: bool, force: bool) -> Result<Self, Error> {
+        let session = if force { FxHashSet::default() } else { session_sockets(&paths.proc) };
         let outcome = Outcome { dry_run, ..Outcome::default() };
         Ok(Self { diag: SockDiag::open()?, session, outcome, hopeless: false })
     }

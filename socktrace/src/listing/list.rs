@@ -20,19 +20,19 @@ use super::error::Error;
 use super::held::Held;
 use super::names::{Hosts, SeenDevices};
 use super::plan::Plan;
-use super::{Places, namespaces, rounds::Rounds};
+use super::{Paths, namespaces, rounds::Rounds};
 use crate::api::report::Report;
 use crate::api::sockets::{Format, NetnsChoice, Question};
 
 /// Lists what was asked for.
 pub(super) fn list(
     question: &Question,
-    places: &Places,
+    paths: &Paths,
     context: AnswerContext<'_>,
     mut rounds: Option<&mut Rounds>,
     out: &mut impl Write,
 ) -> Result<Report, Error> {
-    let mut names = context.directory(places);
+    let mut names = context.directory(paths);
     if question.netns == NetnsChoice::All {
         names = names.of_several();
     }
@@ -42,16 +42,16 @@ pub(super) fn list(
     let mut report = Report::default();
     let mut plans = FxHashMap::default();
     let own = netns::current().unwrap_or(0);
-    let plan = Plan::new(question, Rows::Dumped, places, &names, context)?;
+    let plan = Plan::new(question, Rows::Dumped, paths, &names, context)?;
     report.mixed = plan.filter.mixes_and_or();
     report.warnings.clone_from(&plan.idle);
     if streams(question, &plan) && rounds.is_none() {
         let mut answer = Answer::new(question, &mut names, context, None, out);
-        if places.tcpdiag.is_some() {
+        if paths.tcpdiag.is_some() {
             answer.align_each_family();
         }
         let mut batch = Vec::with_capacity(answer.batch());
-        let dumped = dump_all(&plan.request(places), &mut report, |socket| {
+        let dumped = dump_all(&plan.request(paths), &mut report, |socket| {
             context.go_on()?;
             if plan.passes(&socket, Processes::Unknown) {
                 batch.push(socket);
@@ -66,16 +66,16 @@ pub(super) fn list(
         return end(answer, report, damage);
     }
 
-    let holders = Holders::of(question, places, &plan);
+    let holders = Holders::of(question, paths, &plan);
     let mut held = Held::default();
     let mut damage = None;
     match question.netns {
         NetnsChoice::Own | NetnsChoice::One(_) => {
-            damage = self::damage(hold(question, places, &plan, context, own, &mut held, &mut report))?;
+            damage = self::damage(hold(question, paths, &plan, context, own, &mut held, &mut report))?;
             plans.insert(own, plan);
         }
         NetnsChoice::All => {
-            let mut every = Every { question, places, hosts: names.hosts(), devices: SeenDevices::default() };
+            let mut every = Every { question, paths, hosts: names.hosts(), devices: SeenDevices::default() };
             for netns in namespaces::all(&mut report) {
                 every.hold(&netns, context, &mut plans, &mut held, &mut report)?;
                 held.labels.insert(netns.id, namespaces::label(&netns, own, Path::new("/proc")));
@@ -90,7 +90,7 @@ pub(super) fn list(
     }
     let asked = holders.wanted;
     context.go_on()?;
-    holders.find(places, context, &plans, &mut held, &mut report);
+    holders.find(paths, context, &plans, &mut held, &mut report);
     context.go_on()?;
     if !question.order.is_empty() && question.count_by.is_empty() {
         held.sort(&question.order, &mut names, context);
@@ -161,17 +161,17 @@ fn streams(question: &Question, plan: &Plan<'_>) -> bool {
 /// Everything that passes in the calling thread's namespace, with its holders if they are asked for.
 pub(super) fn hold_here(
     question: &Question,
-    places: &Places,
+    paths: &Paths,
     plan: Plan<'_>,
     context: AnswerContext<'_>,
     report: &mut Report,
 ) -> Result<Held, Error> {
     let own = netns::current().unwrap_or(0);
-    let holders = Holders::of(question, places, &plan);
+    let holders = Holders::of(question, paths, &plan);
     let mut held = Held::default();
-    hold(question, places, &plan, context, own, &mut held, report)?;
+    hold(question, paths, &plan, context, own, &mut held, report)?;
     let plans = FxHashMap::from_iter([(own, plan)]);
-    holders.find(places, context, &plans, &mut held, report);
+    holders.find(paths, context, &plans, &mut held, report);
     Ok(held)
 }
 
@@ -187,25 +187,25 @@ struct Holders {
 }
 
 impl Holders {
-    fn of(question: &Question, places: &Places, plan: &Plan<'_>) -> Self {
+    fn of(question: &Question, paths: &Paths, plan: &Plan<'_>) -> Self {
         let by_process = plan.filter.needs().processes;
         let wanted = by_process || question.needs_users();
         let threads = question.show.users.is_some_and(|users| users.threads);
-        let search = (wanted && !threads && !places.recorded).then(Search::begin);
+        let search = (wanted && !threads && !paths.recorded).then(Search::begin);
         Self { by_process, wanted, threads, search }
     }
 
     /// Finds them, and lets go of the sockets whose holders do not pass.
     fn find(
         self,
-        places: &Places,
+        paths: &Paths,
         context: AnswerContext<'_>,
         plans: &FxHashMap<NetnsId, Plan<'_>>,
         held: &mut Held,
         report: &mut Report,
     ) {
         if self.wanted {
-            held.find_users(places, self.threads, self.search);
+            held.find_users(paths, self.threads, self.search);
             if let Some(sight) = context.sight {
                 held.show_to(sight);
             }
@@ -227,7 +227,7 @@ impl Holders {
 /// Holds what a namespace has.
 fn hold(
     question: &Question,
-    places: &Places,
+    paths: &Paths,
     plan: &Plan<'_>,
     context: AnswerContext<'_>,
     netns: NetnsId,
@@ -236,7 +236,7 @@ fn hold(
 ) -> Result<(), Error> {
     let by_process = plan.filter.needs().processes;
     let peers = question.tells_peers();
-    dump_all(&plan.request(places), report, |mut socket| {
+    dump_all(&plan.request(paths), report, |mut socket| {
         context.go_on()?;
         // Procfs does not say.
         socket.netns = netns;
@@ -253,7 +253,7 @@ fn hold(
 /// A question to every namespace, one after the other.
 struct Every<'a> {
     question: &'a Question,
-    places: &'a Places,
+    paths: &'a Paths,
     /// As the asker's namespace knows them.
     hosts: Hosts,
     /// What was looked for, and whether one of the namespaces has it.
@@ -270,14 +270,14 @@ impl Every<'_> {
         held: &mut Held,
         report: &mut Report,
     ) -> Result<(), Error> {
-        let &mut Self { question, places, ref hosts, ref mut devices } = self;
+        let &mut Self { question, paths, ref hosts, ref mut devices } = self;
         let inside = netns.run(|| {
-            let names = context.directory(places).of_several().with_hosts(hosts.clone());
+            let names = context.directory(paths).of_several().with_hosts(hosts.clone());
             // What the asker knows is of one namespace.
             let plan = Plan::new(
                 question,
                 Rows::Dumped,
-                places,
+                paths,
                 &names,
                 AnswerContext { candidates: None, ..context },
             )?;
@@ -285,7 +285,7 @@ impl Every<'_> {
                 *devices.entry(name).or_default() |= found;
             }
             let before = held.sockets.len();
-            hold(question, places, &plan, context, netns.id, held, report)?;
+            hold(question, paths, &plan, context, netns.id, held, report)?;
             held.meet_interfaces(before);
             plans.insert(netns.id, plan);
             Ok(())
@@ -303,8 +303,8 @@ impl Every<'_> {
             return Ok(());
         }
         let known = self.devices.into_iter().filter(|(_, found)| *found).map(|(name, _)| name).collect();
-        let names = context.directory(self.places).but_these(known).with_hosts(self.hosts);
-        Plan::new(self.question, Rows::Dumped, self.places, &names, AnswerContext::default()).map(drop)
+        let names = context.directory(self.paths).but_these(known).with_hosts(self.hosts);
+        Plan::new(self.question, Rows::Dumped, self.paths, &names, AnswerContext::default()).map(drop)
     }
 }
 

@@ -16,7 +16,7 @@ pub mod names;
 mod namespaces;
 #[cfg(test)]
 mod pasted;
-mod places;
+mod paths;
 mod plan;
 mod record;
 mod rounds;
@@ -27,7 +27,7 @@ pub mod words;
 pub use context::{AnswerContext, Candidates, Named, OpenerOf, Wanted};
 pub use error::Error;
 pub use judge::absent;
-pub use places::Places;
+pub use paths::Paths;
 pub use plan::resolved;
 pub use rounds::Rounds;
 pub use run::{run, run_round, run_with};

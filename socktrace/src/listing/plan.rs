@@ -12,7 +12,7 @@ use crate::query::{self, Context, Dialect, Facts, Filter, InCgroup, Processes};
 use crate::render::ss::Takes;
 use crate::socket::{BootNs, Socket, State, StateSet};
 
-use super::Places;
+use super::Paths;
 use super::action::Rows;
 use super::context::{AnswerContext, Candidates, Wanted};
 use super::dump::Request;
@@ -50,13 +50,13 @@ impl<'a> Plan<'a> {
     pub(super) fn new(
         question: &Question,
         rows: Rows,
-        places: &Places,
+        paths: &Paths,
         names: &Directory,
         context: AnswerContext<'a>,
     ) -> Result<Self, Error> {
         let filter = read_filter(question, names)?;
         let selection = narrowed(&question.selection, &filter)?;
-        let idle = judge(question, rows, &filter, &selection, &context, places)?;
+        let idle = judge(question, rows, &filter, &selection, &context, paths)?;
         let opposite = filter.needs().processes.then(|| filter.opposite());
         let port_range = names.port_range();
         let bytecode = bytecode(&filter, port_range);
@@ -87,12 +87,12 @@ impl<'a> Plan<'a> {
         })
     }
 
-    pub(super) fn request<'r>(&'r self, places: &'r Places) -> Request<'r> {
+    pub(super) fn request<'r>(&'r self, paths: &'r Paths) -> Request<'r> {
         Request {
             selection: self.selection,
             want: self.want,
             bytecode: &self.bytecode,
-            places,
+            paths,
             candidates: self.candidates,
             bpf_maps: self.map_fds.as_deref(),
         }
@@ -132,11 +132,11 @@ impl<'a> Plan<'a> {
 /// The filter without names of hosts and users, if it has some, and whether it mixed `and` and `or` without parentheses:
 /// for whoever asks one that looks up no names. A filter that cannot be understood is left to that one.
 #[must_use]
-pub fn resolved(question: &Question, places: &Places) -> Option<(String, bool)> {
+pub fn resolved(question: &Question, paths: &Paths) -> Option<(String, bool)> {
     if question.filter.is_empty() {
         return None;
     }
-    let names = AnswerContext::default().directory(places);
+    let names = AnswerContext::default().directory(paths);
     let filter = read_filter(question, &names).ok()?;
     let text = filter.expr()?.to_string();
     names.has_asked().then(|| (text, filter.mixes_and_or()))

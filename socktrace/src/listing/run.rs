@@ -14,7 +14,7 @@ use super::error::Error;
 use super::list::{hold_here, list};
 use super::plan::Plan;
 use super::rounds::Rounds;
-use super::{Places, events, kill, record, summary};
+use super::{Paths, events, kill, record, summary};
 use crate::api::sockets::{Format, NetnsChoice, Question};
 
 /// Lists the sockets that match.
@@ -22,8 +22,8 @@ use crate::api::sockets::{Format, NetnsChoice, Question};
 /// # Errors
 ///
 /// Why there is no answer; rows may have been written before.
-pub fn run(question: &Question, places: &Places, out: &mut (impl Write + Send)) -> Result<Report, Error> {
-    run_with(question, places, &AnswerContext::default(), out)
+pub fn run(question: &Question, paths: &Paths, out: &mut (impl Write + Send)) -> Result<Report, Error> {
+    run_with(question, paths, &AnswerContext::default(), out)
 }
 
 /// Lists the sockets that match, with what the asker knows.
@@ -33,11 +33,11 @@ pub fn run(question: &Question, places: &Places, out: &mut (impl Write + Send)) 
 /// Why there is no answer; rows may have been written before.
 pub fn run_with(
     question: &Question,
-    places: &Places,
+    paths: &Paths,
     context: &AnswerContext<'_>,
     out: &mut (impl Write + Send),
 ) -> Result<Report, Error> {
-    run_round(question, &Action::List, places, context, None, out)
+    run_round(question, &Action::List, paths, context, None, out)
 }
 
 /// Answers a question, and says of each socket what has changed since the round before.
@@ -48,7 +48,7 @@ pub fn run_with(
 pub fn run_round(
     question: &Question,
     action: &Action,
-    places: &Places,
+    paths: &Paths,
     context: &AnswerContext<'_>,
     mut rounds: Option<&mut Rounds>,
     out: &mut (impl Write + Send),
@@ -63,11 +63,11 @@ pub fn run_round(
         return Err(Error::Nothing("SELinux is not enabled here, so there are no contexts to show"));
     }
     match &question.netns {
-        NetnsChoice::Own | NetnsChoice::All => run_here(question, action, places, *context, rounds, out),
+        NetnsChoice::Own | NetnsChoice::All => run_here(question, action, paths, *context, rounds, out),
         NetnsChoice::One(name) => {
             // What the asker knows is of its own namespace.
             let context = AnswerContext { candidates: None, ..*context };
-            find_netns(name)?.run(|| run_here(question, action, places, context, rounds, out))?
+            find_netns(name)?.run(|| run_here(question, action, paths, context, rounds, out))?
         }
     }
 }
@@ -87,34 +87,34 @@ fn find_netns(name: &str) -> Result<Netns, Error> {
 fn run_here(
     question: &Question,
     action: &Action,
-    places: &Places,
+    paths: &Paths,
     context: AnswerContext<'_>,
     rounds: Option<&mut Rounds>,
     out: &mut impl Write,
 ) -> Result<Report, Error> {
     if question.summary {
-        summary::write(question, places, rounds.as_deref(), &mut Report::default(), out)?;
+        summary::write(question, paths, rounds.as_deref(), &mut Report::default(), out)?;
     }
     match action {
         Action::Nothing => out.flush().map(|()| Report::default()).map_err(Error::Output),
-        Action::List => list(question, places, context, rounds, out),
+        Action::List => list(question, paths, context, rounds, out),
         Action::Dump(path) => {
-            let names = context.directory(places);
+            let names = context.directory(paths);
             record::record(
-                &Plan::new(question, Rows::Recorded, places, &names, context)?.request(places),
+                &Plan::new(question, Rows::Recorded, paths, &names, context)?.request(paths),
                 path,
                 out,
             )?;
             Ok(Report::default())
         }
-        Action::Kill { dry_run, force } => kill(question, places, context, (*dry_run, *force), out),
+        Action::Kill { dry_run, force } => kill(question, paths, context, (*dry_run, *force), out),
         Action::Events => {
-            let mut names = context.directory(places);
-            let plan = Plan::new(question, Rows::Destroyed, places, &names, context)?;
+            let mut names = context.directory(paths);
+            let plan = Plan::new(question, Rows::Destroyed, paths, &names, context)?;
             // There may be no end at which to say it.
             plan.idle.iter().for_each(|idle| log::warn!("{idle}"));
             let mut answer = Answer::new(question, &mut names, context, None, out);
-            events::follow(&plan, &plan.request(places), &mut answer)?;
+            events::follow(&plan, &plan.request(paths), &mut answer)?;
             Ok(Report::default())
         }
     }
@@ -122,19 +122,19 @@ fn run_here(
 
 fn kill(
     question: &Question,
-    places: &Places,
+    paths: &Paths,
     context: AnswerContext<'_>,
     (dry_run, force): (bool, bool),
     out: &mut impl Write,
 ) -> Result<Report, Error> {
-    let mut names = context.directory(places);
-    let plan = Plan::new(question, Rows::Dumped, places, &names, context)?;
+    let mut names = context.directory(paths);
+    let plan = Plan::new(question, Rows::Dumped, paths, &names, context)?;
     let mixed = plan.filter.mixes_and_or();
     let mut report = Report { mixed, warnings: plan.idle.clone(), ..Report::default() };
     // Before anything is closed: what is closed has no holder any more.
-    let held = hold_here(question, places, plan, context, &mut report)?;
+    let held = hold_here(question, paths, plan, context, &mut report)?;
     let mut answer = Answer::new(question, &mut names, context, None, out);
-    let mut killer = kill::Killer::new(places, dry_run, force)?;
+    let mut killer = kill::Killer::new(paths, dry_run, force)?;
     held.each(|row| if killer.close(row.socket) { answer.row(row) } else { Ok(()) })?;
     report.rows = answer.finish()?;
     report.kill = Some(killer.outcome());

@@ -10,7 +10,7 @@ use crate::render::escape;
 use crate::render::ss::Round;
 use crate::socket::NetnsId;
 
-use super::Places;
+use super::Paths;
 use super::error::Error;
 use super::namespaces::{self, Label};
 use super::rounds::Rounds;
@@ -44,7 +44,7 @@ struct Summary {
 /// its namespace is called.
 pub(super) fn write(
     question: &Question,
-    places: &Places,
+    paths: &Paths,
     rounds: Option<&Rounds>,
     report: &mut Report,
     out: &mut impl Write,
@@ -62,13 +62,13 @@ pub(super) fn write(
         .map_err(Error::Output)
     };
     match question.netns {
-        NetnsChoice::Own | NetnsChoice::One(_) => one(Summary::read(places)?, None),
+        NetnsChoice::Own | NetnsChoice::One(_) => one(Summary::read(paths)?, None),
         NetnsChoice::All => {
             let own = netns::current().unwrap_or(0);
             for netns in namespaces::all(report) {
-                match netns.run(|| Summary::read(places)) {
+                match netns.run(|| Summary::read(paths)) {
                     Ok(summary) => {
-                        let label = namespaces::label(&netns, own, &places.proc);
+                        let label = namespaces::label(&netns, own, &paths.proc);
                         one(summary?, Some((netns.id, label)))?;
                     }
                     Err(error) if error.is_gone() => {}
@@ -82,10 +82,10 @@ pub(super) fn write(
 
 impl Summary {
     /// Reads it. `net/sockstat` must be there, the other two files may be missing.
-    fn read(places: &Places) -> Result<Self, Error> {
-        let path = places.proc_net("SOCKSTAT", "sockstat");
+    fn read(paths: &Paths) -> Result<Self, Error> {
+        let path = paths.proc_net("SOCKSTAT", "sockstat");
         let v4 = fs::read_to_string(&path).map_err(|source| Error::File { action: "read", path, source })?;
-        let text = |variable, name| fs::read_to_string(places.proc_net(variable, name)).unwrap_or_default();
+        let text = |variable, name| fs::read_to_string(paths.proc_net(variable, name)).unwrap_or_default();
         Ok(Self::parse(&v4, &text("SOCKSTAT6", "sockstat6"), &text("SNMP", "snmp")))
     }
 

@@ -4,7 +4,7 @@
 use super::stream::{Fed, Feed, LINE, PIECE};
 use crate::api::selection::Format;
 use crate::engine::SubscriberId;
-use crate::listing::Places;
+use crate::listing::Paths;
 use crate::listing::names::Directory;
 use crate::render::clock::Clock;
 use crate::render::event_line::Stamp;
@@ -237,8 +237,8 @@ fn write(event: &Event, format: Format, clock: &Clock, names: Option<&mut Direct
 
 /// Asks nobody: the file of services is all that is read.
 fn services() -> Directory {
-    let places = Places::default();
-    Directory::new(places.proc.clone(), &places.port_range()).only_files()
+    let paths = Paths::default();
+    Directory::new(paths.proc.clone(), &paths.port_range()).only_files()
 }
 
 const fn local(clock: &Clock, local_offset_s: i32) -> Clock {

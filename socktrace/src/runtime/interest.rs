@@ -4,7 +4,7 @@ use super::stop::Stop;
 use crate::api::arrangement::NoColumn;
 use crate::api::selection::Selection;
 use crate::engine::Interest;
-use crate::listing::Places;
+use crate::listing::Paths;
 use crate::listing::names::Directory;
 use crate::query::knowable::{self, Ground, Sort, Sorts};
 use crate::query::{Context, Dialect, ParseError, Problem, parse, suggestion};
@@ -49,8 +49,8 @@ const FAMILIES: [Family; 3] = [Family::Inet, Family::Inet6, Family::Unix];
 /// The names that a filter may have. For an ordinary user no name service is asked, and no namespace but their own.
 #[must_use]
 pub fn names(viewer: Viewer, stop: &Stop) -> Directory {
-    let (places, stop) = (Places::default(), stop.clone());
-    let names = Directory::new(places.proc.clone(), &places.port_range());
+    let (paths, stop) = (Paths::default(), stop.clone());
+    let names = Directory::new(paths.proc.clone(), &paths.port_range());
     let names = names.until(Some(Arc::new(move || stop.is_asked()))).of_each(viewer.only_netns());
     if viewer.is_limited() { names.only_files() } else { names }
 }

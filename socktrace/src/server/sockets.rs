@@ -15,7 +15,7 @@ use crate::kernel::capabilities::{self, CapabilityError};
 use crate::kernel::netns::{self, NetnsError};
 use crate::kernel::owners::Sight;
 use crate::listing::names::Stopped;
-use crate::listing::{self, AnswerContext, Places};
+use crate::listing::{self, AnswerContext, Paths};
 use crate::runtime::request::Asker;
 use crate::runtime::stop::Stop;
 use crate::runtime::time;
@@ -165,8 +165,8 @@ impl Listing {
         let (stop, is_full) = (stop.clone(), lacks_room.clone());
         let stopped: Stopped = Arc::new(move || stop.is_asked() || is_full.load(Ordering::Relaxed));
         let clock = time::clock(0);
-        let places = Places::default();
-        let sight = viewer.is_limited().then(|| Sight::new(*viewer, places.proc.clone()));
+        let paths = Paths::default();
+        let sight = viewer.is_limited().then(|| Sight::new(*viewer, paths.proc.clone()));
         let context = AnswerContext {
             candidates: Some(&candidates),
             opener: Some(&opener),
@@ -177,11 +177,11 @@ impl Listing {
         };
         let mut run = || {
             if netns == own {
-                return Ok(listing::run_with(question, &places, &context, out)?);
+                return Ok(listing::run_with(question, &paths, &context, out)?);
             }
             let mut listed = netns::list(Path::new("/proc")).namespaces.into_iter();
             let listed = listed.find(|listed| listed.id == netns).ok_or(ListingError::NoNamespace(netns))?;
-            Ok(listed.run(|| listing::run_with(question, &places, &context, out))??)
+            Ok(listed.run(|| listing::run_with(question, &paths, &context, out))??)
         };
         let answered = if viewer.is_net_admin() { run() } else { capabilities::without_net_admin(run)? };
         match answered {

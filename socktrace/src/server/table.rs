@@ -9,7 +9,7 @@ use super::reply::limits;
 use super::work::{Pieces, begin, body, pieces};
 use crate::api::selection::NDJSON;
 use crate::kernel::owners::Sight;
-use crate::listing::Places;
+use crate::listing::Paths;
 use crate::render::event_json;
 use crate::runtime::request::{Asker, PART};
 use crate::runtime::stop::Stop;
@@ -34,7 +34,7 @@ pub(super) async fn table(
 /// Writes every socket that a listing would show.
 fn write(asker: &Asker, viewer: Viewer, out: &mut Pieces) -> io::Result<()> {
     let clock = time::clock(0);
-    let sight = Sight::new(viewer, Places::default().proc);
+    let sight = Sight::new(viewer, Paths::default().proc);
     let mut lines = Vec::new();
     for part in asker.cookies(viewer).map_err(io::Error::other)?.chunks(PART) {
         for mut subject in asker.subjects(part.to_vec()).map_err(io::Error::other)? {

@@ -11,7 +11,7 @@ use crate::api::history::Survey;
 use crate::api::selection::Format;
 use crate::archive::log::{Log, Trouble};
 use crate::history::{Dated, Loser, Record, Records, UnixNs};
-use crate::listing::Places;
+use crate::listing::Paths;
 use crate::listing::names::Directory;
 use crate::render::clock::Clock;
 use crate::render::event_line::Stamp;
@@ -193,13 +193,13 @@ impl Lines {
             Format::Json => 0,
             Format::Lines { utc_offset_s, .. } => utc_offset_s,
         };
-        let places = Places::default();
+        let paths = Paths::default();
         Self {
             format: question.format,
             // What is in history has its wall-clock time already.
             clock: Clock { unix_minus_boot_ns: 0, local_offset_s },
             // Services, which are in a file.
-            names: Directory::new(places.proc.clone(), &places.port_range()).only_files(),
+            names: Directory::new(paths.proc.clone(), &paths.port_range()).only_files(),
             line: Vec::new(),
         }
     }

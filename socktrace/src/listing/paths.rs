@@ -2,9 +2,9 @@
 
 use std::path::PathBuf;
 
-/// Where to look instead of asking the kernel. [`Places::default`] is an ordinary machine.
+/// Where to look instead of asking the kernel. [`Paths::default`] is an ordinary machine.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Places {
+pub struct Paths {
     /// Where procfs is (`PROC_ROOT`).
     pub proc: PathBuf,
     /// Whether procfs was put elsewhere: then the kernel is not asked for sockets at all.
@@ -16,35 +16,35 @@ pub struct Places {
     pub tcpdiag: Option<PathBuf>,
 }
 
-impl Default for Places {
+impl Default for Paths {
     fn default() -> Self {
         Self { proc: "/proc".into(), recorded: false, files: Vec::new(), tcpdiag: None }
     }
 }
 
-impl Places {
+impl Paths {
     /// From variables of the environment.
     #[must_use]
     pub fn from_variables(variables: impl IntoIterator<Item = (String, String)>) -> Self {
-        let mut places = Self::default();
+        let mut paths = Self::default();
         for (name, value) in variables {
             match name.as_str() {
                 "PROC_ROOT" => {
-                    places.proc = value.into();
-                    places.recorded = true;
+                    paths.proc = value.into();
+                    paths.recorded = true;
                 }
-                "TCPDIAG_FILE" => places.tcpdiag = Some(value.into()),
+                "TCPDIAG_FILE" => paths.tcpdiag = Some(value.into()),
                 "PROC_IP_LOCAL_PORT_RANGE" => {
-                    places.files.push(("IP_LOCAL_PORT_RANGE".to_owned(), value.into()))
+                    paths.files.push(("IP_LOCAL_PORT_RANGE".to_owned(), value.into()))
                 }
                 other => {
                     if let Some(file) = other.strip_prefix("PROC_NET_") {
-                        places.files.push((format!("NET_{file}"), value.into()));
+                        paths.files.push((format!("NET_{file}"), value.into()));
                     }
                 }
             }
         }
-        places
+        paths
     }
 
     /// Whether nothing is elsewhere.
@@ -88,16 +88,15 @@ mod tests {
             ("TCPDIAG_FILE", "/tmp/dump"),
             ("PROC_IP_LOCAL_PORT_RANGE", "/tmp/range"),
         ];
-        let places =
-            Places::from_variables(variables.map(|(name, value)| (name.to_owned(), value.to_owned())));
-        assert!(places.recorded && !places.are_usual());
-        assert_eq!(places.proc_net("SNMP", "snmp"), PathBuf::from("/tmp/snmp"));
-        assert_eq!(places.proc_net("TCP6", "tcp6"), PathBuf::from("/tmp/proc/net/tcp6"));
-        assert_eq!(places.port_range(), PathBuf::from("/tmp/range"));
-        assert_eq!(places.tcpdiag, Some(PathBuf::from("/tmp/dump")));
-        assert!(Places::from_variables([]).are_usual());
+        let paths = Paths::from_variables(variables.map(|(name, value)| (name.to_owned(), value.to_owned())));
+        assert!(paths.recorded && !paths.are_usual());
+        assert_eq!(paths.proc_net("SNMP", "snmp"), PathBuf::from("/tmp/snmp"));
+        assert_eq!(paths.proc_net("TCP6", "tcp6"), PathBuf::from("/tmp/proc/net/tcp6"));
+        assert_eq!(paths.port_range(), PathBuf::from("/tmp/range"));
+        assert_eq!(paths.tcpdiag, Some(PathBuf::from("/tmp/dump")));
+        assert!(Paths::from_variables([]).are_usual());
         assert_eq!(
-            Places::default().proc_net("SNMP", "snmp"),
+            Paths::default().proc_net("SNMP", "snmp"),
             PathBuf::from("/proc/thread-self/net/snmp"),
             "the namespace is the thread's"
         );
