@@ -133,7 +133,7 @@ fn of_test(test: &Test, want: bool) -> Option<Vec<Key>> {
         }
         Test::Host { .. }
         | Test::Comm(_)
-        | Test::Place(..)
+        | Test::CgroupPart(..)
         | Test::Mark { .. }
         | Test::Device { .. }
         | Test::Cgroup { .. }

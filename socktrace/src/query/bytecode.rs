@@ -132,7 +132,7 @@ fn narrow_check(check: &Check, want: bool, target: &Target) -> Option<Tree<Wante
         | Check::Ending(..)
         | Check::Pid(_)
         | Check::Comm(_)
-        | Check::Place(..) => None,
+        | Check::CgroupPart(..) => None,
     }
 }
 

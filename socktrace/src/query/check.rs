@@ -8,7 +8,7 @@ use super::glob::Glob;
 use super::names::{Device, Indexes};
 pub(super) use super::set::Set;
 use super::states::holds;
-use super::tree::{Address, Compare, Expr, Field, Op, Place, Side, Test};
+use super::tree::{Address, CgroupPart, Compare, Expr, Field, Op, Side, Test};
 use crate::socket::{Endpoint, Family, StateSet, UnixName};
 
 /// `and` and `or` over leaves. `All` of nothing is true, `Any` of nothing is false.
@@ -32,7 +32,7 @@ pub(super) enum Check {
     Number(Number, Set),
     Pid(Set),
     Comm(Glob),
-    Place(Place, Glob),
+    CgroupPart(CgroupPart, Glob),
     Inet4 {
         end: End,
         net: u32,
@@ -64,7 +64,7 @@ impl Check {
     pub(super) fn cost(&self) -> usize {
         1 + match self {
             Self::Number(_, Set::Ranges(ranges)) | Self::Pid(Set::Ranges(ranges)) => ranges.len() / 4,
-            Self::Comm(glob) | Self::Place(_, glob) | Self::Unix(_, glob) => glob.pattern().len() / 4,
+            Self::Comm(glob) | Self::CgroupPart(_, glob) | Self::Unix(_, glob) => glob.pattern().len() / 4,
             Self::Number(_, Set::Range(..))
             | Self::Pid(Set::Range(..))
             | Self::Inet4 { .. }
@@ -171,7 +171,7 @@ pub(super) fn lower_test(test: &Test, want: bool) -> Tree<Literal> {
         Test::Mark { value, mask } => leaf(Check::Mark { value: *value, mask: *mask }),
         Test::Cgroup { id, .. } => leaf(Check::Cgroup(*id)),
         Test::Comm(glob) => leaf(Check::Comm(glob.clone())),
-        Test::Place(place, glob) => leaf(Check::Place(*place, glob.clone())),
+        Test::CgroupPart(place, glob) => leaf(Check::CgroupPart(*place, glob.clone())),
         Test::State(set) => leaf(Check::State(*set)),
         Test::Ending(ending, answers) => leaf(Check::Ending(*ending, *answers)),
         Test::Autobound => leaf(Check::Autobound),
@@ -255,14 +255,14 @@ impl Check {
             Self::Number(number, set) => number.of(facts).map(|value| set.contains(value)),
             Self::Pid(set) => any_process(facts, |pid, _| set.contains(i64::from(pid))),
             Self::Comm(glob) => any_process(facts, |_, comm| glob.matches(comm)),
-            Self::Place(place, glob) => match facts.cgroup {
+            Self::CgroupPart(place, glob) => match facts.cgroup {
                 InCgroup::Unknown => None,
                 InCgroup::None => Some(false),
                 InCgroup::Known(cgroup) => {
                     let name = match place {
-                        Place::Unit => cgroup.unit.as_deref(),
-                        Place::Container => cgroup.container.as_ref().map(|it| it.id.as_bytes()),
-                        Place::Pod => cgroup.pod.as_ref().map(|uid| uid.as_bytes()),
+                        CgroupPart::Unit => cgroup.unit.as_deref(),
+                        CgroupPart::Container => cgroup.container.as_ref().map(|it| it.id.as_bytes()),
+                        CgroupPart::Pod => cgroup.pod.as_ref().map(|uid| uid.as_bytes()),
                     };
                     Some(name.is_some_and(|name| glob.matches(name)))
                 }

@@ -177,7 +177,7 @@ impl Filter {
             Test::Comm(_) => needs.processes = true,
             Test::Mark { .. } => needs.mark = true,
             Test::Cgroup { .. } => needs.cgroup = true,
-            Test::Place(..) => (needs.cgroup, needs.place) = (true, true),
+            Test::CgroupPart(..) => (needs.cgroup, needs.place) = (true, true),
             Test::Autobound => needs.port_range = true,
             Test::State(_) => needs.state = true,
             // Only an event tells of an end, and it is no look-up.

@@ -42,4 +42,4 @@ pub use number::size;
 pub use parse::{file_words, parse};
 pub use states::{StateWords, named as state_named, names_of as names_of_states, parse_states};
 pub use suggest::{nearest, suggestion};
-pub use tree::{Address, Compare, Expr, Field, Op, Place, Side, Test};
+pub use tree::{Address, CgroupPart, Compare, Expr, Field, Op, Side, Test};

@@ -237,7 +237,7 @@ fn opens_list(predicate: Predicate, text: &str) -> bool {
         | Predicate::Number(_)
         | Predicate::Device
         | Predicate::Comm
-        | Predicate::Place(_)
+        | Predicate::CgroupPart(_)
         | Predicate::Ending(_)
         | Predicate::State => text.starts_with('{'),
     }
@@ -264,7 +264,7 @@ const fn allows(predicate: Predicate, op: Op) -> bool {
         | Predicate::Mark
         | Predicate::Cgroup
         | Predicate::Comm
-        | Predicate::Place(_)
+        | Predicate::CgroupPart(_)
         | Predicate::Ending(_)
         | Predicate::State => matches!(op, Op::Eq | Op::Ne),
         Predicate::Autobound => false,

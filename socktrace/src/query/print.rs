@@ -8,7 +8,7 @@ use super::ending::Answers;
 use super::lex::quote;
 use super::number::print_duration;
 use super::states::names_of;
-use super::tree::{Address, Compare, Expr, Field, Op, Place, Side, Test};
+use super::tree::{Address, CgroupPart, Compare, Expr, Field, Op, Side, Test};
 use super::words::reserved;
 
 /// The expression as one text; parsing it with the same names gives the same tree. `and` and `or` are never
@@ -94,11 +94,11 @@ impl Display for Test {
             Self::Mark { value, mask } => write!(f, "fwmark = {value:#x}/{mask:#x}"),
             Self::Device { name, device: _ } => write!(f, "dev = {}", quote(name, reserved(name))),
             Self::Cgroup { path, .. } => write!(f, "cgroup = {}", quote(path, reserved(path))),
-            Self::Place(place, glob) => {
+            Self::CgroupPart(place, glob) => {
                 let name = match place {
-                    Place::Unit => "unit",
-                    Place::Container => "container",
-                    Place::Pod => "pod",
+                    CgroupPart::Unit => "unit",
+                    CgroupPart::Container => "container",
+                    CgroupPart::Pod => "pod",
                 };
                 write!(f, "{name} = {}", quote(glob.pattern(), reserved(glob.pattern())))
             }

@@ -74,7 +74,7 @@ pub enum Test {
     /// `comm pattern`.
     Comm(Glob),
     /// `unit`, `container`, `pod`: what the path of its cgroup says.
-    Place(Place, Glob),
+    CgroupPart(CgroupPart, Glob),
     /// `state name`.
     State(StateSet),
     /// `closed_first`, `reset`, `failed_by`: one of these answers.
@@ -85,7 +85,7 @@ pub enum Test {
 
 /// What the path of a cgroup can say.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Place {
+pub enum CgroupPart {
     /// `unit`: the systemd unit.
     Unit,
     /// `container`: the container's id.
@@ -275,7 +275,7 @@ impl Test {
             | Self::Mark { .. }
             | Self::Cgroup { .. }
             | Self::Comm(_)
-            | Self::Place(..)
+            | Self::CgroupPart(..)
             | Self::State(_)
             | Self::Ending(..)
             | Self::Autobound => None,

@@ -5,7 +5,7 @@ use super::lex::Token;
 use super::names::{DEVICE, Named};
 use super::number::{c_number, cookie, duration, plain_number, size};
 use super::states::{named, public};
-use super::tree::{Compare, Expr, Field, Op, Place, Test};
+use super::tree::{CgroupPart, Compare, Expr, Field, Op, Test};
 use super::words::{Predicate, Word};
 use super::{Context, Names, ParseError, Problem, glob::Glob};
 use crate::socket::StateSet;
@@ -90,8 +90,8 @@ impl Reader<'_> {
             Predicate::Comm => {
                 items(tokens, Commas::Inside)?.iter().map(|item| Test::Comm(Glob::new(item.text))).collect()
             }
-            Predicate::Place(place) => {
-                let test = |item: &Item<'_>| Test::Place(place, place_pattern(place, item.text));
+            Predicate::CgroupPart(place) => {
+                let test = |item: &Item<'_>| Test::CgroupPart(place, place_pattern(place, item.text));
                 items(tokens, Commas::Inside)?.iter().map(test).collect()
             }
             Predicate::State => vec![Test::State(states(&items(tokens, Commas::Anywhere)?)?)],
@@ -286,9 +286,9 @@ const UNIT_TYPES: [&str; 11] = [
 
 /// A container may be named by the beginning of its id, as its engine prints it (twelve digits), and with the engine before
 /// it, as Kubernetes prints it. A unit without a type is a service, unless it is a pattern, as for systemctl.
-pub(super) fn place_pattern(place: Place, text: &str) -> Glob {
+pub(super) fn place_pattern(place: CgroupPart, text: &str) -> Glob {
     match place {
-        Place::Container => {
+        CgroupPart::Container => {
             let id = text.split_once("://").map_or(text, |(_, id)| id);
             let digits = id.bytes().all(|byte| byte.is_ascii_hexdigit());
             match digits && (12..64).contains(&id.len()) {
@@ -296,12 +296,12 @@ pub(super) fn place_pattern(place: Place, text: &str) -> Glob {
                 false => Glob::new(id),
             }
         }
-        Place::Unit => {
+        CgroupPart::Unit => {
             let glob = Glob::new(text);
             let is_service = glob.is_literal() && !UNIT_TYPES.iter().any(|kind| text.ends_with(kind));
             if is_service { Glob::new(&format!("{text}.service")) } else { glob }
         }
-        Place::Pod => Glob::new(text),
+        CgroupPart::Pod => Glob::new(text),
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::ending::Ending;
 use super::error::Problem;
-use super::tree::{Field, Op, Place, Side};
+use super::tree::{CgroupPart, Field, Op, Side};
 
 /// A joining word.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -49,7 +49,7 @@ pub(super) enum Predicate {
     Mark,
     Cgroup,
     Comm,
-    Place(Place),
+    CgroupPart(CgroupPart),
     State,
     Ending(Ending),
     Autobound,
@@ -89,9 +89,13 @@ pub(super) const WORDS: [Word; 29] = [
     ours("state", Predicate::State, "state established, state = {time-wait,close-wait}"),
     ours("pid", Predicate::Number(Field::Pid), "pid 4242"),
     ours("comm", Predicate::Comm, "comm nginx, comm = 'python3*'"),
-    ours("unit", Predicate::Place(Place::Unit), "unit nginx.service, unit = 'getty@*'"),
-    ours("container", Predicate::Place(Place::Container), "container 4f2a8e5b0d1c, container = 4f2a*"),
-    ours("pod", Predicate::Place(Place::Pod), "pod 3c1b9a7e-5d42-4f6a-9e0b-1a2b3c4d5e6f"),
+    ours("unit", Predicate::CgroupPart(CgroupPart::Unit), "unit nginx.service, unit = 'getty@*'"),
+    ours(
+        "container",
+        Predicate::CgroupPart(CgroupPart::Container),
+        "container 4f2a8e5b0d1c, container = 4f2a*",
+    ),
+    ours("pod", Predicate::CgroupPart(CgroupPart::Pod), "pod 3c1b9a7e-5d42-4f6a-9e0b-1a2b3c4d5e6f"),
     ours("user", Predicate::Number(Field::Uid), "user www-data"),
     ours("uid", Predicate::Number(Field::Uid), "uid 0, uid >= 1000"),
     ours("netns", Predicate::Number(Field::Netns), "netns 4026531840, netns = blue"),

@@ -6,7 +6,7 @@ use crate::query::check::{Check, Literal, Number, Set, Tree};
 use crate::query::ending::Ending;
 use crate::query::glob::Glob;
 use crate::query::states::holds;
-use crate::query::tree::{Address, Field, Place, Test};
+use crate::query::tree::{Address, CgroupPart, Field, Test};
 use crate::socket::{Family, KindSet, State, StateSet};
 
 /// The longest name of a process (include/linux/sched.h, `TASK_COMM_LEN`), bytes.
@@ -75,7 +75,7 @@ fn of_check(check: &Check, want: bool, ground: &Ground) -> Cells {
         Check::Number(Number::Dev | Number::Uid | Number::Inode | Number::Cookie, _) => Cells::ALL,
         Check::Pid(set) => only_if(holders(listing) && (!want || overlaps(set, 1, i32::MAX.into()))),
         Check::Comm(glob) => only_if(holders(listing) && (!want || glob.least() <= COMM)),
-        Check::Place(place, glob) => {
+        Check::CgroupPart(place, glob) => {
             let known = Cells::listed(Sorts::IP).or(Cells::events(KindSet::ALL, Sorts::ALL));
             if want && !names_a(*place, glob) { Cells::NONE } else { known }
         }
@@ -174,14 +174,14 @@ fn events_but(kinds: KindSet) -> Cells {
 }
 
 /// Whether the pattern can be a name of such a thing.
-fn names_a(place: Place, glob: &Glob) -> bool {
+fn names_a(place: CgroupPart, glob: &Glob) -> bool {
     let hex = |byte: u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte);
     match place {
-        Place::Container => glob.fits(hex, CONTAINER..=CONTAINER),
-        Place::Pod => POD
+        CgroupPart::Container => glob.fits(hex, CONTAINER..=CONTAINER),
+        CgroupPart::Pod => POD
             .into_iter()
             .any(|length| glob.fits(|byte| byte.is_ascii_hexdigit() || byte == b'-', length..=length)),
-        Place::Unit => match glob.is_literal() {
+        CgroupPart::Unit => match glob.is_literal() {
             true => UNITS.iter().any(|kind| glob.pattern().ends_with(kind)),
             false => true,
         },
@@ -234,7 +234,7 @@ pub(super) fn why(test: &Test, want: bool, clashes: bool, ground: &Ground) -> Wh
         Test::Cgroup { .. } => Why::name(no_cgroup("cgroup", ground)),
         Test::Comm(_) if !has_holders(ground) => Why::name(no_holders("comm")),
         Test::Comm(glob) => Why::value(long_name(glob.pattern())),
-        Test::Place(place, glob) => {
+        Test::CgroupPart(place, glob) => {
             let word = place_word(*place);
             match want && !names_a(*place, glob) {
                 true => Why::value(no_place(*place, glob.pattern())),
@@ -319,24 +319,24 @@ pub(super) fn no_cgroup(word: &str, ground: &Ground) -> String {
     )
 }
 
-const fn place_word(place: Place) -> &'static str {
+const fn place_word(place: CgroupPart) -> &'static str {
     match place {
-        Place::Unit => "unit",
-        Place::Container => "container",
-        Place::Pod => "pod",
+        CgroupPart::Unit => "unit",
+        CgroupPart::Container => "container",
+        CgroupPart::Pod => "pod",
     }
 }
 
-fn no_place(place: Place, text: &str) -> String {
+fn no_place(place: CgroupPart, text: &str) -> String {
     match place {
-        Place::Unit => {
+        CgroupPart::Unit => {
             format!("{text:?}: such a unit has no processes; those that have are {}", UNITS.join(", "))
         }
-        Place::Container => format!(
+        CgroupPart::Container => format!(
             "{text:?} is not the id of a container: 64 hexadecimal digits, the first 12 or more of them, or a pattern like \
              4f2a*"
         ),
-        Place::Pod => {
+        CgroupPart::Pod => {
             format!("{text:?} is not the uid of a pod: 3c1b9a7e-5d42-4f6a-9e0b-1a2b3c4d5e6f, 3c1b*")
         }
     }

@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 
-use super::super::{Answers, Compare, Ending, Expr, Field, Filter, Op, Place, Side, Test};
+use super::super::{Answers, CgroupPart, Compare, Ending, Expr, Field, Filter, Op, Side, Test};
 use super::fixtures::fixtures;
 use super::{TableNames, read};
 use crate::query::tree::Address;
@@ -94,7 +94,7 @@ fn test() -> impl Strategy<Value = Test> {
         1 => any::<(u32, u32)>().prop_map(|(value, mask)| Test::Mark { value, mask }),
         1 => Just(Test::Cgroup { path: "/a b".into(), id: 78 }),
         1 => text().prop_map(|text| Test::Comm(Glob::new(&text))),
-        1 => (place(), text()).prop_map(|(place, text)| Test::Place(place, place_pattern(place, &text))),
+        1 => (place(), text()).prop_map(|(place, text)| Test::CgroupPart(place, place_pattern(place, &text))),
         1 => (1u32..1 << 14).prop_map(|bits| Test::State(StateSet::from_bits(bits & !(1 << 12) | 2))),
         1 => ending().prop_map(|(ending, answers)| Test::Ending(ending, answers)),
         1 => Just(Test::Autobound),
@@ -112,8 +112,8 @@ fn ending() -> impl Strategy<Value = (Ending, Answers)> {
     })
 }
 
-fn place() -> impl Strategy<Value = Place> {
-    prop_oneof![Just(Place::Unit), Just(Place::Container), Just(Place::Pod)]
+fn place() -> impl Strategy<Value = CgroupPart> {
+    prop_oneof![Just(CgroupPart::Unit), Just(CgroupPart::Container), Just(CgroupPart::Pod)]
 }
 
 /// Any tree that the parser can make.
