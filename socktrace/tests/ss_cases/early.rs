@@ -7,7 +7,7 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use nix::sys::stat::Mode;
 use nix::unistd::mkfifo;
 use socktrace::listing::words::{self, Asked};
-use socktrace::listing::{self, Places};
+use socktrace::listing::{self, Paths};
 use socktrace::render::ss::Screen;
 
 use super::Folder;
@@ -37,10 +37,10 @@ fn list(name: &str, screen: Option<u16>, fill: impl FnOnce(&mut dyn Write, &Rece
     let Ok(Asked::Command(command)) = words::parse(&words, screen.and_then(Screen::of)) else {
         panic!("a question")
     };
-    let places = Places { files: vec![("NET_TCP".to_owned(), path.clone())], ..Places::default() };
+    let paths = Paths { files: vec![("NET_TCP".to_owned(), path.clone())], ..Paths::default() };
     let (sender, pieces) = channel();
     std::thread::scope(|scope| {
-        let listing = scope.spawn(|| listing::run(&command.question, &places, &mut Pieces(sender)).unwrap());
+        let listing = scope.spawn(|| listing::run(&command.question, &paths, &mut Pieces(sender)).unwrap());
         let mut table = OpenOptions::new().write(true).open(&path).unwrap();
         writeln!(table, "  sl  local_address rem_address   st").unwrap();
         fill(&mut table, &pieces);
