@@ -13,7 +13,7 @@ const SUFFIX: &str = ".history";
 /// A file is not longer than this. Whoever reads one has it in memory, and many may read at a time.
 const LONGEST: u64 = 1 << 20;
 /// Of a file that is longer all the same, more is not read.
-const MOST: u64 = 4 << 20;
+const MAX_FILE_BYTES: u64 = 4 << 20;
 
 /// The path of the file that begins with that record.
 pub(crate) fn path(dir: &Path, first: u64) -> PathBuf {
@@ -63,7 +63,7 @@ pub(crate) fn read(path: &Path) -> io::Result<Vec<u8>> {
     if !file.metadata()?.is_file() {
         return Err(io::Error::other("not a regular file"));
     }
-    file.take(MOST).read_to_end(&mut bytes)?;
+    file.take(MAX_FILE_BYTES).read_to_end(&mut bytes)?;
     Ok(bytes)
 }
 

@@ -20,7 +20,7 @@ pub(super) enum Key {
 }
 
 /// More keys than this are no better than asking about every event.
-const MOST: usize = 64;
+const MAX_KEYS: usize = 64;
 
 impl Key {
     /// How many sorts there are; [`sort`](Self::sort) stays below it.
@@ -84,7 +84,7 @@ fn of_expr(expr: &Expr, want: bool) -> Option<Vec<Key>> {
         (Expr::Not(inner), want) => of_expr(inner, !want),
         (Expr::Test(test), want) => of_test(test, want),
     }
-    .filter(|keys| keys.len() <= MOST)
+    .filter(|keys| keys.len() <= MAX_KEYS)
 }
 
 fn fewest(all: impl Iterator<Item = Option<Vec<Key>>>) -> Option<Vec<Key>> {
@@ -151,7 +151,7 @@ fn numbers(compare: &Compare, want: bool) -> Option<Vec<i64>> {
     }
     let mut numbers = Vec::new();
     for &(from, to) in &compare.ranges {
-        if to.saturating_sub(from) >= MOST as i64 {
+        if to.saturating_sub(from) >= MAX_KEYS as i64 {
             return None;
         }
         numbers.extend(from..=to);

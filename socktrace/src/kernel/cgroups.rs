@@ -21,7 +21,7 @@ use super::mounts;
 use crate::socket::Cgroup;
 
 /// How many are remembered.
-const MOST: usize = 1 << 16;
+const MAX_CGROUPS: usize = 1 << 16;
 
 /// The cgroups beneath the first cgroup2 mount; what was found once is remembered, also after its end.
 #[derive(Debug, Default)]
@@ -55,7 +55,7 @@ impl Cgroups {
         if let Some(cgroup) = known.get(&id) {
             return cgroup.clone();
         }
-        if known.len() >= MOST {
+        if known.len() >= MAX_CGROUPS {
             known.clear();
         }
         let found = match mount.by_handle(id) {

@@ -19,7 +19,7 @@ use crate::api::sockets::{Format, Question};
 
 /// On a terminal what has come is written after this time, however little it is and however slowly more comes. Sooner
 /// than this a listing is complete as a rule, and its columns are aligned over the whole.
-const PATIENCE: Duration = Duration::from_millis(100);
+const WRITE_INTERVAL: Duration = Duration::from_millis(100);
 
 /// Takes rows and writes them.
 pub(super) struct Answer<'a, W> {
@@ -132,7 +132,7 @@ impl<'a, W: Write> Answer<'a, W> {
         }
         match self.format {
             Format::Text { screen: Some(_) } | Format::Json if size >= SCREENFUL => self.write(),
-            Format::Text { screen: Some(_) } if self.written.elapsed() >= PATIENCE => self.write(),
+            Format::Text { screen: Some(_) } if self.written.elapsed() >= WRITE_INTERVAL => self.write(),
             Format::Text { .. } | Format::Json => Ok(()),
         }
     }

@@ -12,7 +12,7 @@ use super::Paths;
 use super::summary::inuse;
 
 /// So many TCP sockets of IPv6 may be held until those of IPv4 have been handed on: half a megabyte.
-const FEW: i64 = 4096;
+const MAX_HELD_V6_SOCKETS: i64 = 4096;
 
 /// One request.
 #[derive(Debug, Clone, Copy)]
@@ -63,7 +63,7 @@ fn walks(states: StateSet) -> bool {
 /// Whether this thread's namespace has few TCP sockets of IPv6; not where nobody tells.
 fn few_are_v6() -> bool {
     let text = fs::read_to_string(Paths::default().proc_net("SOCKSTAT6", "sockstat6"));
-    text.is_ok_and(|text| inuse(&text, "TCP6:").is_some_and(|count| count <= FEW))
+    text.is_ok_and(|text| inuse(&text, "TCP6:").is_some_and(|count| count <= MAX_HELD_V6_SOCKETS))
 }
 
 /// Asks with the first bytecode that the kernel takes, or without.

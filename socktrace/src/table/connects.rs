@@ -155,11 +155,11 @@ impl Table {
 
     /// Whether it has not been known for a while where some socket stands, so that the kernel's table is worth a look.
     pub fn lacks_facts(&mut self, now: BootNs) -> bool {
-        const PATIENCE: BootNs = 200_000_000;
+        const DOUBT_TIMEOUT_NS: BootNs = 200_000_000;
         let slots = &self.slots;
         self.doubted
             .retain(|&(cookie, _)| slots.find(cookie).is_some_and(|slot| slots.get(slot).is_doubted()));
-        self.doubted.iter().any(|&(_, since)| now.saturating_sub(since) >= PATIENCE)
+        self.doubted.iter().any(|&(_, since)| now.saturating_sub(since) >= DOUBT_TIMEOUT_NS)
     }
 
     /// A look that began then has shown what can be known.

@@ -13,7 +13,7 @@ use crate::socket::{BootNs, Cookie, Event, EventKind, Held, KindSet, Owner, Prot
 /// How many sockets without an owner are remembered; with more than that a look is due anyway.
 const WAITING: usize = 4096;
 /// How long a connection may wait for its accept(2) before its holders are worth a look, nanoseconds.
-const PATIENCE: BootNs = 200_000_000;
+const ACCEPT_TIMEOUT_NS: BootNs = 200_000_000;
 
 impl Table {
     /// Names the holders of sockets, by inode. What was seen exactly is never overwritten. A connection that somebody
@@ -61,7 +61,8 @@ impl Table {
         let slots = &self.slots;
         let entry = |cookie| slots.find(cookie).map(|slot| slots.get(slot)).filter(|entry| awaits(entry));
         self.unowned.retain(|&cookie| entry(cookie).is_some());
-        let patient = |entry: &Entry| entry.proto.is_unix() || now.saturating_sub(entry.opened) >= PATIENCE;
+        let patient =
+            |entry: &Entry| entry.proto.is_unix() || now.saturating_sub(entry.opened) >= ACCEPT_TIMEOUT_NS;
         self.unowned.iter().filter_map(|&cookie| entry(cookie)).any(patient)
     }
 

@@ -24,7 +24,7 @@ const WARMING: u64 = 10;
 /// Between two looks.
 const PAUSE: Duration = Duration::from_millis(250);
 /// How long the table, the descriptors and a loss have to come right after the load.
-const PATIENCE: Duration = Duration::from_secs(30);
+const SETTLE_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// How long, and where the figures go.
 #[derive(Debug, clap::Args)]
@@ -108,7 +108,7 @@ impl Soak {
             losses.lost = agent.status("events_lost")? as u64;
             losses.resyncs = agent.status("resyncs")? as u64;
             if (is_back(&before, &after) && (losses.lost == 0 || losses.resyncs > 0))
-                || ended.elapsed() > PATIENCE
+                || ended.elapsed() > SETTLE_TIMEOUT
             {
                 break;
             }

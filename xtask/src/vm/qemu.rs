@@ -12,7 +12,7 @@ use crate::package::Arch;
 use crate::tree::Tree;
 
 /// A guest that takes longer has hung.
-const PATIENCE: Duration = Duration::from_secs(600);
+const BOOT_TIMEOUT: Duration = Duration::from_secs(600);
 
 /// Debian's QEMU, unpacked: one that is installed from elsewhere is not in its way.
 ///
@@ -85,7 +85,7 @@ pub(super) fn boot(qemu: &Tree, boot: &Boot<'_>) -> Result<i32> {
             }
         }
     });
-    let deadline = Instant::now() + PATIENCE;
+    let deadline = Instant::now() + BOOT_TIMEOUT;
     loop {
         match lines.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
             Ok(line) => {
@@ -95,7 +95,7 @@ pub(super) fn boot(qemu: &Tree, boot: &Boot<'_>) -> Result<i32> {
                 }
             }
             Err(mpsc::RecvTimeoutError::Timeout) => {
-                bail!("the guest has not ended in {} s", PATIENCE.as_secs())
+                bail!("the guest has not ended in {} s", BOOT_TIMEOUT.as_secs())
             }
             Err(mpsc::RecvTimeoutError::Disconnected) => bail!("the guest ended without an exit code"),
         }

@@ -8,7 +8,7 @@ use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::time::{Duration, Instant};
 
 /// A connection that is not seen in that time is not seen.
-const PATIENCE: Duration = Duration::from_secs(1);
+const TRIAL_TIMEOUT: Duration = Duration::from_secs(1);
 /// Enough for one connection, whatever else this machine does meanwhile.
 const BUFFER: u32 = 4 << 20;
 
@@ -87,8 +87,8 @@ async fn connection(tracer: &mut Tracer) -> std::io::Result<Seen> {
     drop(client);
     let mut changes = Vec::new();
     let mut seen = Seen::default();
-    while !(seen.connected.is_some() && seen.closed) && begun.elapsed() < PATIENCE {
-        let left = PATIENCE.saturating_sub(begun.elapsed());
+    while !(seen.connected.is_some() && seen.closed) && begun.elapsed() < TRIAL_TIMEOUT {
+        let left = TRIAL_TIMEOUT.saturating_sub(begun.elapsed());
         if tokio::time::timeout(left, tracer.readable()).await.is_err() {
             break;
         }

@@ -32,7 +32,7 @@ pub(crate) enum Attack {
 }
 
 /// How long an answer may be waited for.
-const PATIENCE: Duration = Duration::from_secs(60);
+const ATTACK_TIMEOUT: Duration = Duration::from_secs(60);
 /// Refusals after which an attacker waits: it is not to compete with the agent for processors only.
 const BREATH: Duration = Duration::from_millis(20);
 
@@ -194,7 +194,7 @@ impl Attacker<'_> {
     fn ask(&mut self, target: &str) -> io::Result<UnixStream> {
         self.tally.requests += 1;
         let mut stream = UnixStream::connect(self.socket)?;
-        stream.set_read_timeout(Some(PATIENCE))?;
+        stream.set_read_timeout(Some(ATTACK_TIMEOUT))?;
         let _ = write!(stream, "GET {target} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
         Ok(stream)
     }
