@@ -10,13 +10,13 @@ use crate::socket::{Cgroup, Endpoint, Proto, Socket};
 
 use super::context::AnswerContext;
 use super::error::Error;
-use super::held::Held;
 use super::names::Directory;
+use super::pending::PendingRows;
 use super::rounds::Rounds;
 use crate::api::sockets::key::{By, Key};
 use crate::api::sockets::{Format, Question};
 
-impl Held {
+impl PendingRows {
     /// Orders the sockets; equal ones stay in the kernel's order.
     pub(super) fn sort(&mut self, order: &[By], names: &mut Directory, context: AnswerContext<'_>) {
         let mut values = Vec::with_capacity(self.sockets.len() * order.len());

@@ -1,4 +1,4 @@
-//! Listing: rows as they come where that is enough, or all of them held until more is known.
+//! Listing: rows as they come where that is enough, or all of them pending until more is known.
 
 use std::io::Write;
 use std::ops::ControlFlow;
@@ -17,8 +17,8 @@ use super::answer::Answer;
 use super::context::AnswerContext;
 use super::dump::{self, Request};
 use super::error::Error;
-use super::held::Held;
 use super::names::{Hosts, SeenDevices};
+use super::pending::PendingRows;
 use super::plan::Plan;
 use super::{Paths, namespaces, rounds::Rounds};
 use crate::api::report::Report;
@@ -67,39 +67,39 @@ pub(super) fn list(
     }
 
     let holders = Holders::of(question, paths, &plan);
-    let mut held = Held::default();
+    let mut pending = PendingRows::default();
     let mut damage = None;
     match question.netns {
         NetnsChoice::Own | NetnsChoice::One(_) => {
-            damage = self::damage(hold(question, paths, &plan, context, own, &mut held, &mut report))?;
+            damage = self::damage(hold(question, paths, &plan, context, own, &mut pending, &mut report))?;
             plans.insert(own, plan);
         }
         NetnsChoice::All => {
             let mut every = Every { question, paths, hosts: names.hosts(), devices: SeenDevices::default() };
             for netns in namespaces::all(&mut report) {
-                every.hold(&netns, context, &mut plans, &mut held, &mut report)?;
-                held.labels.insert(netns.id, namespaces::label(&netns, own, Path::new("/proc")));
+                every.hold(&netns, context, &mut plans, &mut pending, &mut report)?;
+                pending.labels.insert(netns.id, namespaces::label(&netns, own, Path::new("/proc")));
             }
             every.knows_the_devices(context)?;
             if let Some(rounds) = &mut rounds {
                 // What has gone is shown with the names that it had.
-                names.learn(std::mem::replace(&mut rounds.interfaces, held.interfaces.clone()));
+                names.learn(std::mem::replace(&mut rounds.interfaces, pending.interfaces.clone()));
             }
-            names.learn(held.interfaces.drain());
+            names.learn(pending.interfaces.drain());
         }
     }
     let asked = holders.wanted;
     context.go_on()?;
-    holders.find(paths, context, &plans, &mut held, &mut report);
+    holders.find(paths, context, &plans, &mut pending, &mut report);
     context.go_on()?;
     if !question.order.is_empty() && question.count_by.is_empty() {
-        held.sort(&question.order, &mut names, context);
+        pending.sort(&question.order, &mut names, context);
     }
     if !question.count_by.is_empty() {
-        report.rows = held.count(question, &mut names, context, rounds.as_deref(), out)?;
+        report.rows = pending.count(question, &mut names, context, rounds.as_deref(), out)?;
         return damage.map_or(Ok(report), Err);
     }
-    let beneath = held.sockets.split_off(question.top.unwrap_or(usize::MAX).min(held.sockets.len()));
+    let beneath = pending.sockets.split_off(question.top.unwrap_or(usize::MAX).min(pending.sockets.len()));
     if let Some(rounds) = &mut rounds {
         // They are there, although they are not shown.
         for socket in &beneath {
@@ -107,14 +107,14 @@ pub(super) fn list(
         }
     }
     if question.show.resolve {
-        let ends = held.sockets.iter().flat_map(|socket| [&socket.local, &socket.peer]);
+        let ends = pending.sockets.iter().flat_map(|socket| [&socket.local, &socket.peer]);
         let addrs = ends.filter_map(|end| Some(end.inet()?.0));
         // `::` is shown as `*`.
         names.meet_hosts(addrs.filter(|addr| addr.is_ipv4() || !addr.is_unspecified()));
     }
     let mut answer = Answer::new(question, &mut names, context, rounds, out);
-    held.each(|row| {
-        let processes = held.processes(row.socket, row.users);
+    pending.each(|row| {
+        let processes = pending.processes(row.socket, row.users);
         report.unowned += usize::from(asked && matches!(processes, Processes::Unknown));
         answer.row(row)
     })?;
@@ -165,14 +165,14 @@ pub(super) fn hold_here(
     plan: Plan<'_>,
     context: AnswerContext<'_>,
     report: &mut Report,
-) -> Result<Held, Error> {
+) -> Result<PendingRows, Error> {
     let own = netns::current().unwrap_or(0);
     let holders = Holders::of(question, paths, &plan);
-    let mut held = Held::default();
-    hold(question, paths, &plan, context, own, &mut held, report)?;
+    let mut pending = PendingRows::default();
+    hold(question, paths, &plan, context, own, &mut pending, report)?;
     let plans = FxHashMap::from_iter([(own, plan)]);
-    holders.find(paths, context, &plans, &mut held, report);
-    Ok(held)
+    holders.find(paths, context, &plans, &mut pending, report);
+    Ok(pending)
 }
 
 /// What is asked of holders.
@@ -201,20 +201,20 @@ impl Holders {
         paths: &Paths,
         context: AnswerContext<'_>,
         plans: &FxHashMap<NetnsId, Plan<'_>>,
-        held: &mut Held,
+        pending: &mut PendingRows,
         report: &mut Report,
     ) {
         if self.wanted {
-            held.find_users(paths, self.threads, self.search);
+            pending.find_users(paths, self.threads, self.search);
             if let Some(sight) = context.sight {
-                held.show_to(sight);
+                pending.show_to(sight);
             }
-            report.denied = held.walk.denied;
+            report.denied = pending.walk.denied;
             report.hidden =
-                context.sight.map(Sight::word).or(held.walk.unseen.map(Unseen::word)).map(Into::into);
+                context.sight.map(Sight::word).or(pending.walk.unseen.map(Unseen::word)).map(Into::into);
         }
         if self.by_process {
-            held.keep(|socket, processes| {
+            pending.keep(|socket, processes| {
                 let Some(plan) = plans.get(&socket.netns) else { return false };
                 let is_unknown = matches!(processes, Processes::Unknown);
                 report.undecided += usize::from(is_unknown && plan.is_undecided(socket));
@@ -231,7 +231,7 @@ fn hold(
     plan: &Plan<'_>,
     context: AnswerContext<'_>,
     netns: NetnsId,
-    held: &mut Held,
+    pending: &mut PendingRows,
     report: &mut Report,
 ) -> Result<(), Error> {
     let by_process = plan.filter.needs().processes;
@@ -241,10 +241,10 @@ fn hold(
         // Procfs does not say.
         socket.netns = netns;
         if peers {
-            held.name(&socket, &context)?;
+            pending.name(&socket, &context)?;
         }
         if by_process || plan.passes(&socket, Processes::Unknown) {
-            held.push(socket, &context)?;
+            pending.push(socket, &context)?;
         }
         Ok(true)
     })
@@ -267,7 +267,7 @@ impl Every<'_> {
         netns: &Netns,
         context: AnswerContext<'h>,
         plans: &mut FxHashMap<NetnsId, Plan<'h>>,
-        held: &mut Held,
+        pending: &mut PendingRows,
         report: &mut Report,
     ) -> Result<(), Error> {
         let &mut Self { question, paths, ref hosts, ref mut devices } = self;
@@ -284,14 +284,14 @@ impl Every<'_> {
             for (name, found) in names.seen_devices() {
                 *devices.entry(name).or_default() |= found;
             }
-            let before = held.sockets.len();
-            hold(question, paths, &plan, context, netns.id, held, report)?;
-            held.meet_interfaces(before);
+            let before = pending.sockets.len();
+            hold(question, paths, &plan, context, netns.id, pending, report)?;
+            pending.meet_interfaces(before);
             plans.insert(netns.id, plan);
             Ok(())
         });
         match inside {
-            Ok(held) => held,
+            Ok(pending) => pending,
             Err(error) if error.is_gone() => Ok(()),
             Err(error) => Err(error.into()),
         }

@@ -7,7 +7,6 @@ mod context;
 mod dump;
 mod error;
 mod events;
-mod held;
 mod inet;
 mod judge;
 mod kill;
@@ -17,6 +16,7 @@ mod namespaces;
 #[cfg(test)]
 mod pasted;
 mod paths;
+mod pending;
 mod plan;
 mod record;
 mod rounds;

@@ -21,7 +21,7 @@ type Shown = FxHashMap<(u32, Option<u32>), Option<(u32, Option<u32>)>>;
 
 /// Sockets that passed, and what was found out about them.
 #[derive(Debug, Default)]
-pub(super) struct Held {
+pub(super) struct PendingRows {
     pub(super) sockets: Vec<Socket>,
     /// Names of all UNIX sockets, shown or not, by their inode numbers.
     names: FxHashMap<u32, UnixName>,
@@ -49,7 +49,7 @@ fn size(socket: &Socket) -> usize {
     size_of::<Socket>() + socket.detail.as_deref().map_or(0, of_detail)
 }
 
-impl Held {
+impl PendingRows {
     /// Keeps a socket.
     ///
     /// # Errors
