@@ -1,4 +1,4 @@
-//! Listing: rows as they come where that is enough, or all of them pending until more is known.
+//! Listing: rows as they come where that is enough, or all of them held back until more is known.
 
 use std::io::Write;
 use std::ops::ControlFlow;
