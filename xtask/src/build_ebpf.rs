@@ -69,7 +69,7 @@ fn build(tools: &Toolchain) -> Result<()> {
 }
 
 /// Fail unless the committed object is what the sources compile to. With another toolchain than the recorded one the
-/// bytes may differ: that is told, and the kernel tests decide over the rebuilt object.
+/// bytes may differ: that is reported, and the kernel tests decide over the rebuilt object.
 pub(crate) fn check(tools: &Toolchain) -> Result<Checked> {
     let root = sh::root();
     let committed = std::fs::read(root.join(OBJECT)).with_context(|| format!("no {OBJECT}: {REMEDY}"))?;
@@ -77,7 +77,7 @@ pub(crate) fn check(tools: &Toolchain) -> Result<Checked> {
         std::fs::read_to_string(root.join(RECORD)).with_context(|| format!("no {RECORD}: {REMEDY}"))?;
     let record = record::parse(&text).with_context(|| format!("{RECORD}: {REMEDY}"))?;
     if record::sha256(&committed)? != record.object_sha256 {
-        bail!("{OBJECT} is not the object that {RECORD} tells of: {REMEDY}");
+        bail!("{OBJECT} is not the object that {RECORD} describes: {REMEDY}");
     }
     if sources()? != record.sources_sha256 {
         bail!("the kernel sources have changed since {OBJECT} was built: {REMEDY}");

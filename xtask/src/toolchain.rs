@@ -85,7 +85,7 @@ impl Toolchain {
         command
     }
 
-    /// What cargo needs to be told to build (or lint) for the kernel.
+    /// The arguments that cargo needs to build (or lint) for the kernel.
     pub(crate) fn target_arguments(&self) -> &'static [&'static str] {
         match self.route {
             Route::Debian => &["--target", TARGET],

@@ -1,5 +1,5 @@
 //! The thread that writes closed sockets to files, and the way to it. Whoever hands over never waits: what the disk
-//! cannot take in time is dropped, counted and told.
+//! cannot take in time is dropped, counted and reported.
 //!
 //! I/O: a thread; files, through `disk`.
 

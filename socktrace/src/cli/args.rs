@@ -99,7 +99,7 @@ pub(super) struct SourceArgs {
     pub(super) agent: Option<PathBuf>,
 }
 
-/// Which sockets: the same options in every command that tells of what happened.
+/// Which sockets: the same options in every command that reports what happened.
 #[derive(Debug, clap::Args)]
 pub(super) struct WhichArgs {
     /// TCP sockets [default: every kind of socket]

@@ -20,7 +20,7 @@ pub(super) enum Error {
     Usage(String),
     /// No answer from the agent.
     Client(ClientError),
-    /// No agent that could tell what has closed.
+    /// No agent that knows what has closed.
     NoHistory(ClientError),
     /// The agent cannot listen.
     Socket(SocketError),

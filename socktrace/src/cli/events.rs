@@ -21,7 +21,7 @@ use std::future::pending;
 use std::pin::pin;
 use std::time::Duration;
 
-/// A stream without events for so long has told what happened before: the ring is read at least every 10 ms.
+/// A stream without events for so long has reported what happened before: the record buffer is read at least every 10 ms.
 const PAUSE: Duration = Duration::from_millis(50);
 
 pub(super) fn run(args: EventsArgs) -> Result<(), Error> {

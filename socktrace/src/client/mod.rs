@@ -118,7 +118,7 @@ async fn get(agent: &Address, target: &str, accept: &str) -> Result<Answer, Clie
     let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream))
         .await
         .map_err(|error| broken(path, error))?;
-    // It ends with the answer; what goes wrong in it is told to the answer.
+    // It ends with the answer; what goes wrong in it reaches the answer.
     tokio::spawn(connection);
     let request = Request::get(target)
         .header(HOST, "agent")

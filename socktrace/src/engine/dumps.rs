@@ -35,7 +35,7 @@ const OWNERS_SLOWEST: u32 = 16;
 pub(super) enum Cause {
     /// To find the UNIX sockets that are gone.
     Unix,
-    /// To find what no call told: who holds sockets, and where bound ones stand.
+    /// To find what no call reported: who holds sockets, and where bound ones stand.
     Owners,
     /// To compare, although nothing was lost.
     Audit,
@@ -143,7 +143,7 @@ impl Dumps {
         self.counted = at;
     }
 
-    /// Whether the dump that has been read waits to be told what was lost while it was.
+    /// Whether the dump that has been read waits to know what was lost while it was read.
     pub(super) fn lacks_count(&self, now: BootNs) -> bool {
         match self.phase {
             Phase::Read(cause, at) => {
@@ -278,7 +278,7 @@ impl Dumps {
     }
 }
 
-/// From when on nothing more is told of what a dump has shown that was read until `at`.
+/// From when on nothing more is reported of what a dump has shown that was read until `at`.
 fn settled(cause: Cause, at: BootNs) -> BootNs {
     match cause {
         // The last moment matters to what is found gone or changed: next to nothing at first, and somebody waits.

@@ -35,7 +35,7 @@ impl Interest {
         if !self.viewer.is_limited() {
             return self.wants_seen(event, &FactsOf::new());
         }
-        // What a filter may ask about is what its asker may see.
+        // What a filter may ask about is what its author may see.
         self.kinds.contains(&event.kind)
             && self.viewer.see(event).is_some_and(|seen| {
                 let facts = Facts::of_event(&seen);

@@ -1,4 +1,4 @@
-//! The engine: everything that happens goes in, what is to be told and done comes out.
+//! The engine: everything that happens goes in, what is to be reported and done comes out.
 //!
 //! It owns the table, decides when a dump is due, and makes the events of those kinds that somebody wants. Pure: time is an
 //! argument, and somebody else attaches, dumps, evaluates what clients wrote, and writes to them.
@@ -40,7 +40,7 @@ use crate::socket::{
 };
 use crate::table::{Outcome, SETTLE, Table, View};
 
-/// How many cgroups are remembered; then they are told again, one by one.
+/// How many cgroups are remembered; then they are reported again, one by one.
 const CGROUPS: usize = 1 << 16;
 
 /// What can be set.
@@ -53,7 +53,7 @@ pub struct Config {
     /// How often UNIX sockets are looked through for those that came or went without an event, nanoseconds; 0 for
     /// never. Less often while nothing is heard of any and nobody waits for their ends.
     pub unix_every: BootNs,
-    /// Whether a hook tells the ends of UNIX sockets: nobody has to look for them then.
+    /// Whether a hook reports the ends of UNIX sockets: nobody has to look for them then.
     pub unix_ends_told: bool,
     /// How soon after a full dump the next one may follow because somebody's owner is not known, nanoseconds; 0 for
     /// never. Less often while such dumps find none.
@@ -333,7 +333,7 @@ impl Engine {
         }
     }
 
-    /// What became of the hidden sockets. Where that cannot be told they are believed to live until something is lost;
+    /// What became of the hidden sockets. Where that cannot be known they are believed to live until something is lost;
     /// those that may be under way, until they have been so for long.
     fn settle(&mut self, sought: Sought, events: &mut Vec<Event>) {
         let Some(cause) = self.dumps.sought() else { return };
@@ -352,7 +352,7 @@ impl Engine {
     }
 
     fn tell(&mut self, mut event: Event, out: &mut Vec<Output>) {
-        // Losses and repairs are told whatever is wanted.
+        // Losses and repairs are reported whatever is wanted.
         if !self.demands.kinds().contains(&event.kind) {
             return;
         }

@@ -1,4 +1,4 @@
-//! What the asker knows beside what the kernel tells, and who is to see the answer.
+//! What whoever asks knows beside the kernel's answer, and who is to see the answer.
 
 use std::fmt;
 
@@ -37,7 +37,7 @@ pub type Candidates<'a> = &'a (dyn Fn(Wanted) -> Named + Sync);
 /// Who opened the socket with that cookie, and when.
 pub type OpenerOf<'a> = &'a (dyn Fn(Cookie) -> Option<Opener> + Sync);
 
-/// What the asker knows. Nothing by default.
+/// What comes with a question beside its words. Nothing by default.
 #[derive(Clone, Copy, Default)]
 pub struct AnswerContext<'a> {
     /// The TCP and UDP sockets of the namespace that can be what is wanted, so that each is looked up and no table is
@@ -52,7 +52,7 @@ pub struct AnswerContext<'a> {
     pub stopped: Option<&'a Stopped>,
     /// Takes so many more bytes of memory, until the answer is complete; false if there is no more.
     pub memory: Option<&'a (dyn Fn(usize) -> bool + Sync)>,
-    /// What processes are shown, to whoever is to see the answer; all by default. What the kernel tells is as it tells it
+    /// What processes are shown, to whoever is to see the answer; all by default. What the kernel reports is as it reports it
     /// to this thread.
     pub sight: Option<&'a Sight>,
 }
@@ -81,7 +81,7 @@ impl AnswerContext<'_> {
         if self.memory.is_none_or(|memory| memory(bytes)) { Ok(()) } else { Err(Error::TooMuch) }
     }
 
-    /// Who opened it, and when, if that may be told to who is to see the answer; none if nobody knows openers here.
+    /// Who opened it, and when, if whoever is to see the answer may know it; none if nobody knows openers here.
     pub(super) fn opener(&self, socket: &Socket) -> Option<Opener> {
         let opener = self.opener?(socket.cookie);
         let opener = opener.unwrap_or(Opener { owner: Owner::Unknown, opened: None });

@@ -16,7 +16,7 @@ use super::plan::Plan;
 use crate::api::sockets::table::Table;
 
 /// Prints them until the writer is closed. The states asked for do not count, as in ss: every socket is closed by
-/// then. A queue that ran over is told on standard error, and the watch goes on.
+/// then. A queue that overflowed is reported on standard error, and the watch goes on.
 pub(super) fn follow<W: Write>(
     plan: &Plan<'_>,
     request: &Request<'_>,

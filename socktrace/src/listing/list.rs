@@ -254,7 +254,7 @@ fn hold(
 struct Every<'a> {
     question: &'a Question,
     paths: &'a Paths,
-    /// As the asker's namespace knows them.
+    /// As the namespace of whoever asks knows them.
     hosts: Hosts,
     /// What was looked for, and whether one of the namespaces has it.
     devices: SeenDevices,
@@ -273,7 +273,7 @@ impl Every<'_> {
         let &mut Self { question, paths, ref hosts, ref mut devices } = self;
         let inside = netns.run(|| {
             let names = context.directory(paths).of_several().with_hosts(hosts.clone());
-            // What the asker knows is of one namespace.
+            // The context is of one namespace.
             let plan = Plan::new(
                 question,
                 Rows::Dumped,

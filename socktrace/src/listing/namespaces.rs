@@ -35,7 +35,7 @@ impl From<NetnsLabel<'_>> for Label {
     }
 }
 
-/// All that can be found. Processes whose namespace is not told to us are counted.
+/// All that can be found. Processes whose namespace we may not see are counted.
 pub(super) fn all(report: &mut Report) -> Vec<Netns> {
     let listed = netns::list_open(Path::new("/proc"));
     report.denied += listed.denied;

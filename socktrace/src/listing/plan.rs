@@ -164,7 +164,7 @@ fn bytecode(filter: &Filter, port_range: (u16, u16)) -> Vec<Vec<u8>> {
     programs
 }
 
-/// Who names the sockets that can pass, if the asker knows them and they can be looked up.
+/// Who names the sockets that can pass, if the context knows them and they can be looked up.
 fn candidates<'a>(
     context: &AnswerContext<'a>,
     filter: &Filter,
@@ -201,7 +201,7 @@ fn narrowed(selection: &Selection, filter: &Filter) -> Result<Selection, Error> 
     Ok(selection)
 }
 
-/// What the kernel is to tell of each socket.
+/// What the kernel is to report of each socket.
 fn want(question: &Question, filter: &Filter) -> Want {
     let (show, needs) = (&question.show, filter.needs());
     Want {

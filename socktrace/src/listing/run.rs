@@ -26,7 +26,7 @@ pub fn run(question: &Question, paths: &Paths, out: &mut (impl Write + Send)) ->
     run_with(question, paths, &AnswerContext::default(), out)
 }
 
-/// Lists the sockets that match, with what the asker knows.
+/// Lists the sockets that match, within a context.
 ///
 /// # Errors
 ///
@@ -65,7 +65,7 @@ pub fn run_round(
     match &question.netns {
         NetnsChoice::Own | NetnsChoice::All => run_here(question, action, paths, *context, rounds, out),
         NetnsChoice::One(name) => {
-            // What the asker knows is of its own namespace.
+            // The context is of its own namespace.
             let context = AnswerContext { candidates: None, ..*context };
             find_netns(name)?.run(|| run_here(question, action, paths, context, rounds, out))?
         }

@@ -180,7 +180,7 @@ impl Summary {
     }
 }
 
-/// How many sockets that line of `net/sockstat` or `net/sockstat6` tells of.
+/// How many sockets that line of `net/sockstat` or `net/sockstat6` counts.
 pub(super) fn inuse(text: &str, line: &str) -> Option<i64> {
     value(text, line, "inuse")
 }

@@ -28,7 +28,7 @@ impl Able {
     pub const LEAST: Self = Self { newer: false, mark: false, cgroup: false };
 }
 
-/// What the compiler is told of the world.
+/// What the compiler knows beside the filter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Target {
     /// What the kernel can.

@@ -67,7 +67,7 @@ impl Answers {
     }
 }
 
-/// How a socket ended. What is none did not happen, as far as the kernel tells.
+/// How a socket ended. What is none did not happen, as far as the kernel reports it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Ends {
     /// Whose FIN came first.
@@ -79,7 +79,7 @@ pub struct Ends {
 }
 
 impl Ends {
-    /// What an event tells of it; none if it is no end, or nobody saw how it came.
+    /// What an event reports of it; none if it is no end, or nobody saw how it came.
     pub(super) fn of(kind: &EventKind, proto: Proto) -> Option<Self> {
         let unseen = (proto != Proto::Tcp).then(Self::default);
         match kind {

@@ -25,7 +25,7 @@ pub struct Facts<'a> {
     /// In a listing, the number in ss's local Port column: port, UNIX inode, interface index, netlink port id,
     /// queue. In an event only a true port, and none where the family has no ports.
     pub local_port: Option<i64>,
-    /// The number in ss's peer Port column, likewise.
+    /// The number in ss's peer Port column.
     pub peer_port: Option<i64>,
     /// Interface the socket is bound to, 0 for none.
     pub ifindex: u32,
@@ -112,7 +112,7 @@ impl<'a> Facts<'a> {
             ifindex: socket.ifindex,
             mark: detail.and_then(|detail| detail.mark).or(if inet { None } else { Some(0) }),
             cgroup_id,
-            // A UNIX socket has one, of which sock_diag does not tell.
+            // A UNIX socket has one, which sock_diag does not report.
             cgroup: match cgroup_id {
                 Some(0) if inet => InCgroup::None,
                 Some(_) | None => InCgroup::Unknown,

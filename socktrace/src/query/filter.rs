@@ -180,7 +180,7 @@ impl Filter {
             Test::CgroupPart(..) => (needs.cgroup, needs.place) = (true, true),
             Test::Autobound => needs.port_range = true,
             Test::State(_) => needs.state = true,
-            // Only an event tells of an end, and it is no look-up.
+            // Only an event reports an end, and it is no look-up.
             Test::Host { .. } | Test::Port { .. } | Test::Device { .. } | Test::Ending(..) => {}
         });
         needs

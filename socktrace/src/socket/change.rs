@@ -8,9 +8,9 @@ use super::{BootNs, ClosedFirst, Cookie, Endpoint, NetnsId, Process, Proto, Rese
 pub struct Change {
     /// When.
     pub at: BootNs,
-    /// Which socket; 0 where the hook could not tell (a UNIX socket that nobody has asked for its cookie).
+    /// Which socket; 0 where the hook does not know (a UNIX socket that nobody has asked for its cookie).
     pub cookie: Cookie,
-    /// In which network namespace; 0 where the hook could not tell.
+    /// In which network namespace; 0 where the hook does not know.
     pub netns: NetnsId,
     /// What kind of socket.
     pub proto: Proto,
@@ -20,11 +20,11 @@ pub struct Change {
     pub local: Endpoint,
     /// The other side, as far as known at that moment.
     pub peer: Endpoint,
-    /// Its state after the call, where the return of a call tells; the last one, where its release does.
+    /// Its state after the call, where the return of a call reports it; the last one, where its release does.
     pub state: Option<State>,
     /// Interface the socket is bound to, 0 for none or where [`ChangeKind::knows_interface`] says that it is not known.
     pub ifindex: u32,
-    /// User id, where the hook tells.
+    /// User id, where the hook reports it.
     pub uid: Option<u32>,
     /// `SO_MARK`, 0 for none or not known.
     pub mark: u32,
@@ -63,7 +63,7 @@ pub enum ChangeKind {
     /// own, whose end no hook reports.
     PostBind,
     /// bind(2) returned; errno 0 is success. On failure `local` is the address that was asked for. Of datagram sockets a
-    /// success may be told by `PostBind` alone.
+    /// success may be reported by `PostBind` alone.
     Bind {
         /// 0, or what went wrong.
         errno: u16,
@@ -103,7 +103,7 @@ pub enum ChangeKind {
     },
     /// A datagram socket sent its first datagram to an address (`cgroup/udp4_sendmsg`, `6`), or tried to in vain.
     FirstSend,
-    /// The last descriptor is gone (`cgroup/sock_release`); for TCP only told of sockets in CLOSE.
+    /// The last descriptor is gone (`cgroup/sock_release`); for TCP only reported of sockets in CLOSE.
     Release,
     /// The last descriptor of a TCP connection is gone that is closing already: the kernel brings it to its end.
     Orphan,

@@ -7,7 +7,7 @@ use super::{Change, ChangeKind};
 pub struct Counters {
     /// TCP state changes.
     pub state: FamilyCount,
-    /// bind, listen, connect, accept by system call, and what hooks on kernel functions tell.
+    /// bind, listen, connect, accept by system call, and what hooks on kernel functions report.
     pub call: FamilyCount,
     /// The cgroup hooks of UDP, RAW and ping sockets, and sends that no cgroup hook sees.
     pub inet: FamilyCount,
@@ -34,7 +34,7 @@ impl Counters {
         [("state", self.state), ("call", self.call), ("inet", self.inet)]
     }
 
-    /// The family that a change was counted in, by the hook that told of it.
+    /// The family that a change was counted in, by the hook that reported it.
     pub const fn of(&mut self, change: &Change) -> &mut FamilyCount {
         match change.kind {
             ChangeKind::State { .. } | ChangeKind::TakenBack { .. } => &mut self.state,
@@ -43,7 +43,7 @@ impl Counters {
             | ChangeKind::Connect { .. }
             | ChangeKind::Disconnect
             | ChangeKind::Accept { .. } => &mut self.call,
-            // Of these the hook on a kernel function tells, not those of cgroups.
+            // These the hook on a kernel function reports, not those of cgroups.
             ChangeKind::Release if change.proto.is_unix() => &mut self.call,
             ChangeKind::Create
             | ChangeKind::PostBind

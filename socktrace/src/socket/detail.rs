@@ -10,7 +10,7 @@ pub struct Detail {
     /// `SK_MEMINFO_*` in the kernel's order, as many as it sent (rmem_alloc, rcvbuf, wmem_alloc, sndbuf,
     /// fwd_alloc, wmem_queued, optmem, backlog, drops), bytes but the last.
     pub skmem: Option<Vec<u32>>,
-    /// `SO_MARK`; only told to those with CAP_NET_ADMIN.
+    /// `SO_MARK`; shown only to those with CAP_NET_ADMIN.
     pub mark: Option<u32>,
     /// Cgroup id (v2).
     pub cgroup_id: Option<u64>,

@@ -75,7 +75,7 @@ impl Reset {
     /// Of a connection that ended so. A reset that arrives sets the error first (net/ipv4/tcp_input.c, `tcp_reset`), an
     /// abort by `SOCK_DESTROY` another (net/ipv4/tcp.c, `tcp_abort`), and a close(2) that resets none (`__tcp_close`,
     /// `tcp_disconnect`). None if there was no reset, or, of a close(2) that drops something after both FINs, if the
-    /// kernel does not tell.
+    /// kernel does not report.
     #[must_use]
     pub fn of(ending: &Ending) -> Option<Self> {
         let errno = (ending.errno != 0).then(|| Errno::from_raw(ending.errno.into()));

@@ -1,4 +1,4 @@
-//! Event: what people are told, in the words of the JSON schema (docs/events.md).
+//! Event: what is reported, in the words of the JSON schema (docs/events.md).
 
 use std::sync::Arc;
 
@@ -57,7 +57,7 @@ pub struct Ended {
     /// When, by the kernel's clock.
     pub at: BootNs,
     /// `close`, or `connect_failed` of a TCP socket, which ends with that; or `accept` of a connection that had ended
-    /// before it was accepted, whose owner this tells.
+    /// before it was accepted, whose owner this reports.
     pub kind: EventKind,
     /// The socket.
     pub subject: Subject,
@@ -102,7 +102,7 @@ pub enum EventKind {
         duration_us: Option<u64>,
         /// The totals, TCP only.
         closing: Option<Box<Closing>>,
-        /// No hook told of it: it was gone when the kernel's tables were looked through.
+        /// No hook reported it: it was gone when the kernel's tables were looked through.
         found: bool,
     },
     /// A state change (only when asked for).

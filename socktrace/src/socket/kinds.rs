@@ -15,7 +15,7 @@ impl KindSet {
     pub const EMPTY: Self = Self(0);
     /// Every kind.
     pub const ALL: Self = Self((1 << WORDS.len()) - 1);
-    /// What is told unless something else is asked for: all but `state`.
+    /// What is reported unless something else is asked for: all but `state`.
     pub const USUAL: Self = Self(Self::ALL.0 & !Self::STATE.0);
     /// `bind` alone.
     pub const BIND: Self = Self(1);
@@ -36,7 +36,7 @@ impl KindSet {
     /// `lost` alone.
     pub const LOST: Self = Self(1 << 8);
 
-    /// What is not told of a socket: `lost` and `resync`.
+    /// What is not about a socket: `lost` and `resync`.
     pub const WITHOUT_SUBJECT: Self = Self((1 << 8) | (1 << 9));
 
     /// How many kinds there are; [`index`](Self::index) stays below it.
@@ -100,7 +100,7 @@ impl KindSet {
         self.0 & other.0 != 0
     }
 
-    /// Whether there is a kind in it that is told of sockets.
+    /// Whether there is a kind in it that is about sockets.
     #[must_use]
     pub const fn has_subject(self) -> bool {
         self.0 & !Self::WITHOUT_SUBJECT.0 != 0

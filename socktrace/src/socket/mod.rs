@@ -41,7 +41,7 @@ pub type NetnsId = u32;
 /// Nanoseconds of `CLOCK_BOOTTIME`, of no time namespace.
 pub type BootNs = u64;
 
-/// One socket as sock_diag (or `/proc/net`) tells of it: one row of a listing.
+/// One socket as sock_diag (or `/proc/net`) reports it: one row of a listing.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Socket {
     /// What kind of socket it is.
@@ -66,9 +66,9 @@ pub struct Socket {
     pub cookie: Cookie,
     /// The namespace it was listed in.
     pub netns: NetnsId,
-    /// User id of the socket, where the kernel tells it.
+    /// User id of the socket, where the kernel reports it.
     pub uid: Option<u32>,
-    /// `IPV6_V6ONLY`, which the kernel tells of every IPv6 socket: `::` is shown as `*` unless it is set.
+    /// `IPV6_V6ONLY`, which the kernel reports of every IPv6 socket: `::` is shown as `*` unless it is set.
     pub v6only: Option<bool>,
     /// What only some options show; absent unless asked for.
     pub detail: Option<Box<Detail>>,

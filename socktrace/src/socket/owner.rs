@@ -48,12 +48,12 @@ pub struct Process {
     pub comm: Comm,
 }
 
-/// Who was found to hold a socket that no call told of.
+/// Who was found to hold a socket that no call reported.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Held {
     /// Who.
     pub process: Process,
-    /// Id of the process's cgroup (v2); 0 where nobody looked: the kernel tells that of every socket but those of UNIX.
+    /// Id of the process's cgroup (v2); 0 where nobody looked: the kernel reports that of every socket but those of UNIX.
     pub cgroup: u64,
 }
 

@@ -99,7 +99,7 @@ impl Viewer {
         }
     }
 
-    /// Whether they may know what the kernel tells CAP_NET_ADMIN only.
+    /// Whether they may know what the kernel shows to CAP_NET_ADMIN only.
     #[must_use]
     pub const fn is_net_admin(self) -> bool {
         match self {
@@ -126,7 +126,7 @@ impl Viewer {
     /// filters learn from [`is_net_admin`](Self::is_net_admin) that it is not known.)
     pub fn redact(self, subject: &mut Subject) {
         let Self::User { rights, .. } = self else { return };
-        // sock_diag tells the cgroup of every socket but those of UNIX.
+        // sock_diag reports the cgroup of every socket but those of UNIX.
         if subject.family == Family::Unix && !self.owns(subject.uid) {
             subject.cgroup = 0;
             subject.place = None;

@@ -122,7 +122,7 @@ impl Drop for Agent {
     }
 }
 
-/// What a subscriber was told.
+/// What a subscriber received.
 #[derive(Debug, Default, Clone, Copy)]
 pub(super) struct Told {
     pub(super) lines: u64,
@@ -137,7 +137,7 @@ pub(super) struct Subscriber {
 }
 
 impl Subscriber {
-    /// Go away; what was told until then.
+    /// Go away; what was received until then.
     pub(super) fn stop(self) -> Result<Told> {
         self.stop.shutdown(std::net::Shutdown::Both)?;
         self.thread.join().map_err(|_| anyhow::anyhow!("a subscriber died"))?

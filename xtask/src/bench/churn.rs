@@ -104,7 +104,7 @@ fn long(bench: &Bench, traffic: Traffic) -> Result<Row> {
     let lost = agent.status("events_lost")?;
     let Told { lines, lost: untold } = subscriber.stop()?;
     note(&format!("{count} {name} in {} s, {lines} lines", most.as_secs()));
-    // The subscriber may be told of others' as well.
+    // The subscriber may receive others' as well.
     let missing = (lines_each * count as f64 - lines as f64).max(0.0);
     let what = format!("{} s at full speed, {count} {name}: lost or untold", most.as_secs());
     Ok(Row::new(what, "events", lost.max(untold as f64).max(missing)).at_most(0.0))

@@ -26,7 +26,7 @@ pub(super) fn run(bench: &Bench) -> Result<Vec<Row>> {
     drop(many);
     drop(held);
 
-    // The same number, but opened, and told of, while the agent looks on.
+    // The same number, but opened, and reported, while the agent looks on.
     let many = Agent::start(bench, None)?;
     let held = Held::sockets(sockets)?;
     many.settled()?;

@@ -50,11 +50,11 @@ struct Look {
     maps_kib: u64,
 }
 
-/// What was lost, and what was told and done about it.
+/// What was lost, and what was reported and done about it.
 #[derive(Debug, Default, Clone, Copy, PartialEq)]
 struct Losses {
     lost: u64,
-    told: u64,
+    reported: u64,
     resyncs: u64,
 }
 
@@ -83,7 +83,7 @@ impl Soak {
     fn soak(&self, bench: &Bench) -> Result<Vec<Row>> {
         let agent = Agent::start(bench, None)?;
         agent.settled()?;
-        // Few events are of this kind, and a subscriber is told of every loss.
+        // Few events are of this kind, and a subscriber receives every loss.
         let subscriber = agent.subscribe("proto=tcp&kinds=connect_failed", None)?;
         let begun = Instant::now();
         let before = look(&agent, 0)?;
@@ -115,7 +115,7 @@ impl Soak {
             std::thread::sleep(PAUSE);
             after = look(&agent, connections)?;
         }
-        losses.told = subscriber.stop()?.lost;
+        losses.reported = subscriber.stop()?.lost;
         let mut rows =
             vec![Row::new(format!("{connections} connections"), "/s", connections as f64 / seconds)];
         rows.extend(judge(before, &looks, after, losses)?);
@@ -178,7 +178,7 @@ fn judge(before: Look, looks: &[Look], after: Look, losses: Losses) -> Result<Ve
     let [first, second, third, last] = quarters.each_ref().map(mean);
     let most = |of: fn(&Look) -> u64| looks.iter().map(of).max().unwrap_or(0) as f64;
     let row = |what: &str, unit, value| Row::new(what, unit, value);
-    let told = row("records lost and told", "", losses.told as f64)
+    let told = row("records lost and reported", "", losses.reported as f64)
         .peer("lost", losses.lost as f64)
         .keeps_to_peer(0.0);
     let repairs = row("comparisons with the kernel's table after losses", "", losses.resyncs as f64);
@@ -236,9 +236,9 @@ mod tests {
         check(&flat, Look { sockets: 3, ..STILL }, none, &["sockets of the load in the table, after"]);
         check(&flat, Look { maps: 8, ..STILL }, none, &["BPF maps, after"]);
         check(&flat, Look { maps_kib: 100, ..STILL }, none, &["memory of the maps, after"]);
-        check(&flat, STILL, Losses { lost: 5, told: 5, resyncs: 1 }, &[]);
-        check(&flat, STILL, Losses { lost: 5, told: 4, resyncs: 1 }, &["records lost and told"]);
-        let unrepaired = Losses { lost: 5, told: 5, resyncs: 0 };
+        check(&flat, STILL, Losses { lost: 5, reported: 5, resyncs: 1 }, &[]);
+        check(&flat, STILL, Losses { lost: 5, reported: 4, resyncs: 1 }, &["records lost and reported"]);
+        let unrepaired = Losses { lost: 5, reported: 5, resyncs: 0 };
         check(&flat, STILL, unrepaired, &["comparisons with the kernel's table after losses"]);
     }
 

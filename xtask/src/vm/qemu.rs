@@ -26,7 +26,7 @@ pub(super) fn fetch(what: &str, machine: Arch) -> Result<Tree> {
     }
 }
 
-/// The program, told where its modules, firmware and libraries lie.
+/// The program, with arguments for where its modules, firmware and libraries lie.
 fn command(tree: &Tree, machine: Arch) -> Result<Command> {
     let mut qemu = Command::new(tree.path(&format!("usr/bin/qemu-system-{}", machine.machine())));
     qemu.env("LD_LIBRARY_PATH", std::env::join_paths(tree.libraries())?);

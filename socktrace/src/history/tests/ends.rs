@@ -159,7 +159,7 @@ fn subject() -> impl Strategy<Value = Subject> {
     )
 }
 
-/// An end as the table tells it: how long it lived follows from when it opened.
+/// An end as the table reports it: how long it lived follows from when it opened.
 pub(super) fn ended() -> impl Strategy<Value = Ended> {
     let kind = prop_oneof![
         3 => proptest::option::of(closing())

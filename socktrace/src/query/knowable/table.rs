@@ -157,7 +157,7 @@ fn is_listed(set: StateSet, want: bool, listed: StateSet) -> bool {
     (0..32).map(State::from_number).any(|state| seen.contains(state) && holds(set, state) == want)
 }
 
-/// What has closed is in CLOSE, or bound again; of the other events any state may be told.
+/// What has closed is in CLOSE, or bound again; of the other events any state may be reported.
 fn states_of_events(set: StateSet, want: bool) -> Cells {
     let over = [State::Close, State::BoundInactive].into_iter().any(|state| holds(set, state) == want);
     let close = Cells::events(KindSet::CLOSE, Sorts::ALL);

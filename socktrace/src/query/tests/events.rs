@@ -1,4 +1,4 @@
-//! Filters of events: of sockets as the hooks tell of them, and of their ends.
+//! Filters of events: of sockets as the hooks report them, and of their ends.
 
 use std::sync::Arc;
 

@@ -2,7 +2,7 @@
 //!
 //! Each attack has an agent of its own with its default mode, and goes on for a while. What others notice of it is
 //! measured: how long root waits, which records are lost, what the agent's memory grows by. The first row is none: as many
-//! processes that only compute, so that what an attack costs can be told from what any busy user costs.
+//! processes that only compute, so that what an attack costs can be told apart from what any busy user costs.
 
 mod attacks;
 
