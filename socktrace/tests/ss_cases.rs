@@ -19,7 +19,7 @@ use std::process::{Command, Stdio};
 
 use serde_json::Value;
 
-use crate::ss_zoo::Zoo;
+use crate::ss_fixtures::Fixtures;
 use crate::support::in_own_netns;
 use crate::support::run::{Running, Said, socktrace};
 
@@ -220,7 +220,7 @@ fn a_filter_file_adds_to_the_words() {
 #[test]
 fn json_tells_what_the_table_tells() {
     in_own_netns(|| {
-        let _zoo = Zoo::open();
+        let _fixtures = Fixtures::open();
         let document = include_str!("../../docs/json-sockets.md");
         let text = ss("-Han").stdout;
         let said = ss("-aempinob --tos --cgroup --inet-sockopt --json");

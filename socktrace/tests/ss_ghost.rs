@@ -5,7 +5,7 @@ use std::os::fd::{AsRawFd, OwnedFd};
 
 use nix::net::if_::if_nametoindex;
 
-use crate::ss_zoo::socket;
+use crate::ss_fixtures::socket;
 
 const FIN: u8 = 1;
 const SYN: u8 = 2;

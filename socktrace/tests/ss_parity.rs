@@ -11,7 +11,7 @@ pub(crate) use listing::{difference, steady};
 use questions::{ON_A_SCREEN, QUESTIONS};
 
 use crate::agent::Agent;
-use crate::ss_zoo::Zoo;
+use crate::ss_fixtures::Fixtures;
 use crate::support::{in_own_netns, may_trace};
 
 #[path = "../../xtask/src/fetch/mod.rs"]
@@ -22,9 +22,9 @@ fn the_same_bytes_as_ss() {
     let theirs = oracle();
     let ours = called_ss("direct");
     in_own_netns(|| {
-        let zoo = Zoo::open();
+        let fixtures = Fixtures::open();
         let theirs = Listing { program: &theirs, agent: None };
-        all_the_same(&zoo, &theirs, &mut Listing { program: &ours, agent: None });
+        all_the_same(&fixtures, &theirs, &mut Listing { program: &ours, agent: None });
     });
 }
 
@@ -36,15 +36,15 @@ fn the_same_bytes_as_ss_through_an_agent() {
     let theirs = oracle();
     let ours = called_ss("agent");
     in_own_netns(|| {
-        let zoo = Zoo::open();
+        let fixtures = Fixtures::open();
         let agent = Agent::called(&ours);
         let theirs = Listing { program: &theirs, agent: None };
-        all_the_same(&zoo, &theirs, &mut Listing { program: &ours, agent: Some(agent) });
+        all_the_same(&fixtures, &theirs, &mut Listing { program: &ours, agent: Some(agent) });
     });
 }
 
 /// Asks both everything.
-fn all_the_same(zoo: &Zoo, theirs: &Listing<'_>, ours: &mut Listing<'_>) {
+fn all_the_same(fixtures: &Fixtures, theirs: &Listing<'_>, ours: &mut Listing<'_>) {
     let mut different = Vec::new();
     let plain = QUESTIONS.iter().map(|question| (None, *question));
     let on_a_screen = ON_A_SCREEN.iter().map(|(width, question)| (Some(*width), *question));
@@ -52,7 +52,7 @@ fn all_the_same(zoo: &Zoo, theirs: &Listing<'_>, ours: &mut Listing<'_>) {
         let words: Vec<String> = question
             .split(' ')
             .filter(|word| !word.is_empty())
-            .map(|word| word.replace("ZOO", &zoo.folder().display().to_string()))
+            .map(|word| word.replace("ZOO", &fixtures.folder().display().to_string()))
             .collect();
         let both = |ours: &Listing<'_>| (theirs.of(&words, screen), ours.of(&words, screen));
         // A socket may change its state, or a timer its unit, between one and the other.

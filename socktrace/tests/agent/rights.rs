@@ -1,8 +1,8 @@
 //! Who is shown what: root and the agent's group everything, others what ss would show them.
 
 use super::Agent;
+use crate::ss_fixtures::Fixtures;
 use crate::ss_parity::{difference, steady};
-use crate::ss_zoo::Zoo;
 use crate::support::actor::Actor;
 use crate::support::run::{Running, Said, socktrace};
 use crate::support::{in_own_netns, may_trace};
@@ -62,7 +62,7 @@ fn an_ordinary_user_is_shown_through_the_agent_what_ss_would_show() {
         return;
     }
     in_own_netns(|| {
-        let _zoo = Zoo::open();
+        let _fixtures = Fixtures::open();
         let agent = Agent::start(&[]);
         let mut mine = Actor::here_as("mine", USER);
         mine.does("listen 127.0.0.1");
@@ -100,7 +100,7 @@ fn an_ordinary_user_is_shown_through_the_agent_what_ss_would_show() {
                 panic!("{words}: {:?} {:?}, {:?} {:?}\n{rows}", direct.0, direct.2, through.0, through.2);
             }
         }
-        // It is theirs, and shown; of the zoo it is not, and it is said that something is not.
+        // It is theirs, and shown; of the fixtures it is not, and it is said that something is not.
         let said = run(&["ss", "--agent", agent.path(), "-Htlnp"], USER, USER);
         let theirs: Vec<&str> = said.stdout.lines().filter(|line| line.contains("users:")).collect();
         assert!(theirs.len() == 1 && theirs[0].contains("((\"mine\","), "{}", said.stdout);

@@ -2,8 +2,8 @@
 
 use super::{said_as, ss_as};
 use crate::agent::Agent;
+use crate::ss_fixtures::Fixtures;
 use crate::ss_parity::{difference, steady};
-use crate::ss_zoo::Zoo;
 use crate::support::actor::Actor;
 use crate::support::run::{Said, socktrace};
 use crate::support::{in_own_netns, may_trace};
@@ -55,7 +55,7 @@ fn user_0_without_capabilities_is_shown_what_the_kernel_would_show() {
         return;
     }
     in_own_netns(|| {
-        let _zoo = Zoo::open();
+        let _fixtures = Fixtures::open();
         let agent = Agent::start(&[]);
         let mut theirs = Actor::here_as("of-nobody", 65534);
         theirs.does("listen 127.0.0.1");

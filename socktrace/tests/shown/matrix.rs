@@ -7,8 +7,8 @@ mod rows;
 
 use super::ss_as;
 use crate::agent::Agent;
+use crate::ss_fixtures::Fixtures;
 use crate::ss_storage;
-use crate::ss_zoo::Zoo;
 use crate::support::actor::Actor;
 use crate::support::{in_own_netns, may_trace};
 use ask::{Answer, Asker, JSON, TEXT};
@@ -115,7 +115,7 @@ const OPTIONS: [(&str, Asked); 58] = [
 
 /// What there is to be seen, by several users, in a network namespace and in another.
 struct World {
-    _zoo: Zoo,
+    _fixtures: Fixtures,
     map: (OwnedFd, u32),
     _stored: (TcpListener, UnixListener),
     _actors: [Actor; 3],
@@ -124,11 +124,11 @@ struct World {
 
 impl World {
     fn new() -> Self {
-        let zoo = Zoo::open();
+        let fixtures = Fixtures::open();
         let map = ss_storage::map();
         let stored = TcpListener::bind("127.0.0.1:0").unwrap();
         ss_storage::store(&map.0, stored.as_raw_fd(), &ss_storage::value());
-        let roots = UnixListener::bind(zoo.folder().join("roots")).unwrap();
+        let roots = UnixListener::bind(fixtures.folder().join("roots")).unwrap();
         let [mut mine, mut other, mut root] =
             [("mine", USER), ("other", OTHER), ("root", 0)].map(|(name, uid)| Actor::here_as(name, uid));
         for actor in [&mut mine, &mut other, &mut root] {
@@ -139,7 +139,7 @@ impl World {
         }
         let mut elsewhere = Actor::alone("elsewhere");
         elsewhere.does("listen 127.0.0.1");
-        Self { _zoo: zoo, map, _stored: (stored, roots), _actors: [mine, other, root], elsewhere }
+        Self { _fixtures: fixtures, map, _stored: (stored, roots), _actors: [mine, other, root], elsewhere }
     }
 
     fn words(&self, question: &str) -> String {

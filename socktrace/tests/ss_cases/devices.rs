@@ -1,8 +1,8 @@
 //! Devices by name, by index, and when they have gone.
 
 use super::*;
+use crate::ss_fixtures::socket;
 use crate::ss_parity::oracle;
-use crate::ss_zoo::socket;
 use crate::support::ip;
 use nix::sys::socket::{setsockopt, sockopt};
 use std::os::fd::{AsRawFd as _, OwnedFd};

@@ -194,7 +194,7 @@ fn another_procfs_is_all_there_is() {
 #[test]
 fn a_recorded_dump_is_what_was_there() {
     in_own_netns(|| {
-        let _zoo = Zoo::open();
+        let _fixtures = Fixtures::open();
         let folder = Folder::new("record");
         let file = folder.0.join("dump");
         let live = ss("-Htan");

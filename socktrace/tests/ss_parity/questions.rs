@@ -288,7 +288,7 @@ pub(super) const QUESTIONS: &[&str] = &[
     "src unix:*",
     "-xa src ZOO/stream",
     "-xa src ZOO/*",
-    "-xa src @zoo*",
+    "-xa src @fixtures*",
     "-xa src @ZOO*",
     "-xa not src ZOO/*",
     "-a src netlink:rtnl",

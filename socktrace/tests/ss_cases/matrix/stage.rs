@@ -3,7 +3,7 @@
 use super::effects::Seen;
 use crate::agent::Agent;
 use crate::ss_cases::Folder;
-use crate::ss_zoo::socket;
+use crate::ss_fixtures::socket;
 use crate::support::actor::Actor;
 use crate::support::run::socktrace;
 use crate::support::{on_host, wait_for};

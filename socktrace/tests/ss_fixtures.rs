@@ -1,4 +1,4 @@
-//! A zoo of sockets in a network namespace: every family and state that this kernel can make.
+//! A fixtures of sockets in a network namespace: every family and state that this kernel can make.
 
 mod plain;
 
@@ -17,36 +17,36 @@ pub(crate) use plain::socket;
 use plain::{bind, bind_packet, call, connect, listen, md5_key, set, set_int, socket_pair};
 
 /// The animals, alive as long as this is; and the folder of their paths.
-pub(crate) struct Zoo {
+pub(crate) struct Fixtures {
     kept: Vec<OwnedFd>,
     folder: PathBuf,
 }
 
-impl Drop for Zoo {
+impl Drop for Fixtures {
     fn drop(&mut self) {
         let _ = fs::remove_dir_all(&self.folder);
     }
 }
 
-impl Zoo {
+impl Fixtures {
     /// Opens it in the calling thread's namespace, which has loopback up and nothing else.
     pub(crate) fn open() -> Self {
         static ZOOS: AtomicU32 = AtomicU32::new(0);
         let number = ZOOS.fetch_add(1, Ordering::Relaxed);
-        let folder = PathBuf::from(format!("/tmp/zoo{}-{number}", std::process::id()));
+        let folder = PathBuf::from(format!("/tmp/fixtures{}-{number}", std::process::id()));
         let _ = fs::remove_dir_all(&folder);
         fs::create_dir_all(&folder).expect("a folder for UNIX sockets");
-        let mut zoo = Self { kept: Vec::new(), folder };
-        zoo.tcp();
-        zoo.tcp_options();
-        zoo.tcp_with_a_ghost();
-        zoo.udp();
-        zoo.raw();
-        zoo.unix();
-        zoo.packet();
-        zoo.netlink();
-        zoo.mptcp();
-        zoo
+        let mut fixtures = Self { kept: Vec::new(), folder };
+        fixtures.tcp();
+        fixtures.tcp_options();
+        fixtures.tcp_with_a_ghost();
+        fixtures.udp();
+        fixtures.raw();
+        fixtures.unix();
+        fixtures.packet();
+        fixtures.netlink();
+        fixtures.mptcp();
+        fixtures
     }
 
     fn keep(&mut self, animal: impl Into<OwnedFd>) {
@@ -236,7 +236,7 @@ impl Zoo {
         let sender = UnixDatagram::unbound().expect("a socket");
         sender.connect(path("with blank ünïcode")).expect("a receiver");
         sender.send(b"unread").expect("room");
-        let name = UnixAddr::from_abstract_name(format!("zoo\0{}", std::process::id())).expect("a name");
+        let name = UnixAddr::from_abstract_name(format!("fixtures\0{}", std::process::id())).expect("a name");
         let hidden = UnixListener::bind_addr(&name).expect("a name");
         let (left, right) = UnixDatagram::pair().expect("a pair");
         let packets = socket_pair(libc::SOCK_SEQPACKET);
