@@ -25,6 +25,9 @@ use serde_json::Value;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+/// How agents are started: the usual one, and one that becomes another user. What strangers can do is tried on both.
+pub(crate) const AGENTS: [&[&str]; 2] = [&[], &["--user", "daemon"]];
+
 /// An agent on a socket of its own.
 pub(crate) struct Agent {
     process: Running,

@@ -3,6 +3,7 @@
 
 use super::rights::get;
 use super::{Agent, folder};
+use crate::agent::AGENTS;
 use crate::support::actor::Actor;
 use crate::support::may_trace;
 use crate::support::run::{Running, run, socktrace};
@@ -23,9 +24,6 @@ use std::time::{Duration, Instant};
 
 /// An ordinary user; the agents of these tests are of others.
 const STRANGER: u32 = 1001;
-
-/// How the agents are started.
-const AGENTS: [&[&str]; 2] = [&[], &["--user", "daemon"]];
 
 /// The value of a parameter.
 fn escaped(text: &str) -> String {

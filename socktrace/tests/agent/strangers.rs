@@ -3,6 +3,7 @@
 mod work;
 
 use super::{Agent, Churn, get};
+use crate::agent::AGENTS;
 use crate::support::actor::Actor;
 use crate::support::run::run;
 use crate::support::{in_own_netns, may_trace, patience, wait_for};
@@ -62,9 +63,6 @@ fn status(stream: &mut UnixStream) -> (u16, String) {
     }
     (status, rest)
 }
-
-/// The usual agent, and one that has become another user.
-const AGENTS: [&[&str]; 2] = [&[], &["--user", "daemon"]];
 
 impl Agent {
     fn rss(&self) -> u64 {

@@ -1,7 +1,9 @@
 //! Calls that the tracepoints of system calls do not show: io_uring, and 32-bit calls from a 64-bit process.
 
 use super::Scene;
+use crate::agent::{AGENTS, Agent};
 use crate::kernels::version;
+use crate::support::actor::Actor;
 use crate::support::{cannot_run, may_trace, say};
 
 /// What an actor is asked to do, and what is reported of it.
@@ -30,7 +32,14 @@ fn calls_through_io_uring_are_reported_with_what_came_of_them() {
     if version() < (6, 11) {
         return cannot_run(TEST, "this kernel has no bind and listen in io_uring");
     }
-    let mut scene = Scene::begin("ringing");
+    for options in AGENTS {
+        ringing(options);
+    }
+}
+
+fn ringing(options: &[&str]) {
+    const TEST: &str = "calls_through_io_uring_are_reported_with_what_came_of_them";
+    let mut scene = Scene::with(Agent::start(options), Actor::python("ringing"));
     if scene.actor.runs("R = Uring()") != "done" {
         return cannot_run(TEST, "io_uring may not be used");
     }
@@ -78,7 +87,14 @@ fn what_32_bit_calls_did_is_in_the_table() {
     if !may_trace(TEST) {
         return;
     }
-    let mut scene = Scene::begin("narrow");
+    for options in AGENTS {
+        narrow(options);
+    }
+}
+
+fn narrow(options: &[&str]) {
+    const TEST: &str = "what_32_bit_calls_did_is_in_the_table";
+    let mut scene = Scene::with(Agent::start(options), Actor::python("narrow"));
     if cfg!(not(target_arch = "x86_64"))
         || scene.actor.runs("I = Int80()\nassert I.call(20, 0, 0, 0, 0) == os.getpid()") != "done"
     {
@@ -140,7 +156,14 @@ fn tcp_calls_through_io_uring_and_32_bit_ones_are_reported() {
     if !may_trace(TEST) {
         return;
     }
-    let mut scene = Scene::begin("otherwise");
+    for options in AGENTS {
+        otherwise(options);
+    }
+}
+
+fn otherwise(options: &[&str]) {
+    const TEST: &str = "tcp_calls_through_io_uring_and_32_bit_ones_are_reported";
+    let mut scene = Scene::with(Agent::start(options), Actor::python("otherwise"));
     let ways = [
         ("R", "Uring()", version() >= (6, 11)),
         ("I", "Int80()\nassert I.call(20, 0, 0, 0, 0) == os.getpid()", cfg!(target_arch = "x86_64")),

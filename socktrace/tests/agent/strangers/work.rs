@@ -1,7 +1,8 @@
 //! Answers that are being made for ordinary users: that work ends when its client goes, and where there is no thread for it
 //! it is refused.
 
-use super::{AGENTS, Agent, DAEMON, FIRST, as_user, ask, get, status};
+use super::{Agent, DAEMON, FIRST, as_user, ask, get, status};
+use crate::agent::AGENTS;
 use crate::agent::folder;
 use crate::support::run::{Running, socktrace};
 use crate::support::{may_trace, wait_for};

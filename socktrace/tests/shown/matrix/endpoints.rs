@@ -2,7 +2,7 @@
 
 use super::ask::{Asker, JSON};
 use super::{OTHER, USER, World};
-use crate::agent::Agent;
+use crate::agent::{AGENTS, Agent};
 use crate::shown::ss_as;
 use crate::support::actor::Actor;
 use crate::support::run::{Running, socktrace};
@@ -21,9 +21,6 @@ fn lines(body: &str) -> Vec<Value> {
 fn by_cookie(rows: Vec<Value>) -> BTreeMap<u64, Value> {
     rows.into_iter().map(|row| (row["cookie"].as_u64().unwrap_or(0), row)).collect()
 }
-
-/// The usual agent, and one that has become another user.
-const AGENTS: [&[&str]; 2] = [&[], &["--user", "daemon"]];
 
 #[test]
 fn the_table_shows_no_more_than_the_kernel() {
