@@ -201,7 +201,7 @@ fn a_strangers_agent_is_not_believed() {
         let mut looks = socktrace(&["ss", "-Haxn"]);
         let output = looks.uid(uid).gid(uid).env("SOCKTRACE_SOCKET", path).output().unwrap();
         let stderr = String::from_utf8(output.stderr).unwrap();
-        assert_eq!(stderr, format!("{why}: it is not asked\n"));
+        assert_eq!(stderr, format!("{why}: not using it\n"));
         assert!(output.status.success() && String::from_utf8(output.stdout).unwrap().contains(path));
     }
     // Who believes them asks them.
