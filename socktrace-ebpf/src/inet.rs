@@ -272,11 +272,13 @@ fn of_bind(record: &mut CallRecord, sock: *mut bpf_sock, cookie: u64) {
     // SAFETY: the context of the program.
     let (kind, protocol) = unsafe { ((*sock).type_, (*sock).protocol) };
     // A tunnel's, say: whoever made the tunnel has not opened it. (One of TCP may be below an MPTCP socket.)
-    if !is_tcp(kind, protocol) && own.is_kernels() {
-        record.head.flags &= !EXACT;
-        record.head.cgroup = 0;
-    } else if protocol == u32::from(TCP) {
-        record.msk = mptcp::parent_of(sock as u64);
+    if own.is_kernels() {
+        if !is_tcp(kind, protocol) {
+            record.head.flags &= !EXACT;
+            record.head.cgroup = 0;
+        } else if protocol == u32::from(TCP) {
+            record.msk = mptcp::parent_of(sock as u64);
+        }
     }
 }
 
