@@ -2,17 +2,22 @@
 
 use super::args::AgentArgs;
 use super::error::Error;
-use super::{ring_size, runtime, source};
+use super::{config, output, ring_size, runtime, source};
 use crate::archive;
 use crate::history::Bounds;
 use crate::kernel::descriptors;
 use crate::server::run::{Options, run as run_agent};
 use crate::server::socket_file;
+use std::fmt::Write as _;
 use std::mem::ManuallyDrop;
+use std::path::Path;
 
 pub(super) fn run(args: AgentArgs) -> Result<(), Error> {
-    // It runs for long: what its parent had open does not stay open for that.
-    descriptors::close_inherited();
+    let (args, file) = config::complete(args)?;
+    if args.history_dir_size.is_some() && args.history_dir.is_none() {
+        return Err(Error::Usage("--history-dir-size is for files: it needs --history-dir".to_owned()));
+    }
+    let check = args.check_config;
     let options = Options {
         socket: args.socket.unwrap_or_else(source::default_socket),
         group: args.group,
@@ -30,7 +35,39 @@ pub(super) fn run(args: AgentArgs) -> Result<(), Error> {
             }),
         },
     };
+    if check {
+        return output::write(shown(&options, file.as_deref()).as_bytes());
+    }
+    // It runs for long: what its parent had open does not stay open for that.
+    descriptors::close_inherited();
     // Not dropped: that would wait for threads, of which some may wait for somebody else for ever. They end with us.
     let runtime = ManuallyDrop::new(runtime()?);
     Ok(runtime.block_on(run_agent(&options))?)
+}
+
+/// What the agent would run with, as its configuration file would say it.
+fn shown(options: &Options, file: Option<&Path>) -> String {
+    let Options { socket, group, mode, user, ring_size, history } = options;
+    let archive::Options { bounds, files } = history;
+    let mut shown = match file {
+        Some(file) => format!("# {} is right.\n", file.display()),
+        None => format!("# There is no {}.\n", config::PATH),
+    };
+    let text = |name: &str, value: String| (name.to_owned(), toml::Value::String(value));
+    let number = |name: &str, value: u64| (name.to_owned(), toml::Value::Integer(value.cast_signed()));
+    let mut lines = vec![text("socket", socket.display().to_string()), text("mode", format!("{mode:04o}"))];
+    lines.extend(group.as_ref().map(|group| text("group", group.clone())));
+    lines.extend(user.as_ref().map(|user| text("user", user.clone())));
+    lines.push(number("ring-size", u64::from(*ring_size)));
+    lines.push(number("history-entries", bounds.records as u64));
+    lines.push(number("history-bytes", bounds.bytes as u64));
+    if let Some(archive::FileOptions { dir, most }) = files {
+        lines.push(text("history-dir", dir.display().to_string()));
+        lines.push(number("history-dir-size", *most));
+    }
+    for (name, value) in lines {
+        // Nothing fails in writing to a string.
+        let _ = writeln!(shown, "{name} = {value}");
+    }
+    shown
 }

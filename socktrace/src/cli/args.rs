@@ -173,6 +173,13 @@ pub(super) struct EventsArgs {
 #[derive(Debug, clap::Args)]
 #[command(after_help = AGENT_EXAMPLES)]
 pub(super) struct AgentArgs {
+    /// Read these options, under the same names, from this TOML file; the command line comes before it
+    /// [default: /etc/socktrace/agent.toml, if it is there]
+    #[arg(long, value_name = "FILE", help_heading = "Configuration")]
+    pub(super) config: Option<PathBuf>,
+    /// Only check the configuration file and the options, and print what they come to [default: run]
+    #[arg(long, help_heading = "Configuration")]
+    pub(super) check_config: bool,
     /// Where to listen [default: $SOCKTRACE_SOCKET or /run/socktrace/agent.sock]
     #[arg(long, value_name = "PATH")]
     pub(super) socket: Option<PathBuf>,
@@ -199,8 +206,27 @@ pub(super) struct AgentArgs {
     #[arg(long, value_name = "DIR", help_heading = "History")]
     pub(super) history_dir: Option<PathBuf>,
     /// Limit for the size of those files, bytes, at least 1 MiB; the oldest are removed [default: 256 MiB]
-    #[arg(long, value_name = "BYTES", requires = "history_dir", value_parser = values::files, help_heading = "History")]
+    #[arg(long, value_name = "BYTES", value_parser = values::files, help_heading = "History")]
     pub(super) history_dir_size: Option<u64>,
+}
+
+impl AgentArgs {
+    /// Where it says nothing, what the other says.
+    pub(super) fn or(self, other: Self) -> Self {
+        Self {
+            config: self.config.or(other.config),
+            check_config: self.check_config || other.check_config,
+            socket: self.socket.or(other.socket),
+            group: self.group.or(other.group),
+            user: self.user.or(other.user),
+            mode: self.mode.or(other.mode),
+            ring_size: self.ring_size.or(other.ring_size),
+            history_entries: self.history_entries.or(other.history_entries),
+            history_bytes: self.history_bytes.or(other.history_bytes),
+            history_dir: self.history_dir.or(other.history_dir),
+            history_dir_size: self.history_dir_size.or(other.history_dir_size),
+        }
+    }
 }
 
 #[derive(Debug, clap::Args)]
@@ -215,7 +241,7 @@ pub(super) struct HistoryArgs {
     #[arg(long, value_name = "TIME", allow_hyphen_values = true, help_heading = "When")]
     pub(super) until: Option<String>,
     /// One JSON object per line instead of a table, or with --json=array all of them in one array [default: off]
-    #[arg(long, value_name = "FORM", num_args = 0..=1, require_equals = true, default_missing_value = "lines")]
+    #[arg(long, value_name = "FORM", num_args = 0..=1, require_equals = true, default_missing_value = "lines", hide_possible_values = true)]
     pub(super) json: Option<Json>,
     /// Port numbers instead of service names [default: off]
     #[arg(short, long)]

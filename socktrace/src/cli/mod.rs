@@ -7,6 +7,7 @@
 mod agent;
 mod args;
 mod array;
+mod config;
 mod doctor;
 mod error;
 mod events;

@@ -1,9 +1,10 @@
 //! Beginnings and ends: what an agent takes, and what it leaves.
 
-use super::Agent;
+use super::{Agent, folder};
 use crate::support::run::{run, socktrace};
 use crate::support::{may_trace, wait_for};
 use nix::sys::signal::Signal;
+use std::os::unix::fs::MetadataExt as _;
 
 #[test]
 fn after_a_sudden_death_nothing_is_loaded_and_a_new_agent_takes_the_socket() {
@@ -89,4 +90,36 @@ fn systemd_is_told_when_the_agent_is_ready() {
     assert_eq!(std::str::from_utf8(&buffer[..length]).unwrap().trim_end(), "READY=1");
     nix::sys::signal::kill(nix::unistd::Pid::from_raw(child.id() as i32), Signal::SIGTERM).unwrap();
     assert!(child.wait().unwrap().success());
+}
+
+#[test]
+fn options_come_from_a_file_and_the_command_line_comes_before_it() {
+    if !may_trace("options_come_from_a_file_and_the_command_line_comes_before_it") {
+        return;
+    }
+    let directory = folder();
+    let file = directory.path().join("agent.toml");
+    std::fs::write(&file, "mode = \"0600\"\nhistory-entries = 0\n").unwrap();
+    let file = file.to_str().unwrap();
+    for (options, expected) in
+        [(&["--config", file][..], 0o600), (&["--config", file, "--mode", "0640"], 0o640)]
+    {
+        let agent = Agent::start(options);
+        assert_eq!(std::fs::metadata(&agent.path).unwrap().mode() & 0o777, expected);
+    }
+    let said = run(&["agent", "--config", file, "--check-config", "--mode", "0640"]);
+    assert_eq!(said.code, Some(0), "{}", said.stderr);
+    for line in ["mode = \"0640\"", "history-entries = 0", "history-bytes = 25165824"] {
+        assert!(said.stdout.lines().any(|said| said == line), "{}", said.stdout);
+    }
+    // What is shown is a file that means the same.
+    std::fs::write(file, &said.stdout).unwrap();
+    assert_eq!(run(&["agent", "--config", file, "--check-config"]).stdout, said.stdout);
+    std::fs::write(file, "history-entires = 0").unwrap();
+    let said = run(&["agent", "--config", file]);
+    assert_eq!(said.code, Some(2));
+    assert!(
+        said.stderr
+            .contains("agent.toml: line 1: unknown key \"history-entires\"; did you mean `history-entries`?")
+    );
 }

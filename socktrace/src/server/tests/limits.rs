@@ -21,9 +21,10 @@ async fn an_answer_to_an_ordinary_user_that_takes_too_long_is_refused_or_broken_
             "{path}: {answer}"
         );
     }
-    // Its head is sent before.
+    // Its head may be sent before; then it has no end.
     let answer = server.raw(b"GET /v1/table HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").await;
-    assert!(answer.starts_with("HTTP/1.1 200 ") && !answer.ends_with("\r\n0\r\n\r\n"), "{answer}");
+    assert!(answer.is_empty() || answer.starts_with("HTTP/1.1 200 "), "{answer}");
+    assert!(!answer.ends_with("\r\n0\r\n\r\n"), "{answer}");
     server.end().await;
 }
 
