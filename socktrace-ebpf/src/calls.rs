@@ -8,6 +8,7 @@ use aya_ebpf::helpers::{bpf_ktime_get_ns, bpf_probe_read_user};
 use aya_log_ebpf::debug;
 use socktrace_common::{CallRecord, Family, Kind, UNIX_NAME_LEN, UnixName, msk_number};
 
+use crate::asked::Asked;
 use crate::emit::{Count, emit, emit_pair};
 use crate::socket::{self, AF_INET, AF_INET6, AF_UNIX, Found, MPTCP, SOCK_RAW, TCP};
 use crate::{known, task, words};
@@ -17,16 +18,6 @@ const IN_PROGRESS: i64 = -115;
 /// `TCP_CLOSE` and `TCP_LISTEN` (include/net/tcp_states.h): in all other states there is a connection, or is to be one.
 const CLOSE: u8 = 7;
 const LISTEN: u8 = 10;
-
-/// What a call was asked: its first three arguments.
-#[derive(Clone, Copy)]
-pub(crate) struct Asked {
-    pub(crate) fd: u32,
-    /// The user's `struct sockaddr` (bind, connect), or the backlog (listen).
-    pub(crate) second: u64,
-    /// The length of the address (bind, connect).
-    pub(crate) third: u32,
-}
 
 /// The first of the numbers by which the kernel says that a signal interrupted a call (include/linux/errno.h), and the last
 /// one.

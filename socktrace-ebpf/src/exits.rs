@@ -5,7 +5,8 @@
 use aya_ebpf::macros::tracepoint;
 use aya_ebpf::programs::TracePointContext;
 
-use crate::calls::{self, Asked};
+use crate::asked::Asked;
+use crate::calls;
 use crate::fields::sys_exit_ret;
 use crate::told::Call;
 use crate::{remembered, task};

@@ -10,7 +10,9 @@
 #![feature(core_intrinsics)]
 #![feature(stmt_expr_attributes)]
 
+mod asked;
 mod calls;
+mod cgroup;
 mod emit;
 mod exits;
 mod fields;

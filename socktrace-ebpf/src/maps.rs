@@ -4,7 +4,7 @@ use aya_ebpf::btf_maps::{Array, LruHashMap, RingBuf};
 use aya_ebpf::macros::btf_map;
 use socktrace_common::{CpuCounters, Read, Slot};
 
-use crate::calls::Asked;
+use crate::asked::Asked;
 
 /// `BPF_F_MMAPABLE` (include/uapi/linux/bpf.h): user space reads and writes the array without a system call.
 const MMAPABLE: usize = 1 << 10;

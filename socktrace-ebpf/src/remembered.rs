@@ -5,7 +5,7 @@ use aya_ebpf::helpers::bpf_get_current_pid_tgid;
 use aya_ebpf::macros::tracepoint;
 use aya_ebpf::programs::TracePointContext;
 
-use crate::calls::Asked;
+use crate::asked::Asked;
 use crate::fields::sys_enter_arg;
 use crate::maps::PENDING;
 

@@ -5,7 +5,7 @@ use socktrace_common::{Field, RecordHead, UNIX_NAME_LEN};
 
 use crate::fields::{Copied, address, is_present, load, load_16, load_ptr, probe};
 use crate::words::{self, put_v4};
-use crate::{emit, marks, task};
+use crate::{cgroup, emit, marks, task};
 
 /// AF_UNIX
 pub(crate) const AF_UNIX: u8 = 1;
@@ -47,7 +47,7 @@ pub(crate) unsafe fn read_typed(sk: *const u8, head: &mut RecordHead) {
         head.uid = load(sk, Field::SkUid);
         head.mark = load(sk, Field::SkMark);
         head.netns = load(load_ptr(sk, Field::SkNet), Field::NetInum);
-        head.cgroup = cgroup_id(load_ptr(sk, Field::SkCgroup));
+        head.cgroup = cgroup::id(load_ptr(sk, Field::SkCgroup));
     }
 }
 
@@ -127,20 +127,6 @@ pub(crate) fn untyped(head: &mut RecordHead, pointer: u64) -> u64 {
     unsafe {
         place.write_volatile(pointer);
         place.read_volatile()
-    }
-}
-
-/// # Safety
-/// `cgroup` is a BTF-typed `struct cgroup`, or null.
-#[inline(always)]
-pub(crate) unsafe fn cgroup_id(cgroup: *const u8) -> u64 {
-    // SAFETY: by the caller's word.
-    unsafe {
-        if cgroup.is_null() {
-            return 0;
-        }
-        let kn = load_ptr(cgroup, Field::CgroupKn);
-        if kn.is_null() { 0 } else { load(kn, Field::KnId) }
     }
 }
 

@@ -3,9 +3,9 @@
 use aya_ebpf::helpers::{bpf_probe_read_kernel, generated};
 use socktrace_common::{COMM_LEN, EXACT, Field, RecordHead};
 
-use crate::calls::Asked;
+use crate::asked::Asked;
 use crate::fields::{address, is_present, load, load_16, load_ptr, probe};
-use crate::{marks, socket};
+use crate::{cgroup, marks};
 
 /// The current `struct task_struct`, typed for the verifier (Linux 5.11).
 #[inline(always)]
@@ -147,7 +147,7 @@ pub(crate) fn own_led(task: *const u8, leader: *const u8, head: &mut RecordHead)
 #[inline(always)]
 pub(crate) fn cgroup_id(task: *const u8) -> u64 {
     // SAFETY: `cgroup` is typed.
-    unsafe { socket::cgroup_id(cgroup(task)) }
+    unsafe { cgroup::id(cgroup(task)) }
 }
 
 /// Id of the cgroup at this address. It mostly is the task's, which is cheaper to ask.
@@ -156,7 +156,7 @@ pub(crate) fn cgroup_id_of(task: *const u8, address: u64) -> u64 {
     let own = cgroup(task);
     if !own.is_null() && marks::opaque(own as u64) == address {
         // SAFETY: typed.
-        return unsafe { socket::cgroup_id(own) };
+        return unsafe { cgroup::id(own) };
     }
     probe(probe(address, Field::CgroupKn), Field::KnId)
 }

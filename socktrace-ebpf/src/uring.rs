@@ -6,7 +6,8 @@ use aya_ebpf::macros::btf_tracepoint;
 use aya_ebpf::programs::BtfTracePointContext;
 use socktrace_common::Field;
 
-use crate::calls::{self, Asked};
+use crate::asked::Asked;
+use crate::calls;
 use crate::fields::{is_present, probe};
 use crate::socket::Found;
 
