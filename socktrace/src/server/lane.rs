@@ -12,7 +12,7 @@ use axum::{Extension, Router};
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
-use nix::sys::socket::{MsgFlags, send};
+use nix::sys::socket::{MsgFlags, recv, send};
 use std::io;
 use std::os::fd::AsRawFd as _;
 use std::os::unix::net::UnixStream as StdStream;
@@ -128,6 +128,13 @@ pub(super) fn turn_away(stream: &UnixStream, Refusal(status, said): &Refusal) {
         format!("HTTP/1.1 {status}\r\nconnection: close\r\ncontent-length: {length}\r\n\r\n{said}\n");
     // Not by the event loop, which has not heard yet that it can be written to.
     let _ = send(stream.as_raw_fd(), answer.as_bytes(), MsgFlags::MSG_DONTWAIT | MsgFlags::MSG_NOSIGNAL);
+    // Closing with a request unread is an error to whoever sent it (net/unix/af_unix.c, `unix_release_sock`).
+    let mut unread = [0; 4096];
+    for _ in 0..REQUEST / unread.len() {
+        if !matches!(recv(stream.as_raw_fd(), &mut unread, MsgFlags::MSG_DONTWAIT), Ok(1..)) {
+            break;
+        }
+    }
 }
 
 /// Waits for the end.
