@@ -3,6 +3,7 @@
 //! I/O: netlink, `/proc`. It blocks, so it runs on a thread of its own; the parts go to the task that owns the
 //! engine.
 
+use super::raw;
 use crate::engine::{Reach, Sought};
 use crate::kernel::cgroups::Cgroups;
 use crate::kernel::netns::{self, Netns};
@@ -114,7 +115,7 @@ fn sockets(reach: Reach, settled: Instant, hand: Hand<'_>) -> Result<(), Unwante
     }
     for namespace in &listed.namespaces {
         match SockDiag::open_in(namespace) {
-            Ok(diag) => Dump { diag, rows: Vec::new(), hand: &mut *hand }.all(reach)?,
+            Ok(diag) => Dump { diag, namespace, rows: Vec::new(), hand: &mut *hand }.all(reach)?,
             Err(error) => {
                 log::warn!("cannot list the sockets of network namespace {}: {error}", namespace.id);
                 let outcome = if is_gone(&error) { Outcome::Complete } else { Outcome::Partial };
@@ -176,6 +177,7 @@ fn is_mini(row: &InetRow<'_>) -> bool {
 /// The dump of one namespace.
 struct Dump<'a> {
     diag: SockDiag,
+    namespace: &'a Netns,
     rows: Vec<Socket>,
     hand: Hand<'a>,
 }
@@ -212,6 +214,7 @@ impl Dump<'_> {
         ips: &[IpVersion],
     ) -> Result<(), Unwanted> {
         let mut lingering = Vec::new();
+        let namespace = self.namespace;
         let scopes: Vec<_> = ips.iter().map(|ip| scope(netns, ip.family(), proto)).collect();
         self.scope(&scopes, |diag, each| {
             // A row that cannot be understood is as good as missing.
@@ -232,8 +235,18 @@ impl Dump<'_> {
             let answer = match *ips {
                 [ip] => diag.inet(&query(ip), take),
                 _ => diag.tcp_of_both(&query(IpVersion::V4), take),
-            }?;
-            Ok(whole && !answer.interrupted && !answer.stopped)
+            };
+            match (answer, table, ips) {
+                (Ok(answer), ..) => Ok(whole && !answer.interrupted && !answer.stopped),
+                // A kernel without INET_RAW_DIAG.
+                (Err(DiagError::Unsupported(what)), InetTable::Raw, &[ip]) => {
+                    match raw::sockets(namespace, ip) {
+                        Some(sockets) => Ok(sockets.into_iter().try_for_each(each).is_continue()),
+                        None => Err(DiagError::Unsupported(what)),
+                    }
+                }
+                (Err(error), ..) => Err(error),
+            }
         })?;
         if lingering.is_empty() { Ok(()) } else { (self.hand)(Part::Lingering(lingering)) }
     }
@@ -244,7 +257,7 @@ impl Dump<'_> {
         scopes: &[Scope],
         mut ask: impl FnMut(&mut SockDiag, &mut dyn FnMut(Socket) -> ControlFlow<()>) -> Result<bool, DiagError>,
     ) -> Result<(), Unwanted> {
-        let Self { diag, rows, hand } = self;
+        let Self { diag, rows, hand, .. } = self;
         let mut unwanted = false;
         let mut outcome = Outcome::Partial;
         for _ in 0..TRIES {
@@ -332,7 +345,9 @@ mod tests {
                 parts.push(part);
                 Ok(())
             };
-            let mut dump = Dump { diag: SockDiag::open().unwrap(), rows: Vec::new(), hand: &mut hand };
+            let namespace = Netns::of_process(Path::new("/proc"), std::process::id()).unwrap();
+            let diag = SockDiag::open().unwrap();
+            let mut dump = Dump { diag, namespace: &namespace, rows: Vec::new(), hand: &mut hand };
             let scope = scope(netns::current().unwrap(), Family::Inet, Proto::Tcp);
             let mut asked = 0;
             let ask = |_: &mut SockDiag, _: &mut dyn FnMut(Socket) -> ControlFlow<()>| {

@@ -12,6 +12,7 @@ mod feeds;
 pub mod interest;
 mod lingering;
 mod openers;
+mod raw;
 pub mod request;
 pub mod shutdown;
 pub mod sink;

@@ -188,7 +188,11 @@ impl Entry {
 
     /// Takes what the row of a dump knows beside state and ends.
     pub(super) fn learn_row(&mut self, row: &Self) {
-        (self.netns, self.ifindex, self.inode) = (row.netns, row.ifindex, row.inode);
+        (self.netns, self.inode) = (row.netns, row.inode);
+        // `/proc/net/raw` does not tell it.
+        if row.ifindex != 0 || !matches!(row.proto, Proto::Raw(_)) {
+            self.ifindex = row.ifindex;
+        }
         // Before Linux 6.17 sock_diag says root of a socket without an inode (net/core/sock.c, `sock_i_uid`).
         if row.uid != NO_UID && (row.inode != 0 || self.uid == NO_UID) {
             self.uid = row.uid;

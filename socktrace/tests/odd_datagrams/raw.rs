@@ -1,6 +1,8 @@
 //! RAW sockets, whatever protocol they are of.
 
 use super::{Scene, in_short};
+use crate::agent::{AGENTS, Agent};
+use crate::support::actor::Actor;
 use crate::support::{may_trace, patience, say};
 use serde_json::Value;
 use std::time::Duration;
@@ -63,5 +65,35 @@ fn a_socket_of_the_kernels_own_has_no_owner_and_its_end_is_reported() {
     let closed: Value = serde_json::from_str(&closed).unwrap();
     assert_eq!((in_short(&closed).as_str(), &closed["cookie"]), ("close udp 0.0.0.0 4789", &bound["cookie"]));
     scene.is_right();
+    assert_eq!(scene.agent.status()["drift"], 0);
+}
+
+/// Also where the kernel has no sock_diag of RAW sockets, as many have not.
+#[test]
+fn a_raw_socket_that_was_there_before_tracing_is_in_the_table_and_its_end_is_reported() {
+    const TEST: &str = "a_raw_socket_that_was_there_before_tracing_is_in_the_table_and_its_end_is_reported";
+    if !may_trace(TEST) {
+        return;
+    }
+    let mut actor = Actor::python("earlier");
+    for make in ["make(AF_INET, SOCK_RAW, 47)", "make(AF_INET6, SOCK_RAW, 47)", "make(AF_INET, SOCK_RAW, 6)"]
+    {
+        assert_eq!(actor.runs(make), "done");
+    }
+    assert_eq!(actor.runs("S[2].connect(('127.0.0.1', 0))"), "done");
+    for options in AGENTS {
+        let agent = Agent::start(options);
+        let netns = actor.netns();
+        let raw = agent.rows().filter(|row| row["netns"] == netns && row["proto"] == "raw");
+        let holders: Vec<_> = raw.map(|row| (row["pid"].clone(), row["attribution"].clone())).collect();
+        assert_eq!(holders, vec![(Value::from(actor.pid()), Value::from("holder")); 3], "{options:?}");
+    }
+    let mut scene = Scene::with(Agent::start(&[]), actor);
+    scene.is_right();
+    for end in ["close raw 127.0.0.1 6", "close raw :: 47", "close raw 0.0.0.0 47"] {
+        scene.does("S.pop().close()");
+        assert_eq!(scene.events_until_now(), [end]);
+        scene.is_right();
+    }
     assert_eq!(scene.agent.status()["drift"], 0);
 }
