@@ -32,15 +32,21 @@ fn the_table_shows_no_more_than_the_kernel() {
             let _world = World::new();
             let agent = Agent::start(options);
             let table = |uid| lines(&Asker::new(&agent, uid).get(JSON, "/v1/table").body);
-            let kernels = by_cookie(lines(&ss_as(USER, "--direct -anep --json").stdout));
+            let kernels = lines(&ss_as(USER, "--direct -anep --json").stdout);
+            // RAW sockets may be listed by procfs, which has no cookies.
+            let kernels_raw = kernels.iter().filter(|row| row["proto"] == "raw").cloned();
+            let kernels_raw: BTreeMap<u64, Value> =
+                kernels_raw.map(|row| (row["inode"].as_u64().unwrap_or(0), row)).collect();
+            let kernels = by_cookie(kernels);
             let beyond = |rows: Vec<Value>| -> Vec<String> {
                 let mut beyond = Vec::new();
                 for row in rows {
                     let is_askers =
                         row["local_addr"].as_str().is_some_and(|name| name.contains("agent.sock"))
                             || row["peer_addr"].as_str().is_some_and(|name| name.contains("agent.sock"));
-                    let Some(told) = kernels.get(&row["cookie"].as_u64().unwrap()).filter(|_| !is_askers)
-                    else {
+                    let by_inode = || kernels_raw.get(&row["inode"].as_u64()?);
+                    let told = kernels.get(&row["cookie"].as_u64().unwrap()).or_else(by_inode);
+                    let Some(told) = told.filter(|_| !is_askers) else {
                         if !is_askers {
                             beyond.push(format!("row {row}"));
                         }
