@@ -12,7 +12,8 @@ pub(super) const ON_A_SCREEN: &[(&str, &str)] = &[
     ("132", "-tanpe"),
     ("120", "-tai"),
     ("80", "-xa"),
-    ("100", "-xae"),
+    // Not with -e: how long `dev:` is differs (docs/ss-compat.md), and so what is left of a line.
+    ("100", "-xa"),
     ("72", "-uaH"),
     ("80", "-tanQ"),
     ("300", "-a"),
