@@ -91,6 +91,13 @@ check "doctor finds nothing that keeps it from tracing" socktrace doctor
 check "the unit keeps the agent from no hook that root can attach" same_hooks
 check "its filter of system calls is in place" not says agent.seccomp socktrace doctor --json
 
+echo "== reload"
+before=$(pid)
+run sed -i 's/^#history-entries = .*/history-entries = 1000/' /etc/socktrace/agent.toml
+run systemctl reload socktrace
+check "the same process keeps fewer closed sockets now" wait_for says 'history-entries is 1000 now' journalctl --unit=socktrace
+check "the same process" test "$(pid)" = "$before"
+
 echo "== killed"
 before=$(pid)
 run kill -9 "$before"
@@ -120,7 +127,7 @@ run dpkg -i "$new"
 check "as it was: enabled" systemctl is-enabled -q socktrace
 echo "== purge"
 run dpkg -P socktrace
-for path in /usr/bin/socktrace /etc/default/socktrace /var/lib/socktrace /run/socktrace /usr/lib/systemd/system/socktrace.service /etc/systemd/system/multi-user.target.wants/socktrace.service /etc/systemd/system/socktrace.service; do
+for path in /usr/bin/socktrace /etc/socktrace/agent.toml /var/lib/socktrace /run/socktrace /usr/lib/systemd/system/socktrace.service /etc/systemd/system/multi-user.target.wants/socktrace.service /etc/systemd/system/socktrace.service; do
 	check "gone: $path" not test -e "$path" -o -L "$path"
 done
 check "systemd has forgotten it" not systemctl cat socktrace

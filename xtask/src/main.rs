@@ -13,6 +13,7 @@ mod fuzz;
 mod oracle;
 mod package;
 mod record;
+mod release;
 mod setup;
 mod sh;
 mod testing;
@@ -52,6 +53,8 @@ enum Task {
     Arm(vm::arm::Options),
     /// Install, use, upgrade and purge the deb on Debians that boot under QEMU, with systemd.
     Trial(vm::trial::Options),
+    /// Try every point of the checklist of a release, and make its tag.
+    Release(release::Options),
     /// Make the manual pages and completions, and try them: mandoc, man, the three shells.
     Manual,
     /// Boot other kernels under QEMU and run the kernel tests there.
@@ -87,6 +90,7 @@ fn main() -> ExitCode {
         Task::Package(options) => package::run(&options),
         Task::Arm(options) => vm::arm::run(&options),
         Task::Trial(options) => vm::trial::run(&options),
+        Task::Release(options) => release::run(options),
         Task::Manual => package::manual(),
         Task::Vm(options) => vm::run(&options),
         Task::Bench(options) => bench::run(&options),

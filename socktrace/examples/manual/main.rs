@@ -12,7 +12,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use clap::Command;
-use clap_complete::{Shell, generate_to};
+use clap_complete::env::Shells;
 use clap_mangen::Man;
 use clap_mangen::roff::{Roff, bold, roman};
 
@@ -33,6 +33,10 @@ const COMMON: &[(&str, &[(&str, &str)])] = &[
             ("SOCKTRACE_AGENT_USER", "User whose agent is believed, besides root's and one's own."),
             ("NO_COLOR", "If set and not empty, no colours."),
             ("TZ", "Time zone of times for people."),
+            (
+                "SOCKTRACE_COMPLETE",
+                "Names the shell that asks for completions; set by the shell's own script.",
+            ),
             ("RUST_LOG", "socktrace=debug says more on standard error."),
         ],
     ),
@@ -83,8 +87,18 @@ fn write(folder: &Path) -> io::Result<()> {
         fs::write(man.join(format!("{name}.1")), page(&name, sub)?)?;
     }
     fs::write(man.join("socktrace-filter.7"), filter()?)?;
-    for shell in [Shell::Bash, Shell::Zsh, Shell::Fish] {
-        generate_to(shell, &mut command, "socktrace", &completions)?;
+    for (shell, file) in [("bash", "socktrace.bash"), ("zsh", "_socktrace"), ("fish", "socktrace.fish")] {
+        let shells = Shells::builtins();
+        let shell =
+            shells.completer(shell).ok_or_else(|| io::Error::other(format!("no completions for {shell}")))?;
+        let mut file = fs::File::create(completions.join(file))?;
+        shell.write_registration(
+            socktrace::cli::COMPLETE,
+            "socktrace",
+            "socktrace",
+            "socktrace",
+            &mut file,
+        )?;
     }
     Ok(())
 }

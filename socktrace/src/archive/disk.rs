@@ -65,6 +65,11 @@ impl Disk {
         }
     }
 
+    /// From the next record on the files may take so many bytes together.
+    pub(crate) const fn allow(&mut self, most: u64) {
+        self.most = most;
+    }
+
     /// Gets ready to write, or says why not.
     pub(crate) fn open(&mut self) {
         if let Err(error) = self.prepare() {

@@ -35,6 +35,14 @@ impl Recorder {
         Self { ring, writer, dir, lost: 0 }
     }
 
+    /// Keeps so much from now on, in memory and in the files that there are.
+    pub fn keep(&mut self, options: &Options) {
+        self.ring.set_bounds(options.bounds);
+        if let (Some(writer), Some(files)) = (&self.writer, &options.files) {
+            writer.allow(files.most);
+        }
+    }
+
     /// Takes an end.
     pub fn push(&mut self, ended: &Ended, clock: &Clock) {
         self.ring.push(ended, clock.unix_minus_boot_ns);

@@ -9,7 +9,7 @@ use super::dropped::Dropped;
 use crate::history::Cut;
 use crate::kernel::priority;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::time::Duration;
 
@@ -24,6 +24,8 @@ pub(super) struct Writer {
     pieces: Sender<Piece>,
     /// Bytes that wait.
     waiting: Arc<AtomicUsize>,
+    /// Bytes that the files may take together.
+    most: Arc<AtomicU64>,
     done: Receiver<()>,
     /// The number that follows the last record of the files.
     next: u64,
@@ -57,9 +59,12 @@ impl Writer {
         let (finished, done) = channel();
         let waiting = Arc::new(AtomicUsize::new(0));
         let waits = waiting.clone();
+        let most = Arc::new(AtomicU64::new(options.most));
+        let allowed = most.clone();
         let run = move || {
             priority::go_back();
             for piece in to_write {
+                disk.allow(allowed.load(Ordering::Relaxed));
                 disk.write(&piece.cut, piece.before);
                 waits.fetch_sub(piece.size(), Ordering::Relaxed);
             }
@@ -71,12 +76,17 @@ impl Writer {
         if let Err(error) = std::thread::Builder::new().name("history".into()).spawn(run) {
             log::warn!("cannot start the thread that writes history: {error}");
         }
-        Self { pieces, waiting, done, next, dropped: Dropped::default(), said: false }
+        Self { pieces, waiting, most, done, next, dropped: Dropped::default(), said: false }
     }
 
     /// The number that follows the last record of the files.
     pub(super) const fn next(&self) -> u64 {
         self.next
+    }
+
+    /// From the next piece on the files may take so many bytes together.
+    pub(super) fn allow(&self, most: u64) {
+        self.most.store(most, Ordering::Relaxed);
     }
 
     /// Hands over a piece.
@@ -122,6 +132,7 @@ mod tests {
         let mut writer = Writer {
             pieces,
             waiting: waiting.clone(),
+            most: Arc::default(),
             done,
             next: 0,
             dropped: Dropped::default(),

@@ -6,18 +6,37 @@ use super::{config, output, ring_size, runtime, source};
 use crate::archive;
 use crate::history::Bounds;
 use crate::kernel::descriptors;
-use crate::server::run::{Options, run as run_agent};
+use crate::server::run::{Options, Reload, run as run_agent};
 use crate::server::socket_file;
 use std::fmt::Write as _;
 use std::mem::ManuallyDrop;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 pub(super) fn run(args: AgentArgs) -> Result<(), Error> {
+    let check = args.check_config;
+    let said = args.clone();
+    let (options, file) = read(args)?;
+    if check {
+        return output::write(shown(&options, file.as_deref()).as_bytes());
+    }
+    // It runs for long: what its parent had open does not stay open for that.
+    descriptors::close_inherited();
+    // Whose file is the usual one may have been started at a terminal, which says SIGHUP when it goes.
+    let reload: Option<Reload> = said.config.is_some().then(|| -> Reload {
+        Arc::new(move || read(said.clone()).map(|(options, _)| options).map_err(|error| error.to_string()))
+    });
+    // Not dropped: that would wait for threads, of which some may wait for somebody else for ever. They end with us.
+    let runtime = ManuallyDrop::new(runtime()?);
+    Ok(runtime.block_on(run_agent(&options, reload))?)
+}
+
+/// What the command line and the file come to, and the file, if there is one.
+fn read(args: AgentArgs) -> Result<(Options, Option<PathBuf>), Error> {
     let (args, file) = config::complete(args)?;
     if args.history_dir_size.is_some() && args.history_dir.is_none() {
         return Err(Error::Usage("--history-dir-size is for files: it needs --history-dir".to_owned()));
     }
-    let check = args.check_config;
     let options = Options {
         socket: args.socket.unwrap_or_else(source::default_socket),
         group: args.group,
@@ -35,14 +54,7 @@ pub(super) fn run(args: AgentArgs) -> Result<(), Error> {
             }),
         },
     };
-    if check {
-        return output::write(shown(&options, file.as_deref()).as_bytes());
-    }
-    // It runs for long: what its parent had open does not stay open for that.
-    descriptors::close_inherited();
-    // Not dropped: that would wait for threads, of which some may wait for somebody else for ever. They end with us.
-    let runtime = ManuallyDrop::new(runtime()?);
-    Ok(runtime.block_on(run_agent(&options))?)
+    Ok((options, file))
 }
 
 /// What the agent would run with, as its configuration file would say it.

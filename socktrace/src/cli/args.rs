@@ -170,7 +170,7 @@ pub(super) struct EventsArgs {
     pub(super) source: SourceArgs,
 }
 
-#[derive(Debug, clap::Args)]
+#[derive(Debug, Clone, clap::Args)]
 #[command(after_help = AGENT_EXAMPLES)]
 pub(super) struct AgentArgs {
     /// Read these options, under the same names, from this TOML file; the command line comes before it

@@ -7,6 +7,7 @@
 mod agent;
 mod args;
 mod array;
+mod complete;
 mod config;
 mod doctor;
 mod error;
@@ -33,6 +34,7 @@ use std::process::ExitCode;
 /// Runs the command line.
 #[must_use]
 pub fn main() -> ExitCode {
+    complete::if_asked();
     log_to_stderr();
     let words: Vec<OsString> = std::env::args_os().collect();
     let result = match ss_words(&words) {
@@ -50,6 +52,9 @@ pub fn main() -> ExitCode {
 pub fn definition() -> clap::Command {
     Args::command()
 }
+
+/// What says in the environment that a shell asks what it could offer, and which shell: `bash`, `zsh`, `fish`.
+pub use complete::VARIABLE as COMPLETE;
 
 /// What `socktrace ss --help` prints.
 pub use ss::HELP as SS_HELP;

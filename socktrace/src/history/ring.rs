@@ -135,6 +135,13 @@ impl Ring {
         }
     }
 
+    /// From now on it may hold so much. What is too much goes at once, in whole chunks.
+    pub fn set_bounds(&mut self, bounds: Bounds) {
+        self.bounds = bounds;
+        self.seal_if_full();
+        self.make_room();
+    }
+
     /// From now on, everything is also to be written: [`cut`](Self::cut) gives it.
     pub fn write_too(&mut self) {
         self.cuts.get_or_insert_default();
@@ -203,6 +210,10 @@ impl Ring {
         if let Some(cuts) = &mut self.cuts {
             cuts.newest = cuts.newest.max(self.packer.last());
         }
+        self.seal_if_full();
+    }
+
+    fn seal_if_full(&mut self) {
         let records = usize::try_from(self.next - self.open_first).unwrap_or(usize::MAX);
         if self.open.len() >= chunk_of(self.bounds.bytes) || records >= chunk_of(self.bounds.records) {
             self.seal();
@@ -230,6 +241,11 @@ impl Ring {
         if let Some(cuts) = &mut self.cuts {
             (cuts.done, cuts.done_records) = (0, 0);
         }
+        self.make_room();
+    }
+
+    /// The oldest go until what is left is within the bounds.
+    fn make_room(&mut self) {
         // The growing chunk has room within the bounds, too.
         let most = |bound: usize| bound.saturating_sub(chunk_of(bound) - 1);
         let (most_bytes, most_records) = (most(self.bounds.bytes), most(self.bounds.records) as u64);

@@ -40,6 +40,9 @@ pub use glob::Glob;
 pub use names::{Device, Indexes, Names, NoNames};
 pub use number::size;
 pub use parse::{file_words, parse};
-pub use states::{StateWords, named as state_named, names_of as names_of_states, parse_states};
+pub use states::{
+    StateWords, named as state_named, names as state_names, names_of as names_of_states, parse_states,
+};
 pub use suggest::{nearest, suggestion};
 pub use tree::{Address, CgroupPart, Compare, Expr, Field, Op, Side, Test};
+pub use words::{is_operator, keywords};

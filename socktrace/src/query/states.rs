@@ -118,6 +118,11 @@ const NAMES: [(&str, StateSet); 26] = [
     ("fin-wait2", StateSet::of(State::FinWait2)),
 ];
 
+/// The names of all states and groups.
+pub fn names() -> impl Iterator<Item = &'static str> {
+    NAMES.iter().map(|(name, _)| *name)
+}
+
 /// The states of a name or a group.
 #[must_use]
 pub fn named(name: &str) -> Option<StateSet> {

@@ -39,6 +39,17 @@ pub(super) fn operator(text: &str) -> Option<Op> {
     }
 }
 
+/// Whether it compares.
+#[must_use]
+pub fn is_operator(word: &str) -> bool {
+    operator(word).is_some()
+}
+
+/// The words that ask for something.
+pub fn keywords() -> impl Iterator<Item = &'static str> {
+    WORDS.iter().map(|word| word.name)
+}
+
 /// What a predicate word asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Predicate {

@@ -7,7 +7,7 @@ use super::stream::{BACKLOG, EventStream, stream};
 use super::values::{self, Events};
 use crate::api::selection::Format;
 use crate::api::status::Status;
-use crate::archive::log::Log;
+use crate::archive::{self, log::Log};
 use crate::engine::Interest;
 use crate::listing::{Named, Wanted};
 use crate::render::errno::reason;
@@ -44,6 +44,13 @@ pub enum Request {
     History {
         /// Where they go; none where they are not kept.
         reply: oneshot::Sender<Option<Log>>,
+    },
+    /// How much of closed sockets is to be kept from now on.
+    Keep {
+        /// In memory, and in the files that there are.
+        history: Box<archive::Options>,
+        /// Where it says that it is so.
+        reply: oneshot::Sender<()>,
     },
     /// The TCP and UDP sockets that can be what is wanted.
     Candidates {
@@ -171,6 +178,15 @@ impl Asker {
     async fn subscribe(&self, subscription: Subscription) -> Result<(), NoStream> {
         let subscription = Box::new(subscription);
         Ok(self.ask(|reply| Request::Events { subscription, reply }).await??)
+    }
+
+    /// Keeps so much of closed sockets from now on.
+    ///
+    /// # Errors
+    /// The task has ended.
+    pub async fn keep(&self, history: archive::Options) -> Result<(), Ending> {
+        let history = Box::new(history);
+        self.ask(|reply| Request::Keep { history, reply }).await
     }
 
     /// Every socket in the table that a listing would show.

@@ -7,6 +7,7 @@ mod events;
 mod history;
 mod lane;
 mod refusal;
+mod reload;
 mod reply;
 pub mod rights;
 mod routes;

@@ -3,6 +3,7 @@
 //! I/O: the socket file, signals, systemd's notification socket, stderr.
 
 use super::Server;
+use super::reload;
 use super::rights::Rights;
 use super::socket_file::{Access, Claim, SocketError};
 use crate::archive;
@@ -18,6 +19,8 @@ use std::io::{self, Write as _};
 use std::path::PathBuf;
 use tokio::net::UnixListener;
 use tokio::sync::watch;
+
+pub use super::reload::Reload;
 
 /// How the agent is to run.
 #[derive(Debug, Clone)]
@@ -55,14 +58,16 @@ pub enum AgentError {
 
 /// Runs until a signal ends it. Must be called within a current-thread tokio runtime: one task owns the engine,
 /// the others only ask it.
+/// With `reload`, SIGHUP is no end: the options are read again.
 ///
 /// # Errors
 /// If it cannot come up; nothing of ours is left in the kernel or the file system then.
-pub async fn run(options: &Options) -> Result<(), AgentError> {
+pub async fn run(options: &Options, reload: Option<Reload>) -> Result<(), AgentError> {
     memory::keep_large_blocks_apart();
     let budget = Budget::new(Limits::for_descriptors(raise_descriptors()));
     let user = options.user.as_deref().map(OtherUser::called).transpose()?;
     let mut shutdown = Shutdown::listen().map_err(StartError::System)?;
+    let reload = reload.and_then(|read| Some((read, shutdown.take_hangup()?)));
     // Taken first: a second agent is to say so before it attaches anything. Who asks early waits in the queue.
     let (claim, listener) = Claim::take(
         &options.socket,
@@ -98,7 +103,7 @@ pub async fn run(options: &Options) -> Result<(), AgentError> {
             // Where nobody can hear it, that is no reason to stop.
             let _ = writeln!(io::stderr(), "socktrace: agent ready on {path}{known}");
             notify(&[NotifyState::Ready]);
-            show_life(&asker).await;
+            tokio::join!(show_life(&asker), reload::whenever_asked(reload, options, &asker));
         }
         std::future::pending::<()>().await;
     };
@@ -138,7 +143,7 @@ async fn show_life(asker: &Asker) {
 }
 
 /// Tells systemd, if it started us.
-fn notify(states: &[NotifyState<'_>]) {
+pub(super) fn notify(states: &[NotifyState<'_>]) {
     if let Err(error) = sd_notify::notify(states) {
         log::warn!("cannot notify systemd: {error}");
     }

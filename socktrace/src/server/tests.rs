@@ -57,6 +57,7 @@ fn start_as(rights: Rights, limits: Limits) -> Running {
                     let _ = reply.send(Ok(()));
                 }
                 Request::History { reply } => _ = reply.send(None),
+                Request::Keep { reply, .. } => _ = reply.send(()),
                 Request::Candidates { reply, .. } => _ = reply.send(Named::No),
                 Request::Opener { reply, .. } => _ = reply.send(None),
                 Request::Openers { reply } => _ = reply.send([].into_iter().collect()),

@@ -146,6 +146,7 @@ async fn answer(mut requests: Inbox, netns: NetnsId) {
                 sinks.flush(0, &Clock::default());
             }
             Request::History { reply } => _ = reply.send(Some(log.clone())),
+            Request::Keep { reply, .. } => _ = reply.send(()),
             Request::Candidates { reply, .. } => _ = reply.send(Named::No),
             Request::Opener { reply, .. } => _ = reply.send(None),
             Request::Openers { reply } => _ = reply.send([].into_iter().collect()),

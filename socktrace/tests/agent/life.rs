@@ -123,3 +123,78 @@ fn options_come_from_a_file_and_the_command_line_comes_before_it() {
             .contains("agent.toml: line 1: unknown key \"history-entires\"; did you mean `history-entries`?")
     );
 }
+
+#[test]
+fn sighup_makes_it_read_its_file_again() {
+    if !may_trace("sighup_makes_it_read_its_file_again") {
+        return;
+    }
+    let directory = folder();
+    let file = directory.path().join("agent.toml");
+    let write = |text: &str| std::fs::write(&file, text).unwrap();
+    write("history-entries = 1000\n");
+    let agent = Agent::start(&["--config", file.to_str().unwrap()]);
+    let kept = |agent: &Agent| agent.status()["history_records"].as_u64().unwrap();
+    for _ in 0..200 {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        drop(std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap());
+    }
+    wait_for("the history to have them", || (kept(&agent) > 200).then_some(()));
+
+    write("history-entries = 16\nmode = \"0600\"\n");
+    agent.process.signal(Signal::SIGHUP);
+    agent
+        .process
+        .says("socktrace: reload: mode cannot change while the agent runs; a restart makes it count");
+    agent.process.says("socktrace: reload: history-entries is 16 now (1000 before)");
+    assert!(kept(&agent) <= 16, "{}", kept(&agent));
+    assert_eq!(std::fs::metadata(&agent.path).unwrap().mode() & 0o777, 0o666);
+
+    // What is wrong changes nothing.
+    write("history-entries = 20\nhistory-bites = 1\n");
+    agent.process.signal(Signal::SIGHUP);
+    let said = agent.process.says("socktrace: cannot reload: ");
+    assert!(said.contains("line 2: unknown key \"history-bites\"; did you mean `history-bytes`?"), "{said}");
+    assert!(said.ends_with("; the agent goes on as it was"), "{said}");
+    write("history-entries = 16\n");
+    agent.process.signal(Signal::SIGHUP);
+    agent.process.says("socktrace: reload: nothing has changed");
+}
+
+#[test]
+fn the_packaged_file_is_right_and_its_comments_are_the_defaults() {
+    let packaged = concat!(env!("CARGO_MANIFEST_DIR"), "/../packaging/agent.toml");
+    let text = std::fs::read_to_string(packaged).unwrap();
+    let directory = folder();
+    let shown = |name: &str, text: &str| {
+        let file = directory.path().join(name);
+        std::fs::write(&file, text).unwrap();
+        let mut command = socktrace(&["agent", "--config", file.to_str().unwrap(), "--check-config"]);
+        let said = command.env_remove("SOCKTRACE_SOCKET").output().unwrap();
+        assert!(said.status.success(), "{}", String::from_utf8_lossy(&said.stderr));
+        let lines = String::from_utf8(said.stdout).unwrap();
+        lines.lines().skip(1).map(str::to_owned).collect::<Vec<_>>()
+    };
+    // On a machine of many processors the buffer's default is another.
+    let buffer =
+        |lines: Vec<String>| lines.into_iter().filter(|line| !line.starts_with("ring-size")).collect();
+    let without: Vec<String> = buffer(shown("a", &text));
+    let options =
+        |line: &str| line.strip_prefix('#').filter(|rest| !rest.starts_with(' ')).map(str::to_owned);
+    let all: Vec<String> =
+        text.lines().map(|line| options(line).unwrap_or_else(|| line.to_owned())).collect();
+    let with: Vec<String> = buffer(shown("b", &all.join("\n")));
+    assert_eq!(without, with);
+    // Every option of the command line that a file may have is there.
+    let help = run(&["agent", "--help"]).stdout;
+    let long = help.split_whitespace().filter_map(|word| word.strip_prefix("--"));
+    let known: std::collections::BTreeSet<_> =
+        all.iter().filter_map(|line| line.split_once(" = ")).map(|(key, _)| key).collect();
+    for option in long.map(|word| word.trim_matches(|c: char| !c.is_alphanumeric())) {
+        let other = ["config", "check-config", "help"].contains(&option);
+        assert!(
+            other || known.contains(option) || !help.contains(&format!("      --{option} <")),
+            "{option}"
+        );
+    }
+}

@@ -99,36 +99,58 @@ pub(crate) fn manual() -> Result<()> {
         pages += 1;
     }
     println!("{pages} manual pages: nothing to be said by mandoc -Tlint and man --warnings");
-    let completions = made.join("completions");
+    sh::run(sh::cargo().args(["build", "--quiet", "--locked", "--package", "socktrace"]))?;
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let programs = [sh::root().join("target/debug")].into_iter().chain(std::env::split_paths(&path));
+    let path = std::env::join_paths(programs)?;
     for (shell, script) in SHELLS {
-        let mut command = sh::command(shell);
-        command.args(["-c", script]).env("COMPLETIONS", &completions).env("HOME", &made);
-        let said = sh::read(&mut command)?;
-        for word in ["events", "history"] {
-            if !said.split_whitespace().any(|offered| offered == word) {
-                bail!("{shell} does not complete `socktrace ` with {word}: {said:?}");
+        for (line, expected) in LINES {
+            let mut command = sh::command(shell);
+            command.args(["-c", script]).env("COMPLETIONS", made.join("completions")).env("HOME", &made);
+            let said = sh::read(command.env("LINE", line).env("PATH", &path))?;
+            if !said.split_whitespace().any(|offered| offered == *expected) {
+                bail!("{shell} does not complete `{line}` with {expected}: {said:?}");
             }
         }
     }
-    println!("bash, zsh and fish complete the commands");
+    println!("bash, zsh and fish complete {} lines", LINES.len());
     Ok(())
 }
 
-/// What each shell offers after `socktrace `, one word a line or more.
+/// Lines, and one of the words with which their last, empty or begun word is to be completed.
+const LINES: &[(&str, &str)] = &[
+    ("socktrace ", "history"),
+    ("socktrace ev", "events"),
+    ("socktrace events --k", "--kinds"),
+    ("socktrace events --kinds ", "connect_failed"),
+    ("socktrace events state ", "time-wait"),
+    ("socktrace ss -tan ", "sport"),
+    ("socktrace ss -tan state ", "close-wait"),
+    ("socktrace ss --coun", "--count-by"),
+    ("socktrace ss -tan --sort ", "retrans"),
+    ("socktrace ss dev ", "lo"),
+    ("socktrace history --sort ", "retrans"),
+    ("socktrace agent --user ", "root"),
+];
+
+/// What each shell offers at the end of $LINE, one word a line or more.
 const SHELLS: &[(&str, &str)] = &[
     (
         "bash",
         r#"source "$COMPLETIONS/socktrace.bash"
-           COMP_WORDS=(socktrace ''); COMP_CWORD=1; _socktrace socktrace '' socktrace; echo "${COMPREPLY[@]}""#,
+           read -ra COMP_WORDS <<<"$LINE"; [[ $LINE = *' ' ]] && COMP_WORDS+=('')
+           COMP_CWORD=$((${#COMP_WORDS[@]} - 1)); COMP_TYPE=9
+           _clap_complete_socktrace socktrace "${COMP_WORDS[COMP_CWORD]}" ''; printf '%s\n' "${COMPREPLY[@]}""#,
     ),
     // Without a terminal there is no line to complete: what would describe the words prints them.
     (
         "zsh",
         r#"autoload -Uz compinit; compinit -u -D; source "$COMPLETIONS/_socktrace"
-           _describe() { print -l ${${(P)${@[-1]}}%%:*} }
-           _socktrace_commands"#,
+           _describe() { print -l -- ${${(P)${@[-1]}}%%:*} }
+           words=(${=LINE}); [[ $LINE = *' ' ]] && words+=(''); CURRENT=$#words
+           _clap_dynamic_completer_socktrace"#,
     ),
-    ("fish", r#"source "$COMPLETIONS/socktrace.fish"; complete --do-complete 'socktrace ' | cut -f1"#),
+    ("fish", r#"source "$COMPLETIONS/socktrace.fish"; complete --do-complete "$LINE" | cut -f1"#),
 ];
 
 /// One page, by both programs that show it.

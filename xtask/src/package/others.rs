@@ -120,7 +120,7 @@ mod tests {
 
     #[test]
     fn rpm_knows_what_is_configuration_and_what_are_documents() {
-        assert_eq!(listed("/etc/default/socktrace"), "%config(noreplace) /etc/default/socktrace");
+        assert_eq!(listed("/etc/socktrace/agent.toml"), "%config(noreplace) /etc/socktrace/agent.toml");
         assert_eq!(listed("/usr/share/man/man1/socktrace.1.gz"), "%doc /usr/share/man/man1/socktrace.1.gz");
         assert_eq!(listed("/usr/bin/socktrace"), "/usr/bin/socktrace");
     }

@@ -41,6 +41,12 @@ impl Core {
                 self.count_lost();
                 _ = reply.send(self.history.as_ref().map(Recorder::log));
             }
+            Request::Keep { history, reply } => {
+                if let Some(recorder) = &mut self.history {
+                    recorder.keep(&history);
+                }
+                _ = reply.send(());
+            }
             Request::Candidates { wanted, netns, reply } => _ = reply.send(self.candidates(&wanted, netns)),
             Request::Opener { cookie, reply } => {
                 self.catch_up();
