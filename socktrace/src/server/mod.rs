@@ -6,6 +6,7 @@
 mod events;
 mod history;
 mod lane;
+pub mod options;
 mod refusal;
 mod reload;
 mod reply;
@@ -15,6 +16,7 @@ pub mod run;
 pub mod socket_file;
 mod sockets;
 mod stall;
+mod systemd;
 mod table;
 #[cfg(test)]
 mod tests;

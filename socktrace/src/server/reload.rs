@@ -2,17 +2,14 @@
 //!
 //! I/O: a signal, the file, systemd's notification socket, stderr.
 
-use super::run::{Options, notify};
+use super::options::{Options, Reload};
+use super::systemd::notify;
 use crate::archive::{self, FileOptions};
 use crate::history::Bounds;
 use crate::runtime::request::Asker;
 use sd_notify::NotifyState;
 use std::io::{self, Write as _};
-use std::sync::Arc;
 use tokio::signal::unix::Signal;
-
-/// Reads the options again, or says what is wrong with them. May block.
-pub type Reload = Arc<dyn Fn() -> Result<Options, String> + Send + Sync>;
 
 /// Whenever the signal comes, until the agent ends. `running`: what it was started with.
 pub(super) async fn whenever_asked(reload: Option<(Reload, Signal)>, running: &Options, asker: &Asker) {

@@ -3,10 +3,11 @@
 //! I/O: the socket file, signals, systemd's notification socket, stderr.
 
 use super::Server;
+use super::options::{Options, Reload};
 use super::reload;
 use super::rights::Rights;
 use super::socket_file::{Access, Claim, SocketError};
-use crate::archive;
+use super::systemd::notify;
 use crate::kernel::capabilities::{self, CapabilityError, OtherUser};
 use crate::kernel::{memory, priority, seccomp};
 use crate::runtime::budget::{Budget, Limits};
@@ -16,28 +17,8 @@ use crate::runtime::shutdown::Shutdown;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use sd_notify::NotifyState;
 use std::io::{self, Write as _};
-use std::path::PathBuf;
 use tokio::net::UnixListener;
 use tokio::sync::watch;
-
-pub use super::reload::Reload;
-
-/// How the agent is to run.
-#[derive(Debug, Clone)]
-pub struct Options {
-    /// Where it listens.
-    pub socket: PathBuf,
-    /// Whose members may ask, besides the agent's own user and group.
-    pub group: Option<String>,
-    /// The permissions of its socket.
-    pub mode: u32,
-    /// The user that it becomes once it has attached everything; none for the one who starts it.
-    pub user: Option<String>,
-    /// Bytes of the buffer between the kernel and the agent.
-    pub ring_size: u32,
-    /// What is kept of closed sockets.
-    pub history: archive::Options,
-}
 
 /// Why the agent did not come up.
 #[derive(Debug, thiserror::Error)]
@@ -139,12 +120,5 @@ async fn show_life(asker: &Asker) {
             return;
         }
         notify(&[NotifyState::Watchdog]);
-    }
-}
-
-/// Tells systemd, if it started us.
-pub(super) fn notify(states: &[NotifyState<'_>]) {
-    if let Err(error) = sd_notify::notify(states) {
-        log::warn!("cannot notify systemd: {error}");
     }
 }
