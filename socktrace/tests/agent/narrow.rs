@@ -1,6 +1,7 @@
-//! Where the kernel, procfs or a sandbox shows less: what can be known is listed, and what cannot is said.
+//! Where the kernel, procfs or a sandbox shows less: what can be known is listed, and what cannot is said, by an agent of root
+//! and by one that has become another user.
 
-use super::{Agent, folder};
+use super::{AGENTS, Agent, folder};
 use crate::support::run::{Running, run, socktrace};
 use crate::support::{in_own_netns, may_trace};
 use caps::{CapSet, Capability};
@@ -16,10 +17,20 @@ fn without_sys_admin_it_knows_its_own_namespace() {
     if !may_trace("without_sys_admin_it_knows_its_own_namespace") {
         return;
     }
+    for options in AGENTS {
+        knows_its_own_namespace(options);
+    }
+}
+
+fn knows_its_own_namespace(options: &[&str]) {
     let directory = folder();
     let path = directory.path().join("agent.sock");
-    let mut command = socktrace(&["agent", "--socket", path.to_str().unwrap()]);
-    let keep = [Capability::CAP_BPF, Capability::CAP_PERFMON, Capability::CAP_NET_ADMIN];
+    let mut command = socktrace(&[&["agent", "--socket", path.to_str().unwrap()], options].concat());
+    let mut keep = vec![Capability::CAP_BPF, Capability::CAP_PERFMON, Capability::CAP_NET_ADMIN];
+    if !options.is_empty() {
+        // What becoming another user takes.
+        keep.extend([Capability::CAP_SETUID, Capability::CAP_SETGID, Capability::CAP_CHOWN]);
+    }
     let less = move || {
         for capability in caps::all().into_iter().filter(|capability| !keep.contains(capability)) {
             // One that is not ours to drop we do not have.
@@ -43,9 +54,15 @@ fn a_first_listing_that_fails_is_said() {
     if !may_trace("a_first_listing_that_fails_is_said") {
         return;
     }
+    for options in AGENTS {
+        says_that_nothing_is_listed(options);
+    }
+}
+
+fn says_that_nothing_is_listed(options: &[&str]) {
     let directory = folder();
     let path = directory.path().join("agent.sock");
-    let mut command = socktrace(&["agent", "--socket", path.to_str().unwrap()]);
+    let mut command = socktrace(&[&["agent", "--socket", path.to_str().unwrap()], options].concat());
     // No netlink sockets, as some sandboxes have it.
     let netlink =
         SeccompCondition::new(0, SeccompCmpArgLen::Dword, SeccompCmpOp::Eq, libc::AF_NETLINK as u64);
@@ -70,9 +87,14 @@ fn without_procfs_sockets_are_listed() {
     if !may_trace("without_procfs_sockets_are_listed") {
         return;
     }
+    for options in AGENTS {
+        lists_without_procfs(&Agent::start(options));
+    }
+}
+
+fn lists_without_procfs(agent: &Agent) {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let filter = format!("sport = :{}", listener.local_addr().unwrap().port());
-    let agent = Agent::start(&[]);
     for source in [&["--direct"][..], &["--agent", agent.path()]] {
         for (options, expected) in [
             (&["-Htln"][..], "127.0.0.1:"),
@@ -126,21 +148,23 @@ fn namespaces_of_threads_and_of_descriptors_are_listed() {
         });
     });
     let ports = [port(&of_descriptor), is_there.recv().unwrap()];
-    let agent = Agent::start(&[]);
-    for source in [&["--direct"][..], &["--agent", agent.path()]] {
-        for port in ports {
-            let filter = format!("sport = :{port}");
-            let said = run(&[&["ss", "-Htln", "--all-netns"], source, &[&filter]].concat());
-            assert!(
-                said.stdout.contains(&format!("127.0.0.1:{port} ")),
-                "{source:?} {}{}",
-                said.stdout,
-                said.stderr
-            );
+    for options in AGENTS {
+        let agent = Agent::start(options);
+        for source in [&["--direct"][..], &["--agent", agent.path()]] {
+            for port in ports {
+                let filter = format!("sport = :{port}");
+                let said = run(&[&["ss", "-Htln", "--all-netns"], source, &[&filter]].concat());
+                assert!(
+                    said.stdout.contains(&format!("127.0.0.1:{port} ")),
+                    "{options:?} {source:?} {}{}",
+                    said.stdout,
+                    said.stderr
+                );
+            }
         }
-    }
-    for port in ports {
-        assert!(agent.rows().any(|row| row["local_port"] == port), "the table has {port}");
+        for port in ports {
+            assert!(agent.rows().any(|row| row["local_port"] == port), "the table has {port}");
+        }
     }
     drop(finish);
     thread.join().unwrap();

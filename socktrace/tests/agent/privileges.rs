@@ -1,6 +1,6 @@
 //! What an agent keeps of its rights, and that it works with no more than that.
 
-use super::{Agent, Churn, folder};
+use super::{AGENTS, Agent, Churn, folder};
 use crate::support::actor::Actor;
 use crate::support::run::run;
 use crate::support::{in_own_netns, may_trace};
@@ -92,6 +92,7 @@ fn as_another_user_it_is_as_right_as_before() {
         assert!(said.stdout.contains(" fwmark:0x2a"), "{}{}", said.stdout, said.stderr);
     });
     has_no_more_than_it_needs(&agent);
+    assert_eq!(agent.status()["seccomp"], true);
     assert!(agent.status()["sockets"].as_u64().unwrap() > 0);
 
     // It can take its socket away.
@@ -115,7 +116,12 @@ fn nobody_gets_at_its_maps() {
     if !may_trace("nobody_gets_at_its_maps") {
         return;
     }
-    let agent = Agent::start(&[]);
+    for options in AGENTS {
+        keeps_its_maps(&Agent::start(options));
+    }
+}
+
+fn keeps_its_maps(agent: &Agent) {
     let infos = std::fs::read_dir(format!("/proc/{}/fdinfo", agent.pid())).unwrap();
     let mut maps = Vec::new();
     for info in infos.map(Result::unwrap) {

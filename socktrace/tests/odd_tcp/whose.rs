@@ -1,6 +1,6 @@
-//! The user of a socket is the socket's own, whoever makes the calls.
+//! The user of a socket is the socket's own, whoever makes the calls, and whoever the agent is.
 
-use crate::agent::Agent;
+use crate::agent::{AGENTS, Agent};
 use crate::support::actor::Actor;
 use crate::support::may_trace;
 use serde_json::Value;
@@ -14,10 +14,15 @@ fn a_socket_keeps_its_user_when_its_process_becomes_another() {
     if !may_trace(TEST) {
         return;
     }
-    let agent = Agent::start(&[]);
+    for options in AGENTS {
+        keeps_users(&Agent::start(options));
+    }
+}
+
+fn keeps_users(agent: &Agent) {
     // The first is there before its process becomes another, the second is made afterwards.
     for (first, second, uid) in [("make", "become", 0), ("become", "make", OTHER)] {
-        for (kind, acts) in [
+        'kinds: for (kind, acts) in [
             ("tcp", &["bind 127.0.0.1 0", "start-listening"][..]),
             ("tcp", &["connect-to 127.0.0.1 9"]),
             ("udp", &["bind 127.0.0.1 0"]),
@@ -34,7 +39,7 @@ fn a_socket_keeps_its_user_when_its_process_becomes_another() {
                     _ => actor.does(&format!("become {OTHER}")),
                 };
                 if kind == "udplite" && done == format!("error {}", libc::EPROTONOSUPPORT) {
-                    return;
+                    continue 'kinds;
                 }
                 assert_eq!(done, "done");
             }
@@ -59,7 +64,12 @@ fn a_worker_of_another_user_accepts() {
     if !may_trace(TEST) {
         return;
     }
-    let agent = Agent::start(&[]);
+    for options in AGENTS {
+        knows_the_worker(&Agent::start(options));
+    }
+}
+
+fn knows_the_worker(agent: &Agent) {
     let mut server = Actor::alone("worker");
     let mut client = server.beside("client");
     let port = server.does("listen 127.0.0.1");

@@ -1,7 +1,8 @@
-//! What capabilities are for: user id 0 without them is shown no more than the kernel would show.
+//! What capabilities are for: user id 0 without them is shown no more than the kernel would show, by an agent of root and by
+//! one that has become another user.
 
 use super::{said_as, ss_as};
-use crate::agent::Agent;
+use crate::agent::{AGENTS, Agent};
 use crate::ss_fixtures::Fixtures;
 use crate::ss_parity::{difference, steady};
 use crate::support::actor::Actor;
@@ -54,34 +55,38 @@ fn user_0_without_capabilities_is_shown_what_the_kernel_would_show() {
     if !may_trace("user_0_without_capabilities_is_shown_what_the_kernel_would_show") {
         return;
     }
-    in_own_netns(|| {
-        let _fixtures = Fixtures::open();
-        let agent = Agent::start(&[]);
-        let mut theirs = Actor::here_as("of-nobody", 65534);
-        theirs.does("listen 127.0.0.1");
-        for capabilities in [
-            &[][..],
-            &[Capability::CAP_NET_ADMIN],
-            &[Capability::CAP_SYS_PTRACE],
-            &[Capability::CAP_DAC_READ_SEARCH],
-            &[Capability::CAP_SYS_PTRACE, Capability::CAP_DAC_READ_SEARCH],
-        ] {
-            for question in
-                ["-Htlnp", "-Htanpem", "-Huanpe", "-H0anpeb", "-Htan fwmark 0x2a", "-Htlnp not comm x"]
-            {
-                let said = |source: &[&str]| {
-                    let said = said_as(&mut with_only(capabilities, &words(source, question)));
-                    assert_eq!(said.code, Some(0), "{said:?}");
-                    said.stdout.lines().map(steady).collect::<Vec<_>>().join("\n")
-                };
-                let both = || (said(&["--agent", agent.path()]), said(&["--direct"]));
-                if !(0..5).any(|_| both().0 == both().1) {
-                    let (through, direct) = both();
-                    panic!("{capabilities:?} {question}\n{}", difference(&direct, &through));
-                }
+    for options in AGENTS {
+        in_own_netns(|| shows_what_the_kernel_would_show(options));
+    }
+}
+
+fn shows_what_the_kernel_would_show(options: &[&str]) {
+    let _fixtures = Fixtures::open();
+    let agent = Agent::start(options);
+    let mut theirs = Actor::here_as("of-nobody", 65534);
+    theirs.does("listen 127.0.0.1");
+    for capabilities in [
+        &[][..],
+        &[Capability::CAP_NET_ADMIN],
+        &[Capability::CAP_SYS_PTRACE],
+        &[Capability::CAP_DAC_READ_SEARCH],
+        &[Capability::CAP_SYS_PTRACE, Capability::CAP_DAC_READ_SEARCH],
+    ] {
+        for question in
+            ["-Htlnp", "-Htanpem", "-Huanpe", "-H0anpeb", "-Htan fwmark 0x2a", "-Htlnp not comm x"]
+        {
+            let said = |source: &[&str]| {
+                let said = said_as(&mut with_only(capabilities, &words(source, question)));
+                assert_eq!(said.code, Some(0), "{said:?}");
+                said.stdout.lines().map(steady).collect::<Vec<_>>().join("\n")
+            };
+            let both = || (said(&["--agent", agent.path()]), said(&["--direct"]));
+            if !(0..5).any(|_| both().0 == both().1) {
+                let (through, direct) = both();
+                panic!("{options:?} {capabilities:?} {question}\n{}", difference(&direct, &through));
             }
         }
-    });
+    }
 }
 
 #[test]
@@ -89,7 +94,12 @@ fn user_0_without_capabilities_sees_no_other_namespace() {
     if !may_trace("user_0_without_capabilities_sees_no_other_namespace") {
         return;
     }
-    let agent = Agent::start(&[]);
+    for options in AGENTS {
+        shows_no_other_namespace(&Agent::start(options));
+    }
+}
+
+fn shows_no_other_namespace(agent: &Agent) {
     let mut elsewhere = Actor::alone("elsewhere");
     elsewhere.does("listen 127.0.0.1");
     let refused = |said: Said, expected: &str| {

@@ -1,9 +1,17 @@
-//! History in files: over restarts, torn, on a full disk, in a directory that is not there.
+//! History in files: over restarts, torn, on a full disk, in a directory that is not there, and in one that others can change.
 
+use super::super::{AGENTS, folder};
 use super::*;
 use nix::mount::{MntFlags, MsFlags, mount, umount2};
-use std::fs;
+use nix::sys::stat::Mode;
+use nix::unistd::{User, chown, mkfifo};
+use std::collections::BTreeSet;
+use std::fs::{self, Permissions};
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, symlink};
 use std::path::{Path, PathBuf};
+
+/// An ordinary user; no agent of these tests is theirs.
+const STRANGER: u32 = 1001;
 
 /// Files of history in a directory, oldest first.
 fn files(dir: &Path) -> Vec<PathBuf> {
@@ -42,7 +50,6 @@ fn a_restart_keeps_what_was_written_and_says_when_nobody_looked() {
         assert!(said.stderr.contains("socktrace: no agent was running from "), "{signal}: {}", said.stderr);
     }
     // Readable for root alone.
-    use std::os::unix::fs::PermissionsExt as _;
     assert_eq!(fs::metadata(&dir).unwrap().permissions().mode() & 0o777, 0o700);
     for file in files(&dir) {
         assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
@@ -178,4 +185,75 @@ fn a_directory_that_cannot_be_written_or_vanishes_is_a_warning_and_used_when_it_
     agent.process.signal(Signal::SIGTERM);
     assert_eq!(agent.process.ends().code(), Some(0));
     assert_eq!(objects(&ask(&["--dir", dir.to_str().unwrap(), "--json", &filter])).len(), 3);
+}
+
+/// What strangers lay where history is to be written: neither believed nor waited for, whoever the agent is.
+#[test]
+fn what_strangers_lay_in_its_way_is_neither_written_to_nor_waited_for() {
+    if !may_trace("what_strangers_lay_in_its_way_is_neither_written_to_nor_waited_for") {
+        return;
+    }
+    for options in AGENTS {
+        let owner = options.last().map_or(0, |name| User::from_name(name).unwrap().unwrap().uid.as_raw());
+        let directory = folder();
+        // Whose it is, who may write there, and what is there.
+        let make = |name: &str, uid: u32, mode: u32| {
+            let dir = directory.path().join(name);
+            fs::create_dir(&dir).unwrap();
+            fs::set_permissions(&dir, Permissions::from_mode(mode)).unwrap();
+            chown(&dir, Some(uid.into()), None).unwrap();
+            dir
+        };
+        let elsewhere = directory.path().join("elsewhere");
+        let theirs = make("theirs", STRANGER, 0o755);
+        let open = make("open", owner, 0o777);
+        let (linked, stuck) = (make("linked", owner, 0o700), make("stuck", owner, 0o700));
+        symlink(&elsewhere, linked.join("lock")).unwrap();
+        mkfifo(&stuck.join("lock"), Mode::S_IRWXU).unwrap();
+        let link = directory.path().join("link");
+        symlink(make("behind", owner, 0o700), &link).unwrap();
+        let fifo = directory.path().join("fifo");
+        mkfifo(&fifo, Mode::S_IRWXU).unwrap();
+        for (dir, why) in [
+            (&theirs, "theirs belongs to user 1001, who could replace what is in it"),
+            (&open, "open may be written by others, who could replace what is in it"),
+            (&linked, "too many levels of symbolic links"),
+            (&stuck, "not a regular file"),
+            (&link, "link: "),
+            (&fifo, ": "),
+        ] {
+            let before = held(directory.path());
+            let path = directory.path().join("agent.sock");
+            let words = ["agent", "--socket", path.to_str().unwrap(), "--history-dir", dir.to_str().unwrap()];
+            let mut agent = Running::start(&[&words, options].concat());
+            let said = agent.says("socktrace: cannot write history to ");
+            assert!(said.contains(why), "{options:?} {}: {said}", dir.display());
+            agent.says("socktrace: agent ready on ");
+            agent.signal(Signal::SIGTERM);
+            assert_eq!(agent.ends().code(), Some(0));
+            let left: Vec<_> = held(directory.path()).difference(&before).cloned().collect();
+            assert!(
+                left.iter().all(|path| path.ends_with("agent.sock") || path.ends_with("agent.sock.lock")),
+                "{left:?}"
+            );
+        }
+        // One that is the agent's own is written to.
+        let own = make("own", owner, 0o700);
+        let _agent = Agent::start(&[&["--history-dir", own.to_str().unwrap()], options].concat());
+        let (actor, port) = connection("own");
+        wait_for_files(&own, &format!("port = {port} and netns = {}", actor.netns()));
+        for file in files(&own) {
+            let data = fs::metadata(&file).unwrap();
+            assert_eq!((data.uid(), data.mode() & 0o777), (owner, 0o600), "{}", file.display());
+        }
+    }
+}
+
+/// Everything at and below that path, without following links.
+fn held(path: &Path) -> BTreeSet<PathBuf> {
+    let mut all = BTreeSet::from([path.to_owned()]);
+    if fs::symlink_metadata(path).unwrap().is_dir() {
+        fs::read_dir(path).unwrap().for_each(|entry| all.append(&mut held(&entry.unwrap().path())));
+    }
+    all
 }
