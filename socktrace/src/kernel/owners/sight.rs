@@ -147,15 +147,17 @@ fn may_look(directory: &Path, credentials: &Credentials, uid: u32, rights: &User
         return with_at_most(rights.capabilities, could).unwrap_or(false);
     }
     let has = |capability: Capability| rights.capabilities & (1 << capability as u8) != 0;
-    // Those of a process which guards its memory belong to root (fs/proc/base.c, `task_dump_owner`).
-    let theirs = uid != 0 && fs::metadata(&fds).is_ok_and(|meta| meta.uid() == uid);
+    let owns_list = fs::metadata(&fds).is_ok_and(|meta| meta.uid() == uid);
+    // Those of a process which guards its memory belong to root (fs/proc/base.c, `task_dump_owner`): who may list them is
+    // told by their owner all the same, and of root's whether the memory is guarded is not.
+    let theirs = uid != 0 && owns_list;
     let may_trace = has(Capability::CAP_SYS_PTRACE)
         || theirs
             && credentials.uids == [uid; 3]
             && credentials.gids == [rights.gid; 3]
             && credentials.permitted & !rights.capabilities == 0
             && shares_users(directory);
-    let may_list = theirs || has(Capability::CAP_DAC_READ_SEARCH) || has(Capability::CAP_DAC_OVERRIDE);
+    let may_list = owns_list || has(Capability::CAP_DAC_READ_SEARCH) || has(Capability::CAP_DAC_OVERRIDE);
     may_list && may_trace
 }
 

@@ -209,7 +209,9 @@ fn what_strangers_lay_in_its_way_is_neither_written_to_nor_waited_for() {
         let open = make("open", owner, 0o777);
         let (linked, stuck) = (make("linked", owner, 0o700), make("stuck", owner, 0o700));
         symlink(&elsewhere, linked.join("lock")).unwrap();
+        // Open to the agent, whoever it is.
         mkfifo(&stuck.join("lock"), Mode::S_IRWXU).unwrap();
+        chown(&stuck.join("lock"), Some(owner.into()), None).unwrap();
         let link = directory.path().join("link");
         symlink(make("behind", owner, 0o700), &link).unwrap();
         let fifo = directory.path().join("fifo");
