@@ -3,6 +3,7 @@
 //!
 //! I/O: a thread; connections.
 
+use super::parting::{refuse, turn_away};
 use super::refusal::Refusal;
 use super::stall::Connection;
 use super::{Client, FAREWELL};
@@ -12,9 +13,7 @@ use axum::{Extension, Router};
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
-use nix::sys::socket::{MsgFlags, recv, send};
 use std::io;
-use std::os::fd::AsRawFd as _;
 use std::os::unix::net::UnixStream as StdStream;
 use std::thread::Builder;
 use std::time::Duration;
@@ -29,10 +28,6 @@ const REQUEST: usize = 40 * 1024;
 /// that a client gets no processor for seconds between connecting and asking. What has come by then is read first, however
 /// late we are ourselves.
 pub(super) const HEADER_TIMEOUT: Duration = Duration::from_secs(30);
-/// How long one that is refused may take to ask.
-const REFUSAL_TIMEOUT: Duration = Duration::from_secs(2);
-/// How many are waited for at a time until they have asked; more than these are told at once.
-pub(super) const REFUSALS: usize = 64;
 
 /// A client who is served, or told why not.
 #[derive(Debug)]
@@ -49,27 +44,28 @@ pub(super) struct Lane {
     ending: watch::Receiver<bool>,
     served: JoinSet<()>,
     refused: JoinSet<()>,
+    /// How many are waited for at a time until they have asked; more than these are told at once.
+    most_refused: usize,
 }
 
 impl Lane {
-    pub(super) fn new(router: Router, ending: watch::Receiver<bool>) -> Self {
-        Self { router, ending, served: JoinSet::new(), refused: JoinSet::new() }
+    pub(super) fn new(router: Router, most_refused: usize, ending: watch::Receiver<bool>) -> Self {
+        Self { router, ending, served: JoinSet::new(), refused: JoinSet::new(), most_refused }
     }
 
     /// Begins to serve one.
     pub(super) fn take(&mut self, stream: UnixStream, guest: Guest) {
-        let ending = self.ending.clone();
+        let mut ending = self.ending.clone();
         match guest {
             Guest::Served(client, place) => {
                 let router = self.router.clone().layer(Extension(client));
                 self.served.spawn(async move {
-                    connection(stream, router, HEADER_TIMEOUT, ending).await;
+                    connection(stream, router, ending).await;
                     drop(place);
                 });
             }
-            Guest::Refused(refusal) if self.refused.len() < REFUSALS => {
-                let router = Router::new().fallback(async || ([("connection", "close")], refusal));
-                self.refused.spawn(connection(stream, router, REFUSAL_TIMEOUT, ending));
+            Guest::Refused(refusal) if self.refused.len() < self.most_refused => {
+                self.refused.spawn(async move { refuse(stream, &refusal, ended(&mut ending)).await });
             }
             Guest::Refused(refusal) => turn_away(&stream, &refusal),
         }
@@ -86,7 +82,10 @@ impl Lane {
 
     /// Lets open answers finish for a moment.
     pub(super) async fn end(mut self) {
-        let all = async { while self.served.join_next().await.is_some() {} };
+        let all = async {
+            while self.served.join_next().await.is_some() {}
+            while self.refused.join_next().await.is_some() {}
+        };
         if tokio::time::timeout(FAREWELL, all).await.is_err() {
             log::debug!("some clients did not take their answers in time");
         }
@@ -100,13 +99,8 @@ pub(super) fn http(header_timeout: Duration) -> http1::Builder {
     http
 }
 
-async fn connection(
-    stream: UnixStream,
-    router: Router,
-    patience: Duration,
-    mut ending: watch::Receiver<bool>,
-) {
-    let connection = http(patience)
+async fn connection(stream: UnixStream, router: Router, mut ending: watch::Receiver<bool>) {
+    let connection = http(HEADER_TIMEOUT)
         .serve_connection(TokioIo::new(Connection::new(stream)), TowerToHyperService::new(router));
     tokio::pin!(connection);
     let result = tokio::select! {
@@ -118,22 +112,6 @@ async fn connection(
     };
     if let Err(error) = result {
         log::debug!("a client's connection ended: {error}");
-    }
-}
-
-/// Tells one who cannot be served, at once; whoever does not listen is not waited for.
-pub(super) fn turn_away(stream: &UnixStream, Refusal(status, said): &Refusal) {
-    let length = said.len() + 1;
-    let answer =
-        format!("HTTP/1.1 {status}\r\nconnection: close\r\ncontent-length: {length}\r\n\r\n{said}\n");
-    // Not by the event loop, which has not heard yet that it can be written to.
-    let _ = send(stream.as_raw_fd(), answer.as_bytes(), MsgFlags::MSG_DONTWAIT | MsgFlags::MSG_NOSIGNAL);
-    // Closing with a request unread is an error to whoever sent it (net/unix/af_unix.c, `unix_release_sock`).
-    let mut unread = [0; 4096];
-    for _ in 0..REQUEST / unread.len() {
-        if !matches!(recv(stream.as_raw_fd(), &mut unread, MsgFlags::MSG_DONTWAIT), Ok(1..)) {
-            break;
-        }
     }
 }
 
@@ -156,11 +134,15 @@ impl Apart {
     ///
     /// # Errors
     /// There is no thread, or no descriptor for its event loop.
-    pub(super) fn start(router: Router, mut ending: watch::Receiver<bool>) -> io::Result<Self> {
+    pub(super) fn start(
+        router: Router,
+        most_refused: usize,
+        mut ending: watch::Receiver<bool>,
+    ) -> io::Result<Self> {
         // No more than have a place, or are refused in words.
         let (guests, mut arriving) = mpsc::unbounded_channel::<(StdStream, Guest)>();
         let run = async move {
-            let mut lane = Lane::new(router, ending.clone());
+            let mut lane = Lane::new(router, most_refused, ending.clone());
             loop {
                 tokio::select! {
                     () = ended(&mut ending) => break,

@@ -7,6 +7,7 @@ mod events;
 mod history;
 mod lane;
 pub mod options;
+mod parting;
 mod refusal;
 mod reload;
 mod reply;
@@ -32,6 +33,7 @@ use crate::server::rights::Rights;
 use crate::socket::Viewer;
 use lane::{Apart, Guest, Lane, ended};
 use nix::sys::socket::{setsockopt, sockopt};
+use parting::turn_away;
 use refusal::Refusal;
 use routes::router;
 use std::time::Duration;
@@ -64,7 +66,7 @@ pub struct Server {
 impl Server {
     /// Serves until `ending` says so (or its sender is gone), then lets open answers finish for a moment.
     pub async fn serve(self, listener: UnixListener, mut ending: watch::Receiver<bool>) {
-        let mut own = Lane::new(router(self.asker.clone()), ending.clone());
+        let mut own = Lane::new(router(self.asker.clone()), self.budget.refused(), ending.clone());
         let mut users = None;
         let mut refused = false;
         loop {
@@ -76,7 +78,7 @@ impl Server {
             let known = accepted.and_then(|(stream, _)| match Peer::of(&stream) {
                 Ok(peer) => Ok(Some((stream, peer))),
                 Err(error) if is_exhausted(&error) => {
-                    lane::turn_away(&stream, &Refusal::failed(reason(&error)));
+                    turn_away(&stream, &Refusal::failed(reason(&error)));
                     Err(error)
                 }
                 // Gone already, or nobody that the kernel vouches for.
@@ -135,9 +137,9 @@ impl Server {
         ending: &watch::Receiver<bool>,
     ) {
         if users.as_ref().is_none_or(Apart::has_ended) {
-            match Apart::start(router(self.asker.for_users()), ending.clone()) {
+            match Apart::start(router(self.asker.for_users()), self.budget.refused(), ending.clone()) {
                 Ok(started) => *users = Some(started),
-                Err(error) => return lane::turn_away(&stream, &Refusal::no_thread(&error)),
+                Err(error) => return turn_away(&stream, &Refusal::no_thread(&error)),
             }
         }
         if let Some(users) = users {

@@ -2,6 +2,7 @@
 //!
 //! I/O: the connection, the clock.
 
+use super::parting::hang_up;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use std::io::{self, IoSlice};
 use std::os::fd::AsFd;
@@ -41,6 +42,12 @@ impl Connection {
         let waiting = self.waiting.get_or_insert_with(|| Box::pin(sleep(READ_TIMEOUT)));
         ready!(waiting.as_mut().poll(cx));
         Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
+    }
+}
+
+impl Drop for Connection {
+    fn drop(&mut self) {
+        hang_up(&self.stream);
     }
 }
 

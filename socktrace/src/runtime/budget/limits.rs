@@ -44,6 +44,9 @@ pub struct Limits {
     pub users: Most,
     /// Of root and the group, apart from those.
     pub own: Most,
+    /// Who is refused a connection and waited for until they have asked: so many at a time of ordinary users, and so many
+    /// of root and the group.
+    pub refused: usize,
 }
 
 const MIB: usize = 1 << 20;
@@ -72,6 +75,9 @@ const USERS: Most = Most {
 
 const USER: Most = Most { connections: 128, work: 4, filter_cost: 1024, bytes: 16 * MIB, ..USERS };
 
+/// What is waited for of those who are refused: a crowd that asks at once gets its answers.
+const REFUSED: usize = 512;
+
 impl Limits {
     /// What there is for a process that may have so many descriptors open.
     #[must_use]
@@ -79,7 +85,12 @@ impl Limits {
         let share = |parts| usize::try_from(descriptors / parts).unwrap_or(usize::MAX).max(1);
         let at_most =
             |most: Most, connections: usize| Most { connections: most.connections.min(connections), ..most };
-        Self { user: at_most(USER, share(16)), users: at_most(USERS, share(4)), own: at_most(OWN, share(2)) }
+        Self {
+            user: at_most(USER, share(16)),
+            users: at_most(USERS, share(4)),
+            own: at_most(OWN, share(2)),
+            refused: share(16).min(REFUSED),
+        }
     }
 }
 

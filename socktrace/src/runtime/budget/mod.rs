@@ -81,6 +81,12 @@ impl Budget {
         Self(Arc::new(All { limits, own, users, each: Mutex::default() }))
     }
 
+    /// How many who are refused a connection are waited for at a time, on each thread that serves.
+    #[must_use]
+    pub fn refused(&self) -> usize {
+        self.0.limits.refused
+    }
+
     /// The account of a viewer. It is forgotten when nobody has it any more.
     #[must_use]
     pub fn account(&self, viewer: Viewer) -> Account {

@@ -15,7 +15,7 @@ fn budget() -> Budget {
 #[test]
 fn a_user_cannot_take_the_connections_of_others() {
     let budget = budget();
-    let Limits { user: one, users: all, own } = budget.0.limits;
+    let Limits { user: one, users: all, own, .. } = budget.0.limits;
     let connect = |viewer| budget.account(viewer).take(Resource::Connections, 1);
     let mut kept: Vec<_> = (0..one.connections).map(|_| connect(user(1000)).unwrap()).collect();
     let refused = connect(user(1000)).unwrap_err();

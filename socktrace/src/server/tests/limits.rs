@@ -113,9 +113,10 @@ async fn who_is_one_too_many_is_told_so_and_is_served_when_others_have_gone() {
 
 #[tokio::test]
 async fn refusals_beyond_those_that_are_waited_for_are_no_connection_resets() {
-    let server = start_with(Limits::for_descriptors(16));
+    let limits = Limits::for_descriptors(16);
+    let server = start_with(limits);
     let mut held = Vec::new();
-    for _ in 0..8 + lane::REFUSALS {
+    for _ in 0..limits.own.connections + limits.refused {
         held.push(UnixStream::connect(&server.path).await.unwrap());
     }
     // Whether they have asked, or ask at all.
@@ -123,14 +124,79 @@ async fn refusals_beyond_those_that_are_waited_for_are_no_connection_resets() {
         let mut stream = UnixStream::connect(&server.path).await.unwrap();
         if asks {
             // It may be refused, and closed, before.
-            let _ = stream.write_all(b"GET /v1/status HTTP/1.1\r\nHost: x\r\n\r\n").await;
+            let _ = stream.write_all(&long_request()).await;
         }
-        let mut answer = vec![0; 4096];
-        let length = stream.read(&mut answer).await.expect("an answer");
-        let answer = String::from_utf8_lossy(&answer[..length]);
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await.expect("an answer, and its end");
         assert!(answer.starts_with("HTTP/1.1 503 Service Unavailable\r\n"), "{answer}");
         assert!(answer.ends_with("as there can be (8): close some\n"), "{answer}");
     }
     drop(held);
+    server.end().await;
+}
+
+/// 60 KB, most of them after the head.
+fn long_request() -> Vec<u8> {
+    let mut request = b"POST /v1/status HTTP/1.1\r\nHost: x\r\nContent-Length: 60000\r\n\r\n".to_vec();
+    request.resize(request.len() + 60_000, b'x');
+    request
+}
+
+/// What each of so many clients came to, who ask at once, in pieces, on a thread of their own; and what went wrong.
+fn crowd(path: PathBuf, count: usize, request: Vec<u8>) -> Vec<(String, Option<std::io::ErrorKind>)> {
+    let one = async |path: PathBuf, request: Vec<u8>| {
+        let mut stream = UnixStream::connect(&path).await.unwrap();
+        let mut wrong = None;
+        for piece in request.chunks(20_000) {
+            wrong = wrong.or(stream.write_all(piece).await.err());
+            tokio::task::yield_now().await;
+        }
+        let mut answer = String::new();
+        wrong = wrong.or(stream.read_to_string(&mut answer).await.err());
+        (answer, wrong.map(|error| error.kind()))
+    };
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(futures_util::future::join_all((0..count).map(|_| one(path.clone(), request.clone()))))
+}
+
+#[tokio::test]
+async fn everybody_in_a_crowd_that_is_refused_is_told_why_whatever_they_send() {
+    use nix::sys::resource::{Resource, getrlimit, setrlimit};
+    let (_, most) = getrlimit(Resource::RLIMIT_NOFILE).unwrap();
+    setrlimit(Resource::RLIMIT_NOFILE, most, most).unwrap();
+    let mut limits = Limits::for_descriptors(1 << 20);
+    (limits.own.connections, limits.users.connections) = (0, 0);
+    let mut long_head = b"GET /v1/status?".to_vec();
+    long_head.resize(60_000, b'x');
+    long_head.extend_from_slice(b" HTTP/1.1\r\nHost: x\r\n\r\n");
+    for rights in [Rights::of_this_process(0), Rights { uid: u32::MAX, group: None, capabilities: u64::MAX }]
+    {
+        for request in [long_request(), long_head.clone()] {
+            let server = start_as(rights, limits);
+            let path = server.path.clone();
+            let told = tokio::task::spawn_blocking(move || crowd(path, 500, request)).await.unwrap();
+            for (answer, wrong) in &told {
+                assert!(
+                    answer.starts_with("HTTP/1.1 503 ") && answer.contains("as many connections"),
+                    "{answer}"
+                );
+                assert_eq!(*wrong, None);
+            }
+            assert_eq!(told.len(), 500);
+            server.end().await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_request_that_is_too_long_is_told_so_and_is_no_connection_reset() {
+    let server = start();
+    let mut request = b"GET /v1/status?".to_vec();
+    request.resize(60_000, b'x');
+    let path = server.path.clone();
+    for (answer, wrong) in tokio::task::spawn_blocking(move || crowd(path, 20, request)).await.unwrap() {
+        assert!(answer.starts_with("HTTP/1.1 4"), "{answer}");
+        assert_eq!(wrong, None);
+    }
     server.end().await;
 }
