@@ -6,6 +6,7 @@ use super::source::Source;
 use super::{output, ring_size, runtime, select, stderr};
 use crate::api::selection::{Format, Selection};
 use crate::client::{self, Answer, ClientError};
+use crate::kernel::owners::in_initial_pid_namespace;
 use crate::listing::absent;
 use crate::render::event_line::Columns;
 use crate::runtime::Runtime;
@@ -24,6 +25,10 @@ use std::time::Duration;
 /// A stream without events for so long has reported what happened before: the record buffer is read at least every 10 ms.
 const PAUSE: Duration = Duration::from_millis(50);
 
+/// Said to whoever chooses events by number in a pid namespace of their own.
+const FOREIGN_PIDS: &str = "events have the numbers of processes in the initial pid namespace, and this is another one: \
+                            choose by those, or by --comm";
+
 pub(super) fn run(args: EventsArgs) -> Result<(), Error> {
     let mut selection = selection(&args);
     // Said here and not by an agent, so that the words of a bad filter are ours to point at.
@@ -31,8 +36,13 @@ pub(super) fn run(args: EventsArgs) -> Result<(), Error> {
     let interest = interest(&selection, Viewer::Own, &names).map_err(Error::Selection)?;
     let mut warnings = judge(&selection, &interest, Told::Live).map_err(Error::Selection)?;
     resolve(&mut selection, &interest, &names);
-    let pids = selection.pids.iter().copied().chain(interest.filter.pids());
-    warnings.extend(absent(pids));
+    let pids: Vec<u32> = selection.pids.iter().copied().chain(interest.filter.pids()).collect();
+    // Ours are no others than the kernel's in its first pid namespace only.
+    if pids.is_empty() || in_initial_pid_namespace() {
+        warnings.extend(absent(pids));
+    } else {
+        warnings.push(FOREIGN_PIDS.to_owned());
+    }
     let columns = columns(&args.columns, Columns::default()).map_err(Error::Selection)?;
     let format = if args.json.is_some() {
         Format::Json

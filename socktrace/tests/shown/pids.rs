@@ -118,3 +118,23 @@ fn shows_own_numbers(options: &[&str]) {
         assert!(history.stderr.contains("not shown in your pid namespace"), "{history:?}");
     }
 }
+
+#[test]
+fn whose_numbers_events_have_is_said_in_another_pid_namespace() {
+    if !may_trace("whose_numbers_events_have_is_said_in_another_pid_namespace") {
+        return;
+    }
+    let namespace = PidNamespace::new();
+    let warning = "events have the numbers of processes in the initial pid namespace";
+    for words in ["--pid 1", "pid = 1", "pid = 4000000"] {
+        let asked = format!("events --direct --for 0.1 {words}");
+        let within = namespace.run(0, &asked);
+        assert!(within.code == Some(0) && within.stderr.contains(warning), "{words}: {within:?}");
+        // Which of them there are is not known there.
+        assert!(!within.stderr.contains("there is no process"), "{within:?}");
+        let without = said_as(&mut socktrace(&asked.split(' ').collect::<Vec<_>>()));
+        assert!(without.code == Some(0) && !without.stderr.contains(warning), "{words}: {without:?}");
+    }
+    let unasked = namespace.run(0, "events --direct --for 0.1 comm = x");
+    assert!(unasked.code == Some(0) && !unasked.stderr.contains(warning), "{unasked:?}");
+}

@@ -14,4 +14,4 @@ pub use in_flight::any_in_flight;
 pub use iterator::Pass;
 pub use procfs::{OwnersError, Walk, walk};
 pub use sight::{Look, Sight};
-pub use unseen::{Unseen, unseen};
+pub use unseen::{Unseen, in_initial_pid_namespace, unseen};

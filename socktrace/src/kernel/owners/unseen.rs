@@ -59,7 +59,8 @@ pub(super) fn hides_processes(proc: &Path) -> bool {
 }
 
 /// Whether our pid namespace is the initial one: there the kernel's numbers of processes are those of /proc.
-pub(super) fn in_initial_pid_namespace() -> bool {
+#[must_use]
+pub fn in_initial_pid_namespace() -> bool {
     is_initial("pid", INITIAL_PID_NAMESPACE)
 }
 
