@@ -92,6 +92,10 @@ fn an_mptcp_connection_is_one_connection_with_its_owner_on_both_ends() {
     let mut seen: Vec<(String, u64)> = Vec::new();
     while seen.iter().filter(|(what, _)| what == "close mptcp").count() < 3 {
         let event = events.event(|event| event["netns"] == server.netns());
+        // The segments are those of its subflows.
+        for key in ["segs_out", "segs_in", "retrans"] {
+            assert!(event.get(key).is_none(), "{event}");
+        }
         let what = format!("{} {}", event["event"].as_str().unwrap(), event["proto"].as_str().unwrap());
         seen.push((what, event["pid"].as_u64().unwrap_or_else(|| panic!("nobody's: {event}"))));
     }

@@ -2,7 +2,7 @@
 
 use super::ending::Ends;
 use crate::socket::{
-    Cgroup, Closing, Cookie, Endpoint, Event, EventKind, Family, Holder, NetnsId, Owner, Process, Proto,
+    Cgroup, Cookie, Endpoint, Event, EventKind, Family, Holder, NetnsId, Owner, Process, Proto,
 };
 use crate::socket::{Socket, State, Subject, TimerKind, info};
 
@@ -142,9 +142,9 @@ impl<'a> Facts<'a> {
         if let EventKind::Close { duration_us, .. } = &event.kind {
             facts.age_us = duration_us.or(facts.age_us);
         }
-        if let Some(Closing { rtt_us, retrans, .. }) = event.kind.closing() {
-            facts.rtt_us = Some(*rtt_us).filter(|&rtt| rtt != 0);
-            facts.retrans = Some(*retrans);
+        if let Some(closing) = event.kind.closing() {
+            facts.rtt_us = Some(closing.rtt_us).filter(|&rtt| rtt != 0);
+            facts.retrans = closing.segments().map(|segments| segments.again);
         }
         Some(facts)
     }

@@ -6,7 +6,7 @@ use super::errno::errno_name;
 use super::escape::push_json;
 use super::places::fields;
 use super::units::{push_ip, push_u64};
-use crate::socket::{BootNs, Closing, Endpoint, Event, EventKind, Owner, State, Subject, UnixName};
+use crate::socket::{BootNs, Closing, Endpoint, Event, EventKind, Owner, Segments, State, Subject, UnixName};
 use std::io::Write as _;
 
 /// What stands before a value: `,"name":`. In one piece, because writing these takes most of the time.
@@ -170,9 +170,11 @@ fn kind(kind: &EventKind, out: &mut Vec<u8>) {
 fn totals(closing: &Closing, out: &mut Vec<u8>) {
     number(out, key!("bytes_sent"), closing.bytes_sent);
     number(out, key!("bytes_received"), closing.bytes_received);
-    number(out, key!("segs_out"), closing.segs_out.into());
-    number(out, key!("segs_in"), closing.segs_in.into());
-    number(out, key!("retrans"), closing.retrans.into());
+    if let Some(Segments { sent, received, again }) = closing.segments() {
+        number(out, key!("segs_out"), sent.into());
+        number(out, key!("segs_in"), received.into());
+        number(out, key!("retrans"), again.into());
+    }
     known(out, key!("rtt_us"), closing.rtt_us.into());
     known(out, key!("min_rtt_us"), closing.min_rtt_us.into());
     if let Some(side) = closing.closed_first {

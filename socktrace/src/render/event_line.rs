@@ -14,7 +14,7 @@ use super::clock::Clock;
 use super::event_json::is_wildcard;
 use super::names::{Named, Names};
 use super::places::short_unit;
-use crate::socket::{BootNs, Endpoint, Event, EventKind, Owner, Process, Proto, Subject};
+use crate::socket::{BootNs, Closing, Endpoint, Event, EventKind, Owner, Process, Proto, Subject};
 use details::details;
 use line::Line;
 
@@ -216,7 +216,9 @@ impl What<'_> {
                 Some(us) => line.print(format_args!("{}", Micros(us.into()))),
                 None => line.text(b"-"),
             },
-            Column::Retrans => line.number(event.kind.closing().map(|closing| closing.retrans.into())),
+            Column::Retrans => {
+                line.number(event.kind.closing().and_then(Closing::segments).map(|it| it.again.into()))
+            }
             Column::Details => details(event, style, line),
         }
     }

@@ -139,7 +139,7 @@ pub struct Closing {
     pub bytes_acked: u64,
     /// Bytes received.
     pub bytes_received: u64,
-    /// Segments sent.
+    /// Segments sent; see [`Closing::segments`].
     pub segs_out: u32,
     /// Segments received.
     pub segs_in: u32,
@@ -160,4 +160,25 @@ pub struct Closing {
     /// Whether the socket goes on as bound and nothing more: bind(2) gave it its port, and a descriptor that is not
     /// being closed refers to it.
     pub bound: bool,
+}
+
+/// Segments of a TCP connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Segments {
+    /// Sent, those sent again included.
+    pub sent: u32,
+    /// Received.
+    pub received: u32,
+    /// Sent again.
+    pub again: u32,
+}
+
+impl Closing {
+    /// The segments; none where the kernel counts none: those of an MPTCP connection are its subflows'. No TCP connection is
+    /// without any, as its SYN is one.
+    #[must_use]
+    pub fn segments(&self) -> Option<Segments> {
+        let &Self { segs_out: sent, segs_in: received, retrans: again, .. } = self;
+        (sent != 0 || received != 0).then_some(Segments { sent, received, again })
+    }
 }

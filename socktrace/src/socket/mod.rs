@@ -20,7 +20,7 @@ mod viewer;
 
 pub use address::{Endpoint, UnixName};
 pub use cgroup::{Cgroup, Container, Runtime};
-pub use change::{Change, ChangeKind, Closing};
+pub use change::{Change, ChangeKind, Closing, Segments};
 pub use counters::{Counters, FamilyCount};
 pub use detail::{Detail, Shutdown, Timer, TimerKind};
 pub use ending::{ClosedFirst, Ending, FailedBy, Reset};

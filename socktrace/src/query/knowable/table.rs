@@ -69,7 +69,7 @@ fn of_check(check: &Check, want: bool, ground: &Ground) -> Cells {
         },
         Check::Number(Number::RecvQ | Number::SendQ, _) => Cells::listed(Sorts::ALL),
         Check::Number(Number::Rtt | Number::Retrans, _) => {
-            Cells::listed(Sorts::TCP).or(Cells::events(KindSet::CLOSE, Sorts::STREAMS))
+            Cells::listed(Sorts::TCP).or(Cells::events(KindSet::CLOSE, Sorts::TCP))
         }
         Check::Number(Number::Age, _) => only_if(listing.is_none_or(|listing| listing.openers)),
         Check::Number(Number::Dev | Number::Uid | Number::Inode | Number::Cookie, _) => Cells::ALL,
@@ -261,7 +261,7 @@ fn of_field(field: Field, ground: &Ground) -> Why {
         }
         Field::Rtt | Field::Retrans => {
             let word = if field == Field::Rtt { "rtt" } else { "retrans" };
-            match is_listing || ground.cells.and(Cells::of(Sorts::STREAMS)).is_empty() {
+            match is_listing || ground.cells.and(Cells::of(Sorts::TCP)).is_empty() {
                 true => Why::name(format!("{word:?} is known of TCP sockets only")),
                 false => Why::name(format!("{word:?} is known when a TCP connection closes: --kinds close")),
             }

@@ -30,7 +30,7 @@ fn events_are_asked_the_same_questions() {
         owner: Owner::Exact(Process { pid: 9, comm: Comm::from_bytes(b"curl") }),
         opened: Some(1_000_000),
     };
-    let closing = Closing { rtt_us: 900, retrans: 1, ..Default::default() };
+    let closing = Closing { rtt_us: 900, segs_out: 9, retrans: 1, ..Default::default() };
     let kind = EventKind::Close { found: false, duration_us: None, closing: Some(Box::new(closing)) };
     let event = Event { at: 6_000_000, kind, subject: Some(Box::new(subject)) };
     let facts = Facts::of_event(&event).unwrap();

@@ -4,7 +4,7 @@ use super::line::Line;
 use super::{Column, Style};
 use crate::render::amounts::{Bytes, Lifetime, Micros};
 use crate::render::errno::errno_name;
-use crate::socket::{ClosedFirst, Closing, Event, EventKind};
+use crate::socket::{ClosedFirst, Closing, Event, EventKind, Segments};
 
 /// How much is said of what went over a connection; each version lacks one thing more, the least important first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -79,8 +79,12 @@ fn after(latency_us: Option<u64>, line: &mut Line<'_>) {
 fn totals(closing: &Closing, version: Version, line: &mut Line<'_>) {
     let (sent, received) = (Bytes(closing.bytes_sent), Bytes(closing.bytes_received));
     if version < Version::BytesAlone {
-        let (out, into) = (closing.segs_out, closing.segs_in);
-        line.field(format_args!("sent {sent}/{out} received {received}/{into}"));
+        match closing.segments() {
+            Some(Segments { sent: out, received: into, .. }) => {
+                line.field(format_args!("sent {sent}/{out} received {received}/{into}"));
+            }
+            None => line.field(format_args!("sent {sent} received {received}")),
+        }
     } else {
         line.field(format_args!("{sent}/{received}"));
     }

@@ -3,7 +3,7 @@
 use super::Column;
 use crate::render::event_json::is_wildcard;
 use crate::render::groups::Value;
-use crate::socket::{Endpoint, Event};
+use crate::socket::{Closing, Endpoint, Event};
 
 /// Numbers as numbers, ports without the names of services. Nothing is shortened.
 #[must_use]
@@ -40,7 +40,9 @@ pub fn value(event: &Event, column: Column) -> Value {
         Column::Sent => Value::number(event.kind.closing().map(|closing| closing.bytes_sent)),
         Column::Received => Value::number(event.kind.closing().map(|closing| closing.bytes_received)),
         Column::Rtt => Value::number(event.kind.closing().map(|it| it.rtt_us.into()).filter(|&us| us != 0)),
-        Column::Retrans => Value::number(event.kind.closing().map(|closing| closing.retrans.into())),
+        Column::Retrans => {
+            Value::number(event.kind.closing().and_then(Closing::segments).map(|it| it.again.into()))
+        }
         Column::Details => Value::Unknown,
     }
 }

@@ -159,9 +159,12 @@ fn event(kind: &EventKind, sort: Sort) -> Option<Event> {
 }
 
 fn kinds(sort: Sort) -> [EventKind; 8] {
+    // Of others the kernel counts none; an MPTCP connection's are its subflows'.
+    let counted = u32::from(proto(sort) == Proto::Tcp);
     let closing = Closing {
-        rtt_us: 5000,
-        retrans: 6,
+        rtt_us: 5000 * counted,
+        segs_out: 7 * counted,
+        retrans: 6 * counted,
         closed_first: Some(ClosedFirst::Local),
         reset: Some(Reset::Local),
         ..Closing::default()

@@ -76,7 +76,7 @@ fn lines() {
         Layout::Wide,
         &mut Https,
         &closed(),
-        "2026-11-22 15:05:01.123 19.1ms   tcp  192.0.2.1:40000       192.0.2.1:https       users:((\"curl\",pid=812))       sent 2.0kB/0 received 18B/0 rtt 28us",
+        "2026-11-22 15:05:01.123 19.1ms   tcp  192.0.2.1:40000       192.0.2.1:https       users:((\"curl\",pid=812))       sent 2.0kB received 18B rtt 28us",
     );
     check(
         Layout::Narrow,
