@@ -17,6 +17,8 @@ pub struct Question {
     pub since: Option<UnixNs>,
     /// Until when.
     pub until: Option<UnixNs>,
+    /// Only what was recorded from this number on: [`Survey::next`] of an answer before. Text has no header then.
+    pub after: Option<u64>,
     /// How they are written.
     pub format: Format,
     /// How they are arranged.
@@ -36,6 +38,12 @@ pub struct Survey {
     pub gaps: Vec<(UnixNs, UnixNs)>,
     /// What could not be read, for people. The first few.
     pub troubles: Vec<String>,
+    /// The number that the next record gets: `after` of the question that goes on from here. 0 where no agent answers.
+    #[serde(default)]
+    pub next: u64,
+    /// Records from `after` on that made room for others before they were asked for.
+    #[serde(default)]
+    pub evicted: u64,
 }
 
 impl Question {
@@ -48,6 +56,7 @@ impl Question {
         for (key, time) in [("since", self.since), ("until", self.until)] {
             query.extend_pairs(time.map(|time| (key, rfc3339(time))));
         }
+        query.extend_pairs(self.after.map(|after| ("after", after.to_string())));
         query.extend_pairs(self.arrangement.parameters());
         let mut query = query.finish();
         if !look.is_empty() {
@@ -67,7 +76,7 @@ impl Question {
         time: impl Fn(&str) -> Result<UnixNs, WhenError>,
     ) -> Result<Self, BadParameter> {
         let (mut selection, mut arrangement) = (Selection::default(), Arrangement::default());
-        let (mut since, mut until) = (None, None);
+        let (mut since, mut until, mut after) = (None, None, None);
         for parameter in parameters(query)? {
             let bad = |error| match error {
                 WhenError::NoTime => parameter.bad("expected a time like 10m, 14:05 or 2026-11-22T14:05:00Z"),
@@ -76,19 +85,20 @@ impl Question {
             match &*parameter.key {
                 "since" => since = Some(time(&parameter.value).map_err(bad)?),
                 "until" => until = Some(time(&parameter.value).map_err(bad)?),
+                "after" => after = Some(parameter.number(0..=u64::MAX)?),
                 key => {
                     let takes = selection.takes(&parameter)? || arrangement.takes(&parameter)?;
                     if !takes && !Format::PARAMETERS.contains(&key) {
                         let arrangement = Arrangement::PARAMETERS.join(", ");
                         return Err(
-                            parameter.bad(format!("expected since, until, {arrangement}, {SELECTION}"))
+                            parameter.bad(format!("expected since, until, after, {arrangement}, {SELECTION}"))
                         );
                     }
                 }
             }
         }
         let format = Format::from_request(accept, query, Columns::of_ended())?;
-        Ok(Self { selection, since, until, format, arrangement })
+        Ok(Self { selection, since, until, after, format, arrangement })
     }
 }
 

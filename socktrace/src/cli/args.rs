@@ -31,12 +31,13 @@ Examples:
   curl --unix-socket /run/socktrace/agent.sock http://agent/v1/events";
 
 const HISTORY_EXAMPLES: &str = "\
-TIME is 90s, 10m, 2h, 1d or 1w (ago), 14:05, 2026-11-22, 2026-11-22T14:05:00, with Z or +01:00 if it is not local.
+TIME is 90s, 10m, 2h, 1d or 1w (ago), '10 minutes ago', 'yesterday 14:00', 14:05, @1760000000, 2026-11-22,
+2026-11-22T14:05:00, with Z or +01:00 if it is not local.
 FILTER is in the language of ss, as for events.
 
 Examples:
   socktrace history --since 10m 'sport = :8080'   who was on port 8080
-  socktrace history --comm curl -tn               curl's connections, ports as numbers
+  socktrace history --follow --comm curl -tn      curl's connections as they close
   socktrace history --since 1h --sort retrans --top 10    most retransmissions
   sudo socktrace history --dir /var/lib/socktrace/history --json";
 
@@ -234,6 +235,10 @@ impl AgentArgs {
 pub(super) struct HistoryArgs {
     #[command(flatten)]
     pub(super) which: WhichArgs,
+    /// Only these kinds, separated by commas: close, connect_failed, and bind and listen, of which those that failed are
+    /// kept [default: close, connect_failed]
+    #[arg(long, value_name = "KINDS", value_delimiter = ',', help_heading = "Which sockets")]
+    pub(super) kinds: Vec<String>,
     /// Closed at this time or later: 10m, 2h or 1d ago, at 14:05, 2026-11-22T14:05:00 or the like [default: the beginning]
     #[arg(long, value_name = "TIME", allow_hyphen_values = true, help_heading = "When")]
     pub(super) since: Option<String>,
@@ -259,6 +264,9 @@ pub(super) struct HistoryArgs {
     /// Count by these columns, separated by commas, instead of listing [default: off]
     #[arg(long, value_name = "LIST", value_delimiter = ',', conflicts_with_all = ["columns", "sort"])]
     pub(super) count_by: Vec<String>,
+    /// Go on with what closes, until interrupted; without --since only with that [default: off]
+    #[arg(short, long, help_heading = "When", conflicts_with_all = ["until", "sort", "top", "count_by", "dir"])]
+    pub(super) follow: bool,
     /// The agent's socket [default: $SOCKTRACE_SOCKET or /run/socktrace/agent.sock]
     #[arg(long, value_name = "PATH", help_heading = "Source")]
     pub(super) agent: Option<PathBuf>,

@@ -3,10 +3,11 @@
 use super::args::{HistoryArgs, Json};
 use super::array::Array;
 use super::error::Error;
+use super::follow::follow;
 use super::{output, runtime, select, source, stderr};
 use crate::api::arrangement::Arrangement;
 use crate::api::history::{Question, Survey, ahead};
-use crate::api::selection::Format;
+use crate::api::selection::{Format, Selection};
 use crate::archive::log::Log;
 use crate::client::{self, ClientError};
 use crate::history::{Snapshot, UnixNs};
@@ -59,13 +60,15 @@ pub(super) fn run(args: &HistoryArgs) -> Result<(), Error> {
         while let Some(piece) = answer.next().await? {
             out.write_all(&piece).and_then(|()| out.flush()).map_err(Error::Output)?;
         }
-        out.end().map_err(Error::Output)
+        out.end().map_err(Error::Output)?;
+        if args.follow { follow(&agent, question, survey.next).await } else { Ok(()) }
     })
 }
 
 /// The options' meaning.
 fn question(args: &HistoryArgs) -> Result<Question, Error> {
-    let since = when("--since", args.since.as_deref())?;
+    // Whoever follows has not asked for what was.
+    let since = when("--since", args.since.as_deref())?.or_else(|| args.follow.then(time::now));
     let until = when("--until", args.until.as_deref())?;
     // Files may come from a machine whose clock was ahead.
     if let (Some(word), Some(at), None) = (&args.since, since.filter(|&at| at > time::now()), &args.dir) {
@@ -93,7 +96,11 @@ fn question(args: &HistoryArgs) -> Result<Question, Error> {
         top: args.top,
         count_by: Arrangement::groups(args.count_by.iter().map(String::as_str)).map_err(no_column)?,
     };
-    Ok(Question { selection: select::selection(&args.which), since, until, format, arrangement })
+    let selection = Selection { kinds: args.kinds.clone(), ..select::selection(&args.which) };
+    if args.follow && args.json == Some(Json::Array) {
+        return Err(Error::Usage("an array is for a list that ends, and --follow does not: use --json".to_owned()));
+    }
+    Ok(Question { selection, since, until, after: None, format, arrangement })
 }
 
 /// The time that an option was given; what is none is pointed at.

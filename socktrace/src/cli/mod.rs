@@ -12,6 +12,7 @@ mod config;
 mod doctor;
 mod error;
 mod events;
+mod follow;
 mod history;
 mod output;
 mod select;

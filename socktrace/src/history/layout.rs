@@ -16,6 +16,10 @@ pub(super) mod kind {
     pub(in crate::history) const BEGAN: u8 = 5;
     /// The agent ended.
     pub(in crate::history) const STOPPED: u8 = 6;
+    /// bind(2) failed.
+    pub(in crate::history) const NOT_BOUND: u8 = 7;
+    /// listen(2) failed.
+    pub(in crate::history) const NOT_LISTENING: u8 = 8;
     /// Added to the kind of a record that stands on nothing.
     pub(in crate::history) const FRESH: u8 = 0x80;
 }

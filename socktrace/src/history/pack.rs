@@ -41,9 +41,15 @@ impl Packer {
                 (kind::FAILED, Some((*errno, *failed_by)), age, None)
             }
             EventKind::Accept => return self.accepted(&ended.subject, at, out),
+            EventKind::Bind { errno: errno @ 1.. } => {
+                (kind::NOT_BOUND, Some((*errno, None)), age_ns(ended, None), None)
+            }
+            EventKind::Listen { errno: errno @ 1.. } => {
+                (kind::NOT_LISTENING, Some((*errno, None)), age_ns(ended, None), None)
+            }
             // These end nothing.
-            EventKind::Bind { .. }
-            | EventKind::Listen { .. }
+            EventKind::Bind { errno: 0 }
+            | EventKind::Listen { errno: 0 }
             | EventKind::Connect { .. }
             | EventKind::Open
             | EventKind::State { .. }

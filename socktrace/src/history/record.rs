@@ -19,7 +19,7 @@ pub struct Dated {
 pub enum Record {
     /// A socket ended.
     Ended {
-        /// `close` or `connect_failed`. Its times are [`UnixNs`], as if the kernel's clock began in 1970.
+        /// `close` or `connect_failed`, or a `bind` or `listen` that failed. Its times are [`UnixNs`], as if the kernel's clock began in 1970.
         event: Event,
         /// Its event was lost, and a dump showed that it was gone: its time is the time of that.
         missed: bool,

@@ -44,6 +44,12 @@ impl Chunk {
         self.first
     }
 
+    /// The number that follows its last record.
+    #[must_use]
+    pub const fn end(&self) -> u64 {
+        self.first + self.records
+    }
+
     /// Its records.
     #[must_use]
     pub fn records(&self) -> Records<'_> {
@@ -88,6 +94,12 @@ impl Snapshot {
     #[must_use]
     pub fn first(&self) -> Option<u64> {
         self.chunks.first().map(Chunk::first)
+    }
+
+    /// The number that the next record gets; 0 where nothing is in memory.
+    #[must_use]
+    pub fn next(&self) -> u64 {
+        self.chunks.last().map_or(0, Chunk::end)
     }
 }
 

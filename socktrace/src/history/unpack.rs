@@ -41,7 +41,9 @@ impl<'a> Records<'a> {
             Err(damaged) => return Some(Err(damaged)),
         };
         let skimmed = match number {
-            kind::CLOSE | kind::FAILED => Some((self.context.at, None)),
+            kind::CLOSE | kind::FAILED | kind::NOT_BOUND | kind::NOT_LISTENING => {
+                Some((self.context.at, None))
+            }
             _ => self.note(number, &mut body).map(|note| (self.context.at, Some(note))),
         };
         Some(self.or_damaged(skimmed))
@@ -86,6 +88,14 @@ impl<'a> Records<'a> {
                 let (errno, failed_by) = rest.failure;
                 let kind = EventKind::ConnectFailed { errno, latency_us: rest.age_us, failed_by };
                 Some(self.end(kind, subject, rest.missed))
+            }
+            kind::NOT_BOUND => {
+                let (subject, rest) = self.subject(body)?;
+                Some(self.end(EventKind::Bind { errno: rest.failure.0 }, subject, rest.missed))
+            }
+            kind::NOT_LISTENING => {
+                let (subject, rest) = self.subject(body)?;
+                Some(self.end(EventKind::Listen { errno: rest.failure.0 }, subject, rest.missed))
             }
             _ => self.note(number, body),
         }

@@ -57,7 +57,7 @@ pub struct Ended {
     /// When, by the kernel's clock.
     pub at: BootNs,
     /// `close`, or `connect_failed` of a TCP socket, which ends with that; or `accept` of a connection that had ended
-    /// before it was accepted, whose owner this reports.
+    /// before it was accepted, whose owner this reports; or a `bind` or `listen` that failed.
     pub kind: EventKind,
     /// The socket.
     pub subject: Subject,

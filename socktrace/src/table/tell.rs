@@ -59,14 +59,14 @@ impl<'a> Teller<'a> {
     }
 }
 
-/// Whether history keeps it: the socket, or a life of it, has ended; or it had, and now it is known whose it was.
+/// Whether history keeps it: the socket, or a life of it, has ended; or it had, and now it is known whose it was; or it
+/// got no port, or could not listen.
 fn is_end(kind: &EventKind, change: &Change, state: State) -> bool {
     match kind {
         EventKind::Close { .. } | EventKind::ConnectFailed { .. } => true,
         EventKind::Accept => state == State::Close && change.cookie != 0,
-        EventKind::Bind { .. }
-        | EventKind::Listen { .. }
-        | EventKind::Connect { .. }
+        EventKind::Bind { errno } | EventKind::Listen { errno } => *errno != 0,
+        EventKind::Connect { .. }
         | EventKind::Open
         | EventKind::State { .. }
         | EventKind::Lost { .. }

@@ -166,6 +166,10 @@ pub(super) fn ended() -> impl Strategy<Value = Ended> {
             .prop_map(|closing| EventKind::Close { found: false, duration_us: None, closing: closing.map(Box::new) }),
         1 => (any::<u16>(), proptest::option::of(proptest::sample::select(FAILED_BY.to_vec())))
             .prop_map(|(errno, failed_by)| EventKind::ConnectFailed { errno, latency_us: None, failed_by }),
+        1 => (1u16.., any::<bool>()).prop_map(|(errno, bind)| match bind {
+            true => EventKind::Bind { errno },
+            false => EventKind::Listen { errno },
+        }),
     ];
     (0u64..1 << 60, proptest::option::of(0u64..1 << 60), kind, subject(), any::<bool>()).prop_map(
         |(at, opened, mut kind, mut subject, missed)| {

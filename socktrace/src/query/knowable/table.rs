@@ -35,9 +35,13 @@ pub(super) fn reported() -> Cells {
     kinds.into_iter().fold(Cells::NONE, |all, (kind, sorts)| all.or(Cells::events(kind, sorts)))
 }
 
-/// Which of them history keeps: a failed connect leaves a UDP or UNIX socket as it was.
+/// Which of them history keeps: a failed connect leaves a UDP or UNIX socket as it was. Of binds and listens, those that
+/// failed.
 pub(super) fn kept() -> Cells {
-    Cells::events(KindSet::CLOSE, IP_AND_UNIX).or(Cells::events(KindSet::CONNECT_FAILED, Sorts::STREAMS))
+    let ends =
+        Cells::events(KindSet::CLOSE, IP_AND_UNIX).or(Cells::events(KindSet::CONNECT_FAILED, Sorts::STREAMS));
+    let failed = Cells::events(KindSet::BIND, IP_AND_UNIX);
+    ends.or(failed).or(Cells::events(KindSet::LISTEN, Sorts::STREAMS.union(Sorts::UNIX)))
 }
 
 /// Where a test can pass.

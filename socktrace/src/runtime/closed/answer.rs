@@ -41,10 +41,20 @@ pub fn survey(log: &Log, question: &Resolved, stop: &Stop) -> io::Result<Overvie
     let Overview { mut survey, mut accepted } = Overview::default();
     let mut troubles = Vec::new();
     let mut last = None;
-    log.read::<io::Error>(question.since, &mut |trouble| troubles.push(trouble), &mut |_, mut records| {
+    let mut is_first = true;
+    read(log, question, &mut |trouble| troubles.push(trouble), &mut |first, mut records| {
         stop.check()?;
-        while let Some(Ok((at, note))) = records.skim() {
+        let mut numbers = first..;
+        while let (Some(Ok((at, note))), Some(number)) = (records.skim(), numbers.next()) {
             survey.from.get_or_insert(at);
+            if question.is_before(number) {
+                is_first = false;
+                continue;
+            }
+            // What an agent made before it was started again is known to nobody.
+            if std::mem::take(&mut is_first) && note != Some(Record::Began) {
+                survey.evicted = question.after.map_or(0, |after| number - after);
+            }
             match note {
                 None | Some(Record::Ended { .. }) => {}
                 Some(Record::Accepted { cookie, process }) => drop(accepted.insert(cookie, process)),
@@ -64,6 +74,7 @@ pub fn survey(log: &Log, question: &Resolved, stop: &Stop) -> io::Result<Overvie
         }
         Ok(())
     })?;
+    survey.next = log.snapshot.next();
     survey.gaps.drain(..survey.gaps.len().saturating_sub(FEW));
     if !question.interest.viewer.is_limited() {
         survey.troubles = troubles.iter().take(FEW).map(Trouble::to_string).collect();
@@ -110,7 +121,7 @@ impl Found<'_> {
     /// They cannot be written, or it is to stop.
     pub fn write(mut self, log: &Log, stop: &Stop, out: &mut impl Write) -> io::Result<()> {
         let mut lines = Lines::new(self.question);
-        if self.question.arrangement.count_by.is_empty() {
+        if self.question.arrangement.count_by.is_empty() && self.question.after.is_none() {
             out.write_all(lines.header())?;
         }
         let mut left = self.question.arrangement.top.unwrap_or(usize::MAX);
@@ -136,9 +147,12 @@ impl Found<'_> {
         each: &mut dyn FnMut(&Event, bool) -> io::Result<()>,
     ) -> io::Result<()> {
         let Self { question, overview, .. } = self;
-        log.read::<io::Error>(question.since, &mut |_| (), &mut |_, records: Records<'_>| {
-            for Dated { at, record } in records.map_while(Result::ok) {
+        read(log, question, &mut |_| (), &mut |first, records: Records<'_>| {
+            for (number, Dated { at, record }) in (first..).zip(records.map_while(Result::ok)) {
                 stop.check()?;
+                if question.is_before(number) {
+                    continue;
+                }
                 let Record::Ended { mut event, missed } = record else { continue };
                 if !question.is_of(at) {
                     continue;
@@ -156,7 +170,29 @@ impl Found<'_> {
     }
 }
 
+/// Shows each piece of records that can hold what is asked for, oldest first.
+fn read(
+    log: &Log,
+    question: &Resolved,
+    trouble: &mut dyn FnMut(Trouble),
+    each: &mut dyn FnMut(u64, Records<'_>) -> io::Result<()>,
+) -> io::Result<()> {
+    match question.after {
+        // Whoever goes on from an answer before wants what is in memory.
+        Some(after) if log.snapshot.first().is_some_and(|first| first <= after) => {
+            let recorded_since = log.snapshot.chunks.iter().filter(|chunk| chunk.end() > after);
+            recorded_since.into_iter().try_for_each(|chunk| each(chunk.first(), chunk.records()))
+        }
+        Some(_) | None => log.read(question.since, trouble, each),
+    }
+}
+
 impl Resolved {
+    /// Whether the record of that number is not asked for.
+    fn is_before(&self, number: u64) -> bool {
+        self.after.is_some_and(|after| number < after)
+    }
+
     /// Whether it asks for this time.
     fn is_of(&self, at: UnixNs) -> bool {
         self.overlaps(at, at)

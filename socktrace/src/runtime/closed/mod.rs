@@ -14,7 +14,7 @@ use crate::api::selection::Format;
 use crate::engine::Interest;
 use crate::history::UnixNs;
 use crate::listing::names::Directory;
-use crate::socket::Viewer;
+use crate::socket::{KindSet, Viewer};
 
 /// A question whose words have been given their meaning.
 #[derive(Debug)]
@@ -25,6 +25,8 @@ pub struct Resolved {
     pub since: Option<UnixNs>,
     /// Until when, if that was said.
     pub until: Option<UnixNs>,
+    /// From which record on, if that was said.
+    pub after: Option<u64>,
     /// How they are written.
     pub format: Format,
     /// How they are arranged.
@@ -33,15 +35,21 @@ pub struct Resolved {
     pub warnings: Vec<String>,
 }
 
+/// What is shown unless other kinds are asked for.
+const ENDS: KindSet = KindSet::CLOSE.union(KindSet::CONNECT_FAILED);
+
 impl Resolved {
     /// The meaning of a question. Names in its filter are looked up, which may take time.
     ///
     /// # Errors
     /// The first word that cannot be understood.
     pub fn new(question: Question, viewer: Viewer, names: &Directory) -> Result<Self, SelectionError> {
-        let Question { selection, since, until, format, arrangement } = question;
-        let interest = interest(&selection, viewer, names)?;
+        let Question { selection, since, until, after, format, arrangement } = question;
+        let mut interest = interest(&selection, viewer, names)?;
+        if selection.kinds.is_empty() {
+            interest.kinds = ENDS;
+        }
         let warnings = judge(&selection, &interest, Told::Ended)?;
-        Ok(Self { interest, since, until, format, arrangement, warnings })
+        Ok(Self { interest, since, until, after, format, arrangement, warnings })
     }
 }

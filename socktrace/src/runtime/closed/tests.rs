@@ -60,7 +60,7 @@ fn ended(at: u64, port: u16, uid: u32) -> Ended {
 fn question(filter: &str, viewer: Viewer) -> Resolved {
     let selection = Selection { filter: vec![filter.to_owned()], ..Selection::default() };
     let (format, arrangement) = (Format::Json, Arrangement::default());
-    let question = Question { selection, since: None, until: None, format, arrangement };
+    let question = Question { selection, since: None, until: None, after: None, format, arrangement };
     Resolved::new(question, viewer, &names(viewer, &Stop::default())).unwrap()
 }
 
@@ -106,7 +106,7 @@ fn what_is_kept_is_told_oldest_first() {
     let mut recorder = Recorder::start(&Options { bounds: ROOMY, files: None }, 0, &CLOCK);
     (1..=3).for_each(|port| recorder.push(&ended(u64::from(port) * SECOND, port, 0), &CLOCK));
     let (survey, told) = answers(&recorder.log(), &all());
-    assert_eq!(survey, Survey { from: Some(NOON), ..Survey::default() });
+    assert_eq!(survey, Survey { from: Some(NOON), next: survey.next, ..Survey::default() });
     assert_eq!(told.len(), 3);
     assert_eq!(
         (&told[0]["ts"], &told[0]["event"]),
@@ -316,7 +316,7 @@ fn what_cannot_be_asked() {
         ("pid=me", "pid=me: expected a process id"),
         (
             "port=5",
-            "port=5: expected since, until, sort, top, count_by, kinds, proto, family, pid, comm, filter",
+            "port=5: expected since, until, after, sort, top, count_by, kinds, proto, family, pid, comm, filter",
         ),
         ("top=0", "top=0: expected a number, 1 to 18446744073709551615"),
         ("sort=peer,-size", "sort=peer,-size: unknown column \"-size\"; choose from time, event, lifetime, "),
@@ -339,7 +339,7 @@ fn what_cannot_be_asked() {
 proptest! {
     #[test]
     fn a_question_survives_its_request(
-        since: Option<u32>, until: Option<u32>, numeric: bool, lines: bool, arranged: bool, filter in "\\PC{0,20}", pid: u32,
+        since: Option<u32>, until: Option<u32>, after: Option<u64>, numeric: bool, lines: bool, arranged: bool, filter in "\\PC{0,20}", pid: u32,
     ) {
         let time = |seconds: Option<u32>| seconds.map(|seconds| u64::from(seconds) * SECOND + 7);
         let style = Style { width: None, colour: false, numeric, columns: Columns::of_ended() };
@@ -354,7 +354,7 @@ proptest! {
             },
             false => Arrangement::default(),
         };
-        let question = Question { selection, since: time(since), until: time(until), format, arrangement };
+        let question = Question { selection, since: time(since), until: time(until), after, format, arrangement };
         let (query, accept) = question.to_query();
         prop_assert_eq!(Question::from_request(accept, &query, time::parse), Ok(question));
     }
@@ -375,4 +375,33 @@ proptest! {
         let told = ports(&on_disk(directory.path()));
         prop_assert!(told == [1u64, 2, 3][..told.len()]);
     }
+}
+
+/// Each answer goes on where the one before it ended, also with what is recorded late, and says what made room meanwhile.
+#[test]
+fn an_answer_is_gone_on_with_from_the_number_that_it_ends_with() {
+    let bounds = Bounds { records: 64, bytes: 1 << 20 };
+    let mut recorder = Recorder::start(&Options { bounds, files: None }, 0, &CLOCK);
+    let asked = |log: &Log, after: Option<u64>| {
+        let (survey, told) = answers(log, &Resolved { after, ..all() });
+        (survey, told.iter().map(|line| line["local_port"].as_u64().unwrap()).collect::<Vec<_>>())
+    };
+    recorder.push(&ended(5 * SECOND, 1, 0), &CLOCK);
+    let (first, told) = asked(&recorder.log(), None);
+    assert_eq!((told, first.evicted), (vec![1], 0));
+    assert_eq!(asked(&recorder.log(), Some(first.next)).1, [0u64; 0]);
+    // Recorded later, although it ended before.
+    recorder.push(&ended(4 * SECOND, 2, 0), &CLOCK);
+    recorder.push(&ended(6 * SECOND, 3, 0), &CLOCK);
+    let (second, told) = asked(&recorder.log(), Some(first.next));
+    assert_eq!((told, second.evicted, second.next), (vec![2, 3], 0, first.next + 2));
+    (10..1010).for_each(|port| recorder.push(&ended(u64::from(port) * SECOND, port, 0), &CLOCK));
+    let (third, told) = asked(&recorder.log(), Some(second.next));
+    assert_eq!(third.evicted + told.len() as u64, 1000, "{told:?}");
+    assert!(third.evicted > 900 && told.last() == Some(&1009) && third.next == second.next + 1000);
+    // Another agent began meanwhile: nobody knows what was between.
+    let mut recorder = Recorder::start(&Options { bounds, files: None }, 2000 * SECOND, &CLOCK);
+    recorder.push(&ended(2001 * SECOND, 4, 0), &CLOCK);
+    let (fourth, told) = asked(&recorder.log(), Some(third.next));
+    assert_eq!((told, fourth.evicted), (vec![4], 0));
 }
