@@ -25,6 +25,8 @@ pub mod api;
 pub mod archive;
 #[cfg_attr(not(test), warn(clippy::wildcard_enum_match_arm))]
 pub mod engine;
+#[cfg_attr(not(test), warn(clippy::wildcard_enum_match_arm))]
+pub mod findings;
 pub mod listing;
 
 pub mod runtime;

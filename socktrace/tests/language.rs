@@ -195,7 +195,11 @@ fn an_agent_says_what_it_does_not_know_either() {
         );
         for (target, status, said) in [
             ("/v1/events?filter=recvq+%3E+0", " 400 ", "known in listings only"),
-            ("/v1/history?kinds=accept", " 400 ", "accept: history keeps close, connect_failed, and the bind"),
+            (
+                "/v1/history?kinds=accept",
+                " 400 ",
+                "accept: history keeps close, connect_failed, and the bind",
+            ),
             ("/v1/history?since=2199-01-01", " 400 ", "that is ahead of now"),
             (
                 "/v1/history?filter=recvq+%3E+0+or+sport+%3D+1",

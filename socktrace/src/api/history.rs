@@ -90,9 +90,8 @@ impl Question {
                     let takes = selection.takes(&parameter)? || arrangement.takes(&parameter)?;
                     if !takes && !Format::PARAMETERS.contains(&key) {
                         let arrangement = Arrangement::PARAMETERS.join(", ");
-                        return Err(
-                            parameter.bad(format!("expected since, until, after, {arrangement}, {SELECTION}"))
-                        );
+                        return Err(parameter
+                            .bad(format!("expected since, until, after, {arrangement}, {SELECTION}")));
                     }
                 }
             }

@@ -36,7 +36,7 @@ pub(super) fn run(args: &HistoryArgs) -> Result<(), Error> {
         let log = Log { dir: Some(dir.clone()), snapshot: Snapshot::default() };
         let overview =
             answer::survey(&log, &resolved, &stop).map_err(|error| Error::Io("read the history", error))?;
-        say(&overview.survey, &question);
+        say(&overview.survey, question.since.or(question.until));
         let out = BufWriter::with_capacity(64 * 1024, io::stdout().lock());
         let mut out = Array::new(out, args.json == Some(Json::Array));
         let found = answer::find(&log, &resolved, &overview, &stop, &|_| true);
@@ -55,7 +55,7 @@ pub(super) fn run(args: &HistoryArgs) -> Result<(), Error> {
             | ClientError::Broken { .. } => error.into(),
         })?;
         stderr::say_limits(&answer);
-        say(&survey, &question);
+        say(&survey, question.since.or(question.until));
         let mut out = Array::new(io::stdout(), args.json == Some(Json::Array));
         while let Some(piece) = answer.next().await? {
             out.write_all(&piece).and_then(|()| out.flush()).map_err(Error::Output)?;
@@ -68,12 +68,12 @@ pub(super) fn run(args: &HistoryArgs) -> Result<(), Error> {
 /// The options' meaning.
 fn question(args: &HistoryArgs) -> Result<Question, Error> {
     // Whoever follows has not asked for what was.
-    let since = when("--since", args.since.as_deref())?.or_else(|| args.follow.then(time::now));
+    let since = match &args.dir {
+        // Files may come from a machine whose clock was ahead.
+        Some(_) => when("--since", args.since.as_deref())?,
+        None => since(args.since.as_deref())?.or_else(|| args.follow.then(time::now)),
+    };
     let until = when("--until", args.until.as_deref())?;
-    // Files may come from a machine whose clock was ahead.
-    if let (Some(word), Some(at), None) = (&args.since, since.filter(|&at| at > time::now()), &args.dir) {
-        return Err(Error::Usage(format!("{}\n{}", ahead(at), pointed("--since", word))));
-    }
     if let (Some(since), Some(until)) = (since, until)
         && since > until
     {
@@ -98,7 +98,9 @@ fn question(args: &HistoryArgs) -> Result<Question, Error> {
     };
     let selection = Selection { kinds: args.kinds.clone(), ..select::selection(&args.which) };
     if args.follow && args.json == Some(Json::Array) {
-        return Err(Error::Usage("an array is for a list that ends, and --follow does not: use --json".to_owned()));
+        return Err(Error::Usage(
+            "an array is for a list that ends, and --follow does not: use --json".to_owned(),
+        ));
     }
     Ok(Question { selection, since, until, after: None, format, arrangement })
 }
@@ -125,9 +127,18 @@ fn readable(dir: &Path) -> Result<(), Error> {
     }
 }
 
-/// What is to be known beside the sockets, on standard error.
-fn say(survey: &Survey, question: &Question) {
-    for line in notes(survey, question.since.or(question.until), time::local_offset_s()) {
+/// The time of `--since`, which cannot be ahead of now.
+pub(super) fn since(word: Option<&str>) -> Result<Option<UnixNs>, Error> {
+    let since = when("--since", word)?;
+    match (word, since.filter(|&at| at > time::now())) {
+        (Some(word), Some(at)) => Err(Error::Usage(format!("{}\n{}", ahead(at), pointed("--since", word)))),
+        _ => Ok(since),
+    }
+}
+
+/// What is to be known beside the sockets, on standard error. `asked`: the earliest time that was named.
+pub(super) fn say(survey: &Survey, asked: Option<UnixNs>) {
+    for line in notes(survey, asked, time::local_offset_s()) {
         stderr::say(format_args!("socktrace: {line}"));
     }
 }

@@ -15,12 +15,14 @@ mod events;
 mod follow;
 mod history;
 mod output;
+mod rows;
 mod select;
 mod source;
 mod ss;
 mod status;
 mod stderr;
 mod values;
+mod who;
 
 use crate::kernel::ebpf;
 use args::{Args, Command};
@@ -85,6 +87,7 @@ fn command(command: Command) -> Result<ExitCode, Error> {
         Command::Ss { words } => ss::run(words),
         Command::Events(args) => events::run(args),
         Command::History(args) => history::run(&args),
+        Command::Who(args) => who::run(&args),
         Command::Agent(args) => agent::run(args),
     }
     .map(|()| ExitCode::SUCCESS)

@@ -153,7 +153,7 @@ fn numbered(question: &Question) -> (Cow<'_, Question>, bool) {
 }
 
 /// What is to be said beside the answer, on standard error.
-fn say(question: &Question, report: &Report) -> Result<(), Error> {
+pub(super) fn say(question: &Question, report: &Report) -> Result<(), Error> {
     stderr::warn(&report.warnings);
     if report.mixed && io::stderr().is_terminal() {
         stderr::say(format_args!(

@@ -298,12 +298,35 @@ mod tests {
 
     #[test]
     fn words_that_are_no_time() {
-        for word in
-            ["", "10", "m", "10x", "10m5", "-10m", "yesterdays", "1.5h", "10 m", "14", "h1", "٣m", "ago", "10 ago"]
-        {
+        for word in [
+            "",
+            "10",
+            "m",
+            "10x",
+            "10m5",
+            "-10m",
+            "yesterdays",
+            "1.5h",
+            "10 m",
+            "14",
+            "h1",
+            "٣m",
+            "ago",
+            "10 ago",
+        ] {
             check(word, Err(WhenError::NoTime));
         }
-        for word in ["10 minutes", "ten minutes ago", "@", "@x", "@1.", "yesterday today", "last", "last week", "2 pm pm"] {
+        for word in [
+            "10 minutes",
+            "ten minutes ago",
+            "@",
+            "@x",
+            "@1.",
+            "yesterday today",
+            "last",
+            "last week",
+            "2 pm pm",
+        ] {
             check(word, Err(WhenError::NoTime));
         }
         for word in [

@@ -1,7 +1,11 @@
 //! Times and sizes as people say them.
 
 /// Microseconds as people say them: three digits or so, and a unit.
-pub(super) struct Micros(pub(super) u64);
+#[derive(Debug, Clone, Copy)]
+pub struct Micros(
+    /// Microseconds.
+    pub u64,
+);
 
 impl std::fmt::Display for Micros {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -31,7 +35,11 @@ impl std::fmt::Display for Lifetime {
 }
 
 /// Bytes as people say them, in powers of 1000.
-pub(super) struct Bytes(pub(super) u64);
+#[derive(Debug, Clone, Copy)]
+pub struct Bytes(
+    /// Bytes.
+    pub u64,
+);
 
 impl std::fmt::Display for Bytes {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {

@@ -1,6 +1,6 @@
 //! How things look: the ss table, event lines, JSON. Pure: values and names in, bytes out.
 
-mod amounts;
+pub mod amounts;
 pub mod btf;
 pub mod clock;
 pub mod errno;

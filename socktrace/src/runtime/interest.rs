@@ -160,7 +160,9 @@ pub fn judge(selection: &Selection, interest: &Interest, told: Told) -> Result<V
                 Told::Live => {
                     format!("{word}: only {} sockets have such events", knowable::sorts_of(kind).join(", "))
                 }
-                Told::Ended => format!("{word}: history keeps close, connect_failed, and the bind and listen that failed"),
+                Told::Ended => format!(
+                    "{word}: history keeps close, connect_failed, and the bind and listen that failed"
+                ),
             };
             if all.is_empty() {
                 return never(text);

@@ -24,6 +24,7 @@ const ROOMS: &[Room] = &[
     Room { name: "history", below: &["socket"], pure: true },
     Room { name: "api", below: &["socket", "query", "render", "history"], pure: true },
     Room { name: "archive", below: &["socket", "kernel", "render", "history"], pure: false },
+    Room { name: "findings", below: &["socket", "render", "history"], pure: true },
     Room { name: "engine", below: &["socket", "table", "query", "render"], pure: true },
     Room { name: "listing", below: &["socket", "kernel", "table", "query", "render", "api"], pure: false },
     Room {
@@ -46,7 +47,7 @@ const ROOMS: &[Room] = &[
         name: "cli",
         below: &[
             "socket", "kernel", "table", "query", "render", "history", "api", "archive", "engine", "listing",
-            "runtime", "client", "server",
+            "runtime", "client", "server", "findings",
         ],
         pure: false,
     },
