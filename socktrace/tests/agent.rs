@@ -12,7 +12,7 @@ mod life;
 mod narrow;
 mod order;
 mod privileges;
-mod rights;
+pub(crate) mod rights;
 mod robust;
 mod strangers;
 mod vanished;

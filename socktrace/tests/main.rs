@@ -30,6 +30,7 @@ mod ss_storage;
 mod support;
 mod tour;
 mod tracer;
+mod who;
 
 /// The tests look at the sockets and processes of the whole machine, so that one would see what another one does: one
 /// after the other, unless `--test-threads` or `RUST_TEST_THREADS` says otherwise. Every other test of the workspace runs

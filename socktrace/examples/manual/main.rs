@@ -56,6 +56,7 @@ const RELATED: &[(&str, &str)] = &[
     ("socktrace-ss", "(1),"),
     ("socktrace-agent", "(1),"),
     ("socktrace-history", "(1),"),
+    ("socktrace-who", "(1),"),
     ("socktrace-status", "(1),"),
     ("socktrace-filter", "(7),"),
     ("ss", "(8)"),

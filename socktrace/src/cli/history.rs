@@ -190,6 +190,7 @@ mod tests {
             unwritten: 4,
             gaps: vec![(1_795_356_310 * second, 1_795_356_320 * second)],
             troubles: vec!["the last 5 bytes of x are torn or damaged".to_owned()],
+            ..Survey::default()
         };
         assert_eq!(
             notes(&survey, Some(0), 0),

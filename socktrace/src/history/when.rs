@@ -199,7 +199,9 @@ fn ago(word: &str, now: Timestamp) -> Result<Timestamp, WhenError> {
 
 /// A time of day or a date; none if it does not look like one.
 fn absolute(word: &str, now: Timestamp, zone: &TimeZone) -> Option<Result<Timestamp, WhenError>> {
-    let (time_of_day, date) = (looks_like(word, "dd:dd"), looks_like(word, "dddd-dd-dd"));
+    // As in `14:05 yesterday`, the time may come first.
+    let time_of_day = looks_like(word, "dd:dd") && !word.contains(' ');
+    let date = looks_like(word, "dddd-dd-dd");
     if !time_of_day && !date {
         return None;
     }

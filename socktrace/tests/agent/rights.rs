@@ -11,7 +11,7 @@ use std::os::unix::process::CommandExt as _;
 use std::process::{Command, Stdio};
 
 /// nobody, and a group that every Debian has.
-pub(super) const USER: u32 = 65534;
+pub(crate) const USER: u32 = 65534;
 const DAEMON: u32 = 1;
 
 /// A command as that user and group, without any others.
@@ -21,7 +21,7 @@ fn command(args: &[&str], uid: u32, gid: u32) -> Command {
     command
 }
 
-pub(super) fn run(args: &[&str], uid: u32, gid: u32) -> Said {
+pub(crate) fn run(args: &[&str], uid: u32, gid: u32) -> Said {
     let output = command(args, uid, gid).output().unwrap();
     Said {
         code: output.status.code(),

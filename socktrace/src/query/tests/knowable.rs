@@ -55,7 +55,7 @@ fn check(place: &str, sorts: Sorts, text: &str, expected: &str) {
         "user" => Ground::listing(sorts, Listing { marks: false, ..EVERY }),
         "destroyed" => Ground::listing(sorts, Listing { holders: false, ..EVERY }),
         "listening" => Ground::listing(sorts, Listing { states: StateSet::of(State::Listen), ..EVERY }),
-        "history" => Ground::history(KindSet::USUAL, sorts),
+        "history" => Ground::history(KindSet::CLOSE.union(KindSet::CONNECT_FAILED), sorts),
         "events" => Ground::events(KindSet::USUAL, sorts),
         kind => Ground::events(KindSet::from_name(kind).unwrap(), sorts),
     };
