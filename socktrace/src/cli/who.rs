@@ -36,7 +36,7 @@ pub(super) fn run(args: &WhoArgs) -> Result<(), Error> {
             let words = |words: &[&str]| words.iter().map(|&word| word.to_owned()).collect();
             let selection = Selection {
                 kinds: words(&["close", "bind", "listen"]),
-                protos: words(&["tcp", "udp", "mptcp"]),
+                protos: words(&["tcp", "udp"]),
                 filter: vec![filter],
                 ..Selection::default()
             };

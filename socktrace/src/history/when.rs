@@ -201,7 +201,9 @@ fn ago(word: &str, now: Timestamp) -> Result<Timestamp, WhenError> {
 fn absolute(word: &str, now: Timestamp, zone: &TimeZone) -> Option<Result<Timestamp, WhenError>> {
     // As in `14:05 yesterday`, the time may come first.
     let time_of_day = looks_like(word, "dd:dd") && !word.contains(' ');
-    let date = looks_like(word, "dddd-dd-dd");
+    let twelve_hours =
+        ["am", "pm", "noon", "midnight"].iter().any(|end| word.to_ascii_lowercase().ends_with(end));
+    let date = looks_like(word, "dddd-dd-dd") && !twelve_hours;
     if !time_of_day && !date {
         return None;
     }
