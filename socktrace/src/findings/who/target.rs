@@ -49,9 +49,9 @@ impl Target {
     pub fn filter(&self) -> String {
         match (self.addr.map(shown), self.port) {
             (None, port) => format!("sport = :{}", port.unwrap_or(0)),
-            (Some(addr), None) => format!("(src {addr} or dst {addr})"),
+            (Some(addr), None) => format!("( src {addr} or dst {addr} )"),
             (Some(addr), Some(port)) => format!(
-                "((sport = :{port} and (src {addr} or src 0.0.0.0 or src [::])) or dst {addr}:{port})"
+                "( ( sport = :{port} and ( src {addr} or src 0.0.0.0 or src [::] ) ) or dst {addr}:{port} )"
             ),
         }
     }
@@ -90,18 +90,18 @@ mod tests {
             ("8080", "port 8080", "sport = :8080"),
             (":8080", "port 8080", "sport = :8080"),
             ("https", "port 443", "sport = :443"),
-            ("10.0.0.1", "10.0.0.1", "(src 10.0.0.1 or dst 10.0.0.1)"),
-            ("::1", "::1", "(src [::1] or dst [::1])"),
-            ("[::1]", "::1", "(src [::1] or dst [::1])"),
+            ("10.0.0.1", "10.0.0.1", "( src 10.0.0.1 or dst 10.0.0.1 )"),
+            ("::1", "::1", "( src [::1] or dst [::1] )"),
+            ("[::1]", "::1", "( src [::1] or dst [::1] )"),
             (
                 "10.0.0.1:80",
                 "10.0.0.1:80",
-                "((sport = :80 and (src 10.0.0.1 or src 0.0.0.0 or src [::])) or dst 10.0.0.1:80)",
+                "( ( sport = :80 and ( src 10.0.0.1 or src 0.0.0.0 or src [::] ) ) or dst 10.0.0.1:80 )",
             ),
             (
                 "[::1]:https",
                 "[::1]:443",
-                "((sport = :443 and (src [::1] or src 0.0.0.0 or src [::])) or dst [::1]:443)",
+                "( ( sport = :443 and ( src [::1] or src 0.0.0.0 or src [::] ) ) or dst [::1]:443 )",
             ),
         ] {
             let target = Target::parse(word, |name| (name == "https").then_some(443)).unwrap();
