@@ -35,13 +35,12 @@ pub(super) fn reported() -> Cells {
     kinds.into_iter().fold(Cells::NONE, |all, (kind, sorts)| all.or(Cells::events(kind, sorts)))
 }
 
-/// Which of them history keeps: a failed connect leaves a UDP or UNIX socket as it was. Of binds and listens, those that
-/// failed.
+/// Which of them history keeps: of binds and listens those that failed; a failed connect leaves a UDP or UNIX socket as it was.
 pub(super) fn kept() -> Cells {
-    let ends =
-        Cells::events(KindSet::CLOSE, IP_AND_UNIX).or(Cells::events(KindSet::CONNECT_FAILED, Sorts::STREAMS));
-    let failed = Cells::events(KindSet::BIND, IP_AND_UNIX);
-    ends.or(failed).or(Cells::events(KindSet::LISTEN, Sorts::STREAMS.union(Sorts::UNIX)))
+    let whole = KindSet::BIND.union(KindSet::LISTEN).union(KindSet::CLOSE);
+    reported()
+        .and(Cells::events(whole, Sorts::ALL))
+        .or(Cells::events(KindSet::CONNECT_FAILED, Sorts::STREAMS))
 }
 
 /// Where a test can pass.
