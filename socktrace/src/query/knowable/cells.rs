@@ -232,3 +232,28 @@ impl Cells {
         self.0.into_iter().fold(Sorts::NONE, Sorts::union)
     }
 }
+
+const IP_AND_UNIX: Sorts = Sorts::IP.union(Sorts::UNIX);
+
+/// Which events there are of which sockets.
+pub(super) fn reported() -> Cells {
+    let kinds: [(KindSet, Sorts); 8] = [
+        (KindSet::BIND, IP_AND_UNIX),
+        (KindSet::LISTEN, Sorts::STREAMS.union(Sorts::UNIX)),
+        (KindSet::CONNECT, IP_AND_UNIX),
+        (KindSet::CONNECT_FAILED, IP_AND_UNIX),
+        (KindSet::ACCEPT, Sorts::STREAMS.union(Sorts::UNIX)),
+        (KindSet::OPEN, Sorts::DATAGRAM),
+        (KindSet::CLOSE, IP_AND_UNIX),
+        (KindSet::STATE, Sorts::STREAMS),
+    ];
+    kinds.into_iter().fold(Cells::NONE, |all, (kind, sorts)| all.or(Cells::events(kind, sorts)))
+}
+
+/// Which of them history keeps: of binds and listens those that failed; a failed connect leaves a UDP or UNIX socket as it was.
+pub(super) fn kept() -> Cells {
+    let whole = KindSet::BIND.union(KindSet::LISTEN).union(KindSet::CLOSE);
+    reported()
+        .and(Cells::events(whole, Sorts::ALL))
+        .or(Cells::events(KindSet::CONNECT_FAILED, Sorts::STREAMS))
+}

@@ -57,13 +57,13 @@ impl Ground {
     /// Events of these kinds, and of these kinds of sockets.
     #[must_use]
     pub fn events(kinds: KindSet, sorts: Sorts) -> Self {
-        Self { cells: Cells::events(kinds, sorts).and(table::reported()), source: Source::Events }
+        Self { cells: Cells::events(kinds, sorts).and(cells::reported()), source: Source::Events }
     }
 
     /// What of these kinds of sockets has ended.
     #[must_use]
     pub fn history(kinds: KindSet, sorts: Sorts) -> Self {
-        Self { cells: Cells::events(kinds, sorts).and(table::kept()), source: Source::History }
+        Self { cells: Cells::events(kinds, sorts).and(cells::kept()), source: Source::History }
     }
 
     /// Whether there is nothing that could be asked about: no such event of no such socket.
@@ -116,7 +116,7 @@ impl Ground {
 /// Which kinds of sockets have events of that kind.
 #[must_use]
 pub fn sorts_of(kind: KindSet) -> Vec<&'static str> {
-    table::reported().and(Cells::events(kind, Sorts::ALL)).sorts().names()
+    cells::reported().and(Cells::events(kind, Sorts::ALL)).sorts().names()
 }
 
 /// A part of a filter with what it can match: under an even number of negations `All` is `and`.

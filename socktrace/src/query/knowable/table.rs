@@ -18,31 +18,6 @@ const POD: [usize; 2] = [36, 32];
 /// Units that have processes (see `socket::Cgroup`).
 const UNITS: [&str; 6] = [".service", ".scope", ".slice", ".socket", ".mount", ".swap"];
 
-const IP_AND_UNIX: Sorts = Sorts::IP.union(Sorts::UNIX);
-
-/// Which events there are of which sockets.
-pub(super) fn reported() -> Cells {
-    let kinds: [(KindSet, Sorts); 8] = [
-        (KindSet::BIND, IP_AND_UNIX),
-        (KindSet::LISTEN, Sorts::STREAMS.union(Sorts::UNIX)),
-        (KindSet::CONNECT, IP_AND_UNIX),
-        (KindSet::CONNECT_FAILED, IP_AND_UNIX),
-        (KindSet::ACCEPT, Sorts::STREAMS.union(Sorts::UNIX)),
-        (KindSet::OPEN, Sorts::DATAGRAM),
-        (KindSet::CLOSE, IP_AND_UNIX),
-        (KindSet::STATE, Sorts::STREAMS),
-    ];
-    kinds.into_iter().fold(Cells::NONE, |all, (kind, sorts)| all.or(Cells::events(kind, sorts)))
-}
-
-/// Which of them history keeps: of binds and listens those that failed; a failed connect leaves a UDP or UNIX socket as it was.
-pub(super) fn kept() -> Cells {
-    let whole = KindSet::BIND.union(KindSet::LISTEN).union(KindSet::CLOSE);
-    reported()
-        .and(Cells::events(whole, Sorts::ALL))
-        .or(Cells::events(KindSet::CONNECT_FAILED, Sorts::STREAMS))
-}
-
 /// Where a test can pass.
 pub(super) fn possible(tree: &Tree<Literal>, ground: &Ground) -> Cells {
     match tree {
