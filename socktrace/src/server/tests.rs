@@ -179,7 +179,7 @@ async fn what_is_asked_wrongly_is_refused_in_words() {
             "width=18",
         ),
         ("GET /v1/history?count=1 HTTP/1.1\r\nHost: x", "400 Bad Request", "count=1: expected since, until,"),
-        ("GET /v1/history?since=noon HTTP/1.1\r\nHost: x", "400 Bad Request", "since=noon: expected a time"),
+        ("GET /v1/history?since=soon HTTP/1.1\r\nHost: x", "400 Bad Request", "since=soon: expected a time"),
         ("GET /v1/history?filter=sprt HTTP/1.1\r\nHost: x", "400 Bad Request", "unknown filter keyword"),
         ("GET /v1/history HTTP/1.1\r\nHost: x", "404 Not Found", "no history is kept here"),
         (
