@@ -20,6 +20,7 @@ mod odd_datagrams;
 mod odd_tcp;
 mod owners;
 mod privileges;
+mod problems;
 mod refused;
 mod shown;
 mod ss_cases;

@@ -57,6 +57,7 @@ const RELATED: &[(&str, &str)] = &[
     ("socktrace-agent", "(1),"),
     ("socktrace-history", "(1),"),
     ("socktrace-who", "(1),"),
+    ("socktrace-problems", "(1),"),
     ("socktrace-status", "(1),"),
     ("socktrace-filter", "(7),"),
     ("ss", "(8)"),

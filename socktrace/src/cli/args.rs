@@ -1,11 +1,15 @@
 //! The words of the command line, and what they are called. Meaning is given to them one file further.
 
+mod answers;
+
 use super::values;
 use clap::{ArgAction, Parser, Subcommand};
 use std::ffi::OsString;
 use std::num::{NonZeroU32, NonZeroU64};
 use std::path::PathBuf;
 use std::time::Duration;
+
+pub(super) use answers::{ProblemsArgs, WhoArgs};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -40,15 +44,6 @@ Examples:
   socktrace history --follow --comm curl -tn      curl's connections as they close
   socktrace history --since 1h --sort retrans --top 10    most retransmissions
   sudo socktrace history --dir /var/lib/socktrace/history --json";
-
-const WHO_EXAMPLES: &str = "\
-Through an agent: who holds it, who held it before, and who failed to bind it, with whom they met there. Without one: who holds it now.
-
-Examples:
-  socktrace who 8080                            why can my server not bind port 8080?
-  socktrace who 10.0.0.9                        who has to do with that host?
-  socktrace who [::1]:https --since 1h          one address and port, and the last hour
-  socktrace who 5432 --json | jq -r .comm";
 
 const DOCTOR_EXAMPLES: &str = "\
 It loads and attaches the programs, makes one connection to itself and detaches; it changes nothing. The last line is the verdict.
@@ -94,6 +89,8 @@ pub(super) enum Command {
     History(HistoryArgs),
     /// Say who holds a port or an address, who held it, and who could not bind it
     Who(WhoArgs),
+    /// Look for what is wrong with the sockets of this host, worst first
+    Problems(ProblemsArgs),
     /// Show the agent's health
     Status(StatusArgs),
     /// Check what works on this machine, and say how to fix what does not
@@ -284,28 +281,6 @@ pub(super) struct HistoryArgs {
     /// Read the files that an agent has written with --history-dir, and ask no agent [default: ask the agent]
     #[arg(long, value_name = "DIR", conflicts_with = "agent", help_heading = "Source")]
     pub(super) dir: Option<PathBuf>,
-}
-
-#[derive(Debug, clap::Args)]
-#[command(after_help = WHO_EXAMPLES)]
-pub(super) struct WhoArgs {
-    /// A port, a service, an IP address, or both as ADDR:PORT
-    #[arg(value_name = "PORT|ADDR|ADDR:PORT")]
-    pub(super) target: String,
-    /// What was closed or failed at this time or later: 10m, 'yesterday 14:00' or the like [default: the beginning]
-    #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
-    pub(super) since: Option<String>,
-    /// Show all of the past [default: the last ten of each kind]
-    #[arg(short, long)]
-    pub(super) all: bool,
-    /// In every network namespace [default: in one's own]
-    #[arg(long)]
-    pub(super) all_netns: bool,
-    /// One JSON object per line instead of a table, or with --json=array all of them in one array [default: off]
-    #[arg(long, value_name = "FORM", num_args = 0..=1, require_equals = true, default_missing_value = "lines", hide_possible_values = true)]
-    pub(super) json: Option<Json>,
-    #[command(flatten)]
-    pub(super) source: SourceArgs,
 }
 
 #[derive(Debug, clap::Args)]

@@ -15,6 +15,7 @@ mod events;
 mod follow;
 mod history;
 mod output;
+mod problems;
 mod rows;
 mod select;
 mod source;
@@ -83,6 +84,7 @@ fn ss_words(words: &[OsString]) -> Option<&[OsString]> {
 fn command(command: Command) -> Result<ExitCode, Error> {
     match command {
         Command::Doctor(args) => return doctor::run(&args),
+        Command::Problems(args) => return problems::run(&args),
         Command::Status(args) => status::run(args),
         Command::Ss { words } => ss::run(words),
         Command::Events(args) => events::run(args),

@@ -5,6 +5,7 @@
 //! says is made of what its reader could have listed; who reads what is decided where the rows come from.
 
 mod past;
+pub mod problems;
 mod row;
 mod said;
 pub mod who;

@@ -92,6 +92,8 @@ pub struct TcpInfo {
     pub last_data_sent: u64,
     /// Since data was received; of a connection that never received, since it was established.
     pub last_data_recv: u64,
+    /// Since an acknowledgement was received.
+    pub last_ack_recv: u64,
     /// Smoothed round-trip time, microseconds.
     pub rtt: u64,
     /// Smallest round-trip time, microseconds.
