@@ -21,6 +21,7 @@ mod wishes;
 use crate::support::actor::Actor;
 use crate::support::may_be_missing;
 use crate::support::run::{Running, run};
+use crate::support::schema::Lines;
 use serde_json::Value;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -119,6 +120,10 @@ fn try_get(path: &Path, target: &str) -> std::io::Result<(String, String)> {
     let mut answer = String::new();
     stream.read_to_string(&mut answer)?;
     let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+    let is_json = head.contains("application/json") || head.contains("application/x-ndjson");
+    if let Some(lines) = Lines::of_target(target).filter(|_| is_json && !head.contains("chunked")) {
+        lines.check_all(body, false);
+    }
     Ok((head.to_owned(), body.to_owned()))
 }
 

@@ -3,6 +3,7 @@
 pub(crate) mod actor;
 mod plumbing;
 pub(crate) mod run;
+pub(crate) mod schema;
 mod sharing;
 mod uring;
 

@@ -3,7 +3,7 @@
 use anyhow::{Result, bail};
 
 use crate::build_ebpf;
-use crate::{bench, fetch, oracle, package, setup, sh, testing, tidy, toolchain, vm};
+use crate::{bench, fetch, oracle, package, schema, setup, sh, testing, tidy, toolchain, vm};
 
 type Step = fn() -> Result<()>;
 
@@ -16,6 +16,7 @@ const STEPS: &[(&str, Step)] = &[
     ("format", format),
     ("tidy", tidy::run),
     ("lints", host_lints),
+    ("schemas", schemas),
     ("manual and unit", manual),
     ("release build", release_build),
     ("oracle", random_churn),
@@ -77,6 +78,11 @@ fn kernel_lints() -> Result<()> {
 /// What people run. The optimising compiler has refused what every test build took.
 fn release_build() -> Result<()> {
     sh::run(sh::cargo().args(["build", "--quiet", "--release", "--locked", "--package", "socktrace"]))
+}
+
+/// What is committed is what the types give.
+fn schemas() -> Result<()> {
+    schema::run(true)
 }
 
 /// What packages hold besides the program: quick to look at. The packages themselves are another command.

@@ -14,6 +14,7 @@ mod oracle;
 mod package;
 mod record;
 mod release;
+mod schema;
 mod setup;
 mod sh;
 mod testing;
@@ -55,6 +56,12 @@ enum Task {
     Trial(vm::trial::Options),
     /// Try every point of the checklist of a release, and make its tag.
     Release(release::Options),
+    /// Write docs/schema: the JSON Schemas of what is answered, and the OpenAPI document of the agent's API.
+    Schema {
+        /// Fail unless the committed files are what the types give.
+        #[arg(long)]
+        check: bool,
+    },
     /// Make the manual pages and completions, and try them: mandoc, man, the three shells.
     Manual,
     /// Boot other kernels under QEMU and run the kernel tests there.
@@ -91,6 +98,7 @@ fn main() -> ExitCode {
         Task::Arm(options) => vm::arm::run(&options),
         Task::Trial(options) => vm::trial::run(&options),
         Task::Release(options) => release::run(options),
+        Task::Schema { check } => schema::run(check),
         Task::Manual => package::manual(),
         Task::Vm(options) => vm::run(&options),
         Task::Bench(options) => bench::run(&options),

@@ -7,6 +7,7 @@ use super::refusal::Refusal;
 use super::reply::limits;
 use super::sockets::sockets;
 use super::table::table;
+use crate::api::status::as_seen_by;
 use crate::runtime::request::Asker;
 use axum::Router;
 use axum::extract::{Extension, State};
@@ -35,7 +36,7 @@ async fn status(
     Extension(client): Extension<Client>,
 ) -> Result<Response, Refusal> {
     let viewer = client.viewer;
-    let status = asker.status().await?.as_seen_by(viewer);
+    let status = as_seen_by(asker.status().await?, viewer);
     let mut json = serde_json::to_vec(&status).map_err(Refusal::failed)?;
     json.push(b'\n');
     Ok((limits(viewer), [(CONTENT_TYPE, "application/json")], json).into_response())

@@ -1,5 +1,6 @@
 //! Our own binary, run by a test.
 
+use super::schema::Lines;
 use super::{patience, wait_for};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -27,16 +28,18 @@ pub(crate) struct Said {
 /// Runs a command to its end.
 pub(crate) fn run(args: &[&str]) -> Said {
     let output = socktrace(args).output().unwrap();
-    Said {
-        code: output.status.code(),
-        stdout: String::from_utf8(output.stdout).unwrap(),
-        stderr: String::from_utf8(output.stderr).unwrap(),
+    let stdout = String::from_utf8(output.stdout).unwrap();
+    if let Some((lines, is_array)) = Lines::of_command(args.iter().copied()) {
+        lines.check_all(&stdout, is_array);
     }
+    Said { code: output.status.code(), stdout, stderr: String::from_utf8(output.stderr).unwrap() }
 }
 
 /// Our binary, running. Dropping it kills it.
 pub(crate) struct Running {
     child: Child,
+    /// What its lines hold, if they are JSON.
+    lines: Option<Lines>,
     stdout: Receiver<String>,
     stderr: Receiver<String>,
 }
@@ -47,9 +50,12 @@ impl Running {
     }
 
     pub(crate) fn spawn(command: &mut Command) -> Self {
+        let words: Vec<String> = command.get_args().map(|word| word.to_string_lossy().into_owned()).collect();
+        let lines_hold = Lines::of_command(words.iter().map(String::as_str));
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let (stdout, stderr) = (lines(child.stdout.take().unwrap()), lines(child.stderr.take().unwrap()));
-        Self { child, stdout, stderr }
+        let lines = lines_hold.filter(|(_, is_array)| !is_array).map(|(lines, _)| lines);
+        Self { child, lines, stdout, stderr }
     }
 
     /// Starts `events` with these options and waits until it traces.
@@ -86,7 +92,12 @@ impl Running {
     /// Likewise, of something that may take so long.
     pub(crate) fn line_within(&self, time: Duration) -> Option<String> {
         match self.stdout.recv_timeout(time) {
-            Ok(line) => Some(line),
+            Ok(line) => {
+                if let Some(lines) = self.lines {
+                    lines.check_line(&line);
+                }
+                Some(line)
+            }
             Err(RecvTimeoutError::Disconnected) => None,
             Err(RecvTimeoutError::Timeout) => panic!("no line came"),
         }

@@ -17,6 +17,9 @@ fn encoded(event: &Event) -> String {
 fn parsed(event: &Event) -> Value {
     let line = encoded(event);
     assert_eq!(line.find('\n'), Some(line.len() - 1), "{line}");
+    // Whoever reads it as a value can.
+    let event: socktrace_api::Event = serde_json::from_str(&line).unwrap();
+    assert_ne!(event.event, socktrace_api::Kind::Other, "{line}");
     serde_json::from_str(&line).unwrap()
 }
 

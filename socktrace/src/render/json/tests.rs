@@ -54,6 +54,8 @@ fn object(row: &Row<'_>, show: &Show) -> Value {
     assert_eq!(out.last(), Some(&b'\n'));
     let value = serde_json::from_slice(&out).unwrap();
     check_documented(&value);
+    // Whoever reads it as a value can.
+    serde_json::from_slice::<socktrace_api::Socket>(&out).unwrap();
     value
 }
 

@@ -1,7 +1,7 @@
 //! What the task that owns the engine says to those who ask it.
 
 use super::Core;
-use crate::api::status::{FamilyStatus, Status};
+use crate::api::status::{Status, families};
 use crate::archive::Recorder;
 use crate::engine::Input;
 use crate::kernel::memory;
@@ -97,7 +97,7 @@ impl Core {
             events_seen: Some(counters.seen()),
             events_lost: counters.lost(),
             skipped: counters.missed,
-            families: FamilyStatus::all(&counters),
+            families: families(&counters),
             resyncs: stats.resyncs,
             audits: stats.audits,
             drift: stats.drift,
