@@ -107,6 +107,8 @@ pub struct HistoryQuestion {
     pub since: Option<String>,
     /// Closed at this time or earlier, likewise; until now if it says nothing.
     pub until: Option<String>,
+    /// Only what was recorded after the record of that number.
+    pub after: Option<u64>,
     /// How they ended: `close`, `connect_failed`, `accept`; all if there is none.
     pub kinds: Vec<String>,
     /// As of [`EventsQuestion`].
@@ -143,6 +145,7 @@ impl HistoryQuestion {
         );
         query.extend_pairs(self.since.iter().map(|time| ("since", time)));
         query.extend_pairs(self.until.iter().map(|time| ("until", time)));
+        query.extend_pairs(self.after.map(|after| ("after", after.to_string())));
         list(&mut query, "sort", &self.sort);
         query.extend_pairs(self.top.map(|top| ("top", top.to_string())));
         list(&mut query, "count_by", &self.count_by);

@@ -192,6 +192,7 @@ fn endpoint(summary: &str, parameters: Vec<Parameter>, media: &[(&str, Value)]) 
         "responses": {
             "200": {"description": "The answer", "content": content},
             "400": refusal("The question is wrong: which word, and what was possible"),
+            "404": refusal("The agent does not have that"),
             "403": refusal("The agent does not do that for whoever asks"),
             "429": refusal("The user has reached a limit of theirs"),
             "431": refusal("The head of the request is too long"),
@@ -229,6 +230,11 @@ pub fn openapi() -> Value {
     history.extend([
         self::text("since", "Closed at that time or later: `10m`, `14:05`, `2026-11-22T14:05:00Z`"),
         self::text("until", "Closed at that time or earlier"),
+        parameter(
+            "after",
+            "Recorded after the record of that number",
+            json!({"type": "integer", "minimum": 0}),
+        ),
         list("Ordered by these columns; `-` before one is the other way round", "sort", &columns),
         top(),
         list("Counted by these columns together", "count_by", &["proto", "local", "peer", "process", "pid"]),

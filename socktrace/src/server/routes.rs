@@ -16,7 +16,11 @@ use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 
-const PATHS: &str = "there are /v1/events, /v1/history, /v1/sockets, /v1/status and /v1/table\n";
+const PATHS: &str =
+    "there are /v1/events, /v1/history, /v1/openapi.json, /v1/sockets, /v1/status and /v1/table\n";
+
+/// What can be asked and what is answered, for programs: made from the types of socktrace-api.
+const OPENAPI: &str = include_str!("../../../docs/schema/openapi.json");
 
 /// The API, answered by the task at the other end of `asker`. Each request carries the [`Client`] that its answer is
 /// made for.
@@ -24,6 +28,7 @@ pub(super) fn router(asker: Asker) -> Router {
     Router::new()
         .route("/v1/events", get(events))
         .route("/v1/history", get(history))
+        .route("/v1/openapi.json", get(async || ([(CONTENT_TYPE, "application/json")], OPENAPI)))
         .route("/v1/sockets", get(sockets))
         .route("/v1/status", get(status))
         .route("/v1/table", get(table))

@@ -15,6 +15,7 @@ use crate::runtime::request::{self, Request};
 use crate::runtime::sink::Way;
 use crate::runtime::stream::{BACKLOG, Feed};
 use bytes::Bytes;
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::sync::mpsc;
@@ -185,7 +186,7 @@ async fn what_is_asked_wrongly_is_refused_in_words() {
         (
             "GET / HTTP/1.1\r\nHost: x",
             "404 Not Found",
-            "there are /v1/events, /v1/history, /v1/sockets, /v1/",
+            "there are /v1/events, /v1/history, /v1/openapi.json, /v1/",
         ),
         ("POST /v1/status HTTP/1.1\r\nHost: x", "405 Method Not Allowed", ""),
         ("HELO agent", "400 Bad Request", ""),
@@ -196,6 +197,28 @@ async fn what_is_asked_wrongly_is_refused_in_words() {
     }
     let selection = Selection { pids: Vec::new(), ..Selection::default() };
     client::events(&server.path, &selection, Format::Json).await.unwrap();
+    server.end().await;
+}
+
+#[tokio::test]
+async fn the_openapi_document_has_the_parameters_that_are_taken() {
+    let server = start();
+    let answer = server.raw(b"GET /v1/openapi.json HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").await;
+    let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+    assert!(head.contains("content-type: application/json"), "{head}");
+    let document: serde_json::Value = serde_json::from_str(body).unwrap();
+    for (path, has_look) in [("/v1/events", true), ("/v1/history", true), ("/v1/sockets", false)] {
+        let parameters = document["paths"][path]["get"]["parameters"].as_array().unwrap();
+        let documented: BTreeSet<_> =
+            parameters.iter().map(|parameter| parameter["name"].as_str().unwrap().to_owned()).collect();
+        let request = format!("GET {path}?none=1 HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+        let refused = server.raw(request.as_bytes()).await;
+        let (_, taken) = refused.split_once("none=1: expected ").unwrap_or_else(|| panic!("{refused}"));
+        let look = if has_look { &Format::PARAMETERS[..] } else { &[] };
+        let taken: BTreeSet<_> =
+            taken.trim().split(", ").chain(look.iter().copied()).map(str::to_owned).collect();
+        assert_eq!(documented, taken, "{path}");
+    }
     server.end().await;
 }
 
