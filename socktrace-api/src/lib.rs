@@ -20,6 +20,7 @@
 mod counts;
 mod doctor;
 mod event;
+mod parts;
 mod question;
 #[cfg(feature = "schema")]
 pub mod schema;
@@ -29,11 +30,12 @@ mod status;
 pub use counts::{Count, Pair, Summary, TcpStates};
 pub use doctor::{Answer, Diagnosis, Finding};
 pub use event::{Attribution, Event, Kind, Side};
-pub use question::{EventsQuestion, HistoryQuestion, SocketsQuestion};
-pub use socket::{
+pub use parts::{
     Addr, BpfStorage, Change, Dctcp, Delta, FileOfSocket, Holder, Instruction, Md5Key, Members, Shutdown,
-    Socket, Timer, Ulp,
+    Timer, Ulp,
 };
+pub use question::{EventsQuestion, HistoryQuestion, SocketsQuestion};
+pub use socket::Socket;
 pub use status::{FamilyStatus, Hook, HookState, Status};
 
 /// A time: RFC 3339, UTC, to the nanosecond.
