@@ -1,10 +1,16 @@
 //! `socktrace doctor`, from which things are taken away one by one: it names what is missing, and nothing else.
 
 use std::collections::BTreeSet;
+use std::os::unix::process::CommandExt as _;
+use std::path::Path;
 use std::process::Command;
 
+use seccompiler::{
+    BpfProgram, SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompFilter, SeccompRule,
+};
 use serde_json::Value;
 
+use crate::kernels::version;
 use crate::support::run::socktrace;
 use crate::support::{cannot_run, may_trace};
 
@@ -17,6 +23,36 @@ fn examined(command: &mut Command) -> (Option<i32>, Value, BTreeSet<String>) {
     let bad = report["findings"].as_array().unwrap().iter().filter(|finding| finding["answer"] != "ok");
     let ids = bad.map(|finding| finding["id"].as_str().unwrap().to_owned()).collect();
     (output.status.code(), report, ids)
+}
+
+fn ids_of(ids: &[&str]) -> BTreeSet<String> {
+    ids.iter().map(|id| (*id).to_owned()).collect()
+}
+
+/// What this kernel lacks or its host forbids by itself; none where it is too old to be traced.
+fn lacking_here() -> Option<BTreeSet<String>> {
+    let mut lacking = BTreeSet::new();
+    if version() < (5, 12) {
+        return None;
+    }
+    if version() < (5, 19) {
+        lacking.insert("hooks.io_uring_complete".to_owned());
+    }
+    if version() < (6, 3) {
+        lacking.insert("hooks.sock_send_length".to_owned());
+    }
+    if is_locked_down() {
+        lacking.insert("kernel.lockdown".to_owned());
+    } else if std::env::var_os("SOCKTRACE_FUNCTION_HOOKS").is_none() {
+        lacking.insert("hooks.functions".to_owned());
+    }
+    Some(lacking)
+}
+
+/// Whether the kernel keeps its memory to itself.
+fn is_locked_down() -> bool {
+    let says = std::fs::read_to_string("/sys/kernel/security/lockdown");
+    says.is_ok_and(|says| says.contains("[confidentiality]"))
 }
 
 /// In a mount namespace of its own after these shell commands, without these capabilities.
@@ -43,11 +79,16 @@ fn doctor_names_what_is_missing_and_nothing_else() {
     if Command::new("setpriv").arg("--version").output().is_err() {
         return cannot_run(TEST, "setpriv (util-linux) is not there");
     }
-    // What this machine lacks by itself: some hosts forbid programs on kernel functions.
     let (code, report, usual) = examined(&mut without("", ""));
-    let mut known = usual.clone();
-    known.remove("hooks.functions");
-    assert!(known.is_empty() && code == Some(0), "a false alarm: {report:#}");
+    let Some(expected) = lacking_here() else {
+        assert_eq!((code, usual), (Some(1), ids_of(&["kernel.release", "trace.load"])), "{report:#}");
+        return;
+    };
+    assert!(code == Some(0) && usual.is_subset(&expected), "a false alarm: {report:#}");
+    if is_locked_down() {
+        assert!(usual.contains("kernel.lockdown"), "{report:#}");
+        return;
+    }
 
     // Mounts, capabilities, exit code, what is named.
     #[rustfmt::skip]
@@ -55,13 +96,21 @@ fn doctor_names_what_is_missing_and_nothing_else() {
         ("", "-bpf,-sys_admin", 1, &["rights.bpf", "rights.sys_admin", "trace"]),
         ("", "-perfmon,-sys_admin", 1, &["rights.perfmon", "rights.sys_admin", "trace"]),
         ("", "-net_admin,-sys_admin", 1, &["rights.net_admin", "rights.sys_admin", "trace"]),
-        ("", "-all", 1, &["rights.bpf", "rights.dac_read_search", "rights.net_admin", "rights.perfmon", "rights.sys_admin", "rights.sys_ptrace", "trace"]),
+        ("", "-all", 1, &["rights.bpf", "rights.dac_read_search", "rights.net_admin", "rights.perfmon", "rights.sys_admin", "rights.sys_nice", "rights.sys_ptrace", "trace"]),
+        // CAP_SYS_ADMIN stands for either.
+        ("", "-bpf", 0, &[]),
+        ("", "-perfmon", 0, &[]),
+        ("", "-sys_admin", 0, &["rights.sys_admin"]),
+        ("", "-sys_nice", 0, &["rights.sys_nice"]),
+        // What it does not need.
+        ("", "-net_raw,-sys_module,-chown,-setuid,-setgid,-kill", 0, &[]),
         ("", "-sys_ptrace", 0, &["rights.sys_ptrace"]),
         ("", "-dac_read_search", 0, &["rights.dac_read_search"]),
         ("", "-net_admin", 0, &["rights.net_admin"]),
         ("umount -l /sys/kernel/btf 2>/dev/null || true; mount -t tmpfs none /sys/kernel/btf", "", 1, &["kernel.btf", "trace"]),
         ("mount -t proc -o hidepid=2 proc /proc", "-sys_ptrace", 0, &["proc", "rights.sys_ptrace"]),
         ("mount -t proc -o hidepid=2 proc /proc", "", 0, &[]),
+        ("mount -t tmpfs none /proc", "", 0, &["proc"]),
         (HIDE_CGROUPS, "-sys_admin", 0, &["mounts.cgroup2", "rights.sys_admin"]),
         (HIDE_TRACEFS, "-sys_admin", 0, &["mounts.tracefs", "rights.sys_admin"]),
         // Root mounts them where nobody sees it.
@@ -70,7 +119,7 @@ fn doctor_names_what_is_missing_and_nothing_else() {
     ];
     for &(mounts, capabilities, code, named) in cases {
         let (ended, report, mut ids) = examined(&mut without(mounts, capabilities));
-        let mut expected: BTreeSet<String> = named.iter().map(|id| (*id).to_owned()).collect();
+        let mut expected = ids_of(named);
         // Without tracefs the others are seen all the same; what was missing before may be hidden by it.
         for id in &usual {
             ids.remove(id);
@@ -94,6 +143,67 @@ const HIDE_CGROUPS: &str =
     "grep ' cgroup2 ' /proc/mounts | cut -d' ' -f2 | while read -r at; do umount -l $at; done";
 const HIDE_TRACEFS: &str =
     "grep ' tracefs ' /proc/mounts | cut -d' ' -f2 | while read -r at; do umount -l $at; done";
+
+/// With a filter of system calls of a container's kind, which refuses these; of sockets, netlink's.
+fn filtered(calls: &[i64]) -> Command {
+    let netlink =
+        SeccompCondition::new(0, SeccompCmpArgLen::Dword, SeccompCmpOp::Eq, libc::AF_NETLINK as u64);
+    let rule = SeccompRule::new(vec![netlink.unwrap()]).unwrap();
+    let rules = |&call: &i64| (call, if call == libc::SYS_socket { vec![rule.clone()] } else { Vec::new() });
+    let filter = SeccompFilter::new(
+        calls.iter().map(rules).collect(),
+        SeccompAction::Allow,
+        SeccompAction::Errno(libc::EPERM as u32),
+        std::env::consts::ARCH.try_into().unwrap(),
+    );
+    let program: BpfProgram = filter.unwrap().try_into().unwrap();
+    let mut command = socktrace(&["doctor", "--json"]);
+    let sandbox = move || seccompiler::apply_filter(&program).map_err(std::io::Error::other);
+    // SAFETY: between fork and exec only system calls are made.
+    unsafe { command.pre_exec(sandbox) };
+    command.env("SOCKTRACE_SOCKET", "/nonexistent/agent.sock");
+    command
+}
+
+#[test]
+fn doctor_names_a_filter_of_system_calls_and_what_it_keeps_from_us() {
+    const TEST: &str = "doctor_names_a_filter_of_system_calls_and_what_it_keeps_from_us";
+    if !may_trace(TEST) {
+        return;
+    }
+    let Some(usual) = lacking_here().filter(|_| !is_locked_down()) else { return };
+    const BPF: i64 = libc::SYS_bpf;
+    const PERF: i64 = libc::SYS_perf_event_open;
+    #[rustfmt::skip]
+    let cases: &[(&[i64], i32, &[&str], &str)] = &[
+        (&[libc::SYS_reboot], 0, &[], ""),
+        (&[BPF], 1, &["seccomp", "trace.load"], "may not call bpf"),
+        (&[PERF], 0, &["seccomp"], "may not call perf_event_open"),
+        (&[libc::SYS_setns], 0, &["seccomp"], "may not call setns"),
+        (&[PERF, libc::SYS_setns, libc::SYS_mount], 0, &["seccomp"], "may not call perf_event_open, setns"),
+        (&[libc::SYS_socket], 0, &["sock_diag"], ""),
+    ];
+    let is_container = ["/run/.containerenv", "/.dockerenv"].map(Path::new).iter().any(|mark| mark.exists());
+    let starts = [
+        // Where these tests run in a container, that is how doctor was started.
+        (None, if is_container { "--security-opt" } else { "a shell without a seccomp filter" }),
+        (Some(("container", "podman")), "--security-opt seccomp=unconfined"),
+        (Some(("KUBERNETES_SERVICE_HOST", "10.0.0.1")), "seccompProfile"),
+    ];
+    for &(calls, code, named, said) in cases {
+        for (mark, remedy) in starts {
+            let mut command = filtered(calls);
+            command.env_remove("container").envs(mark);
+            let (ended, report, ids) = examined(&mut command);
+            let ids: BTreeSet<String> = ids.difference(&usual).cloned().collect();
+            assert_eq!((ended, ids), (Some(code), ids_of(named)), "{calls:?}: {report:#}");
+            let findings = report["findings"].as_array().unwrap();
+            let Some(finding) = findings.iter().find(|finding| finding["id"] == "seccomp") else { continue };
+            assert!(finding["what"].as_str().unwrap().ends_with(said), "{finding}");
+            assert!(finding["remedy"].as_str().unwrap().contains(remedy), "{finding}");
+        }
+    }
+}
 
 #[test]
 fn a_report_is_written_once_and_for_its_owner_alone() {

@@ -13,7 +13,7 @@ use super::kernels::Unpacked;
 use crate::sh;
 
 /// Programs of this machine that the tests run.
-const TOOLS: &[&str] = &["ip", "ss", "unshare", "nsenter", "modprobe"];
+const TOOLS: &[&str] = &["ip", "ss", "unshare", "nsenter", "setpriv", "modprobe"];
 
 /// Files that these and the tests read.
 const FILES: &[&str] = &[

@@ -48,13 +48,16 @@ pub(crate) struct Options {
     /// Only tests whose name contains this; may be given again
     #[arg(long = "test", value_name = "NAME", conflicts_with = "run")]
     tests: Vec<String>,
+    /// Words for the kernel's command line, such as lockdown=confidentiality
+    #[arg(long, value_name = "WORDS", default_value = "")]
+    words: String,
 }
 
 impl Options {
     /// What CI runs: what every program of the kernel half says, on the two kernels that most machines have.
     pub(crate) fn of_ci() -> Options {
         let tests = CI_TESTS.iter().map(|test| (*test).to_owned()).collect();
-        Options { kernels: vec![Kernel::V6_1, Kernel::V6_12], run: None, tests }
+        Options { kernels: vec![Kernel::V6_1, Kernel::V6_12], run: None, tests, ..Options::default() }
     }
 }
 
@@ -73,7 +76,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     let name = |kernel: &&Kernel| format!("kernel {kernel}");
     let failed = sh::steps(kernels, name, |&kernel| {
         let command = options.run.clone().unwrap_or_else(|| tests(kernel, &programs, &options.tests));
-        boot(kernel, &qemu, &programs, &command)
+        boot(kernel, &qemu, &programs, &command, &options.words)
     });
     if !failed.is_empty() {
         bail!("failed on {}", failed.join(", "));
@@ -96,13 +99,13 @@ fn tests(kernel: Kernel, programs: &Programs, only: &[String]) -> String {
     command
 }
 
-fn boot(kernel: Kernel, qemu: &Tree, programs: &Programs, command: &str) -> Result<()> {
+fn boot(kernel: Kernel, qemu: &Tree, programs: &Programs, command: &str, words: &str) -> Result<()> {
     let booted = kernels::fetch(kernel, Arch::Amd64)?;
     let initramfs = image::pack(&booted, programs, command)?;
     let guest = qemu::Boot {
         kernel: &booted.image,
         initramfs: &initramfs,
-        words: "",
+        words,
         megabytes: 2048,
         machine: Arch::Amd64,
     };

@@ -1,6 +1,7 @@
 //! What is to be known to judge: found out here, all of it, and judged elsewhere.
 //!
-//! I/O: uname(2), /proc, /sys, the capabilities of this thread, netlink, the agent's socket; what `trial` does.
+//! I/O: uname(2), /proc, /sys, the capabilities of this thread, netlink, setns(2) to where we are, the agent's socket; what
+//! `trial` does.
 
 use super::super::error::Error;
 use super::super::{runtime, source};
@@ -11,6 +12,8 @@ use crate::client::{self, ClientError};
 use crate::kernel::sock_diag::{DiagError, InetQuery, InetTable, IpVersion, SockDiag};
 use crate::socket::{State, StateSet};
 use caps::{CapSet, Capability};
+use nix::errno::Errno;
+use nix::sched::{CloneFlags, setns};
 use std::collections::HashSet;
 use std::fs;
 use std::ops::ControlFlow;
@@ -31,8 +34,19 @@ pub(super) struct Facts {
     pub(super) sock_diag: Result<(), String>,
     /// `none`, `integrity`, `confidentiality`; none if it cannot be read.
     pub(super) lockdown: Option<String>,
+    /// Whether network namespaces can be entered; why not. Good where /proc, in which they lie, is not there.
+    pub(super) netns: Result<(), Errno>,
     pub(super) trial: Trial,
     pub(super) agent: Agent,
+}
+
+/// What may forbid things although every right is there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Forbidding {
+    /// The kernel is locked down and keeps its memory to itself (`lockdown=confidentiality`).
+    Lockdown,
+    /// A filter of system calls (seccomp).
+    Filter,
 }
 
 /// What /proc says of itself.
@@ -81,6 +95,7 @@ impl Facts {
             ),
             sock_diag: listed().map_err(|error| error.to_string()),
             lockdown: fs::read_to_string("/sys/kernel/security/lockdown").ok().and_then(|text| chosen(&text)),
+            netns: entered(),
             trial: Trial::NotTried,
             agent: Agent { path, status },
         };
@@ -90,10 +105,17 @@ impl Facts {
         Ok(facts)
     }
 
-    /// Whether processes that /proc hides stay hidden.
-    pub(super) fn missing_ptrace(&self) -> bool {
-        let ptrace = Capability::CAP_SYS_PTRACE;
-        self.capabilities.as_ref().is_some_and(|has| !has.contains(&ptrace))
+    /// Whether we are known not to have that capability.
+    pub(super) fn lacks(&self, capability: Capability) -> bool {
+        self.capabilities.as_ref().is_some_and(|has| !has.contains(&capability))
+    }
+
+    /// What may forbid things although every right is there.
+    pub(super) fn forbidding(&self) -> Option<Forbidding> {
+        match self.lockdown.as_deref() {
+            Some("confidentiality") => Some(Forbidding::Lockdown),
+            _ => self.proc.filtered.then_some(Forbidding::Filter),
+        }
     }
 
     /// The capabilities without which nothing can be attached, of those that are not there.
@@ -110,6 +132,14 @@ impl Facts {
 fn listed() -> Result<(), DiagError> {
     let query = InetQuery::new(InetTable::Tcp, IpVersion::V4, StateSet::of(State::Listen));
     SockDiag::open()?.inet(&query, |_| ControlFlow::Continue(())).map(drop)
+}
+
+/// Enters the network namespace that we are in: nothing changes, and it takes what entering any other one takes.
+fn entered() -> Result<(), Errno> {
+    match fs::File::open("/proc/thread-self/ns/net") {
+        Ok(own) => setns(own, CloneFlags::CLONE_NEWNET),
+        Err(_) => Ok(()),
+    }
 }
 
 fn reason(error: &std::io::Error) -> String {

@@ -1,13 +1,15 @@
 //! What the facts mean: findings with stable ids and remedies. Nothing is read here.
 
-use super::facts::{Agent, Facts};
+use super::facts::{Agent, Facts, Forbidding};
 use super::finding::Finding;
-use super::trial::{Missing, Seen, Trial};
+use super::forbidden;
+use super::hooks;
+use super::trial::{Seen, Trial};
 use crate::api::status::{HookState, Status};
 use crate::client::ClientError;
 use crate::kernel::capabilities::NEEDED;
 use crate::kernel::release;
-use std::collections::BTreeMap;
+use caps::Capability;
 use std::io::ErrorKind;
 
 /// The oldest kernel that can be traced: cookies in typed tracepoints.
@@ -18,6 +20,8 @@ pub(super) fn findings(facts: &Facts) -> Vec<Finding> {
     let mut all = vec![kernel(facts), btf(facts)];
     all.extend(rights(facts));
     all.extend(surroundings(facts));
+    all.extend(forbidden::finding(facts));
+    all.extend(namespaces(facts));
     all.extend(trial(facts));
     all.extend(agent(&facts.agent));
     all
@@ -61,7 +65,11 @@ fn rights(facts: &Facts) -> Vec<Finding> {
         let finding = Finding::failed(id, format!("{name} is missing")).lost("tracing");
         all.push(finding.remedy(facts.start.grant(&missing)));
     }
-    for (capability, lost) in NEEDED {
+    let ahead = (
+        Capability::CAP_SYS_NICE,
+        "going before programs that keep all processors busy, which may cost events",
+    );
+    for (capability, lost) in NEEDED.into_iter().chain([ahead]) {
         let name = capability.to_string();
         if !has.contains(&capability) && !missing.contains(&&*name) {
             let id = format!("rights.{}", name.trim_start_matches("CAP_").to_lowercase());
@@ -81,7 +89,7 @@ fn surroundings(facts: &Facts) -> Vec<Finding> {
         proc if !proc.mounted => Finding::degraded("proc", "/proc is not mounted")
             .lost("processes and namespaces of sockets that were open before")
             .remedy("mount -t proc proc /proc"),
-        proc if proc.hides && facts.missing_ptrace() => {
+        proc if proc.hides && facts.lacks(Capability::CAP_SYS_PTRACE) => {
             Finding::degraded("proc", "/proc hides other users' processes (hidepid)")
                 .lost("processes of other users")
                 .remedy("CAP_SYS_PTRACE, or mount -o remount,hidepid=off /proc")
@@ -95,15 +103,24 @@ fn surroundings(facts: &Facts) -> Vec<Finding> {
             .lost("cookies and details of sockets: they are read from /proc/net")
             .remedy("modprobe -a tcp_diag udp_diag unix_diag, or a kernel with CONFIG_INET_DIAG; in a sandbox, AF_NETLINK"),
     });
-    if facts.lockdown.as_deref() == Some("confidentiality") {
-        let finding = Finding::degraded("kernel.lockdown", "the kernel is locked down (confidentiality)");
-        all.push(
-            finding
-                .lost("accept, bind and listen events")
-                .remedy("lockdown=integrity on the kernel's command line"),
-        );
-    }
     all
+}
+
+/// Sockets of other network namespaces are asked for from inside them; who lacks the right has been told so,
+/// and whoever is filtered, too.
+fn namespaces(facts: &Facts) -> Option<Finding> {
+    let Err(why) = &facts.netns else { return None };
+    if facts.lacks(Capability::CAP_SYS_ADMIN) {
+        return None;
+    }
+    if facts.forbidding() == Some(Forbidding::Filter) {
+        return None;
+    }
+    Some(
+        Finding::degraded("netns", format!("setns: {why}"))
+            .lost(forbidden::OTHER_NAMESPACES)
+            .remedy("a security module forbids it: its log says which rule (journalctl -k, ausearch -m avc)"),
+    )
 }
 
 fn trial(facts: &Facts) -> Vec<Finding> {
@@ -114,57 +131,24 @@ fn trial(facts: &Facts) -> Vec<Finding> {
         }
         Trial::Refused(error) => {
             let finding = Finding::failed("trace.load", error.to_string());
-            let remedy = match error.is_denied() {
-                true if facts.proc.filtered => facts.start.unfilter(),
-                true => {
+            let remedy = match (error.is_denied(), facts.forbidding()) {
+                (_, Some(Forbidding::Lockdown)) => forbidden::UNLOCK.to_owned(),
+                (true, Some(Forbidding::Filter)) => facts.start.unfilter(),
+                (true, None) => {
                     "what else may forbid it: a security module, or kernel.unprivileged_bpf_disabled with \
                          a user namespace in between"
                         .to_owned()
                 }
-                false => error.remedy().to_owned(),
+                (false, Some(Forbidding::Filter) | None) => error.remedy().to_owned(),
             };
             vec![finding.remedy(remedy)]
         }
         Trial::Attached { missing, connection } => {
-            let mut all = hooks(missing);
+            let mut all = hooks::findings(missing, facts.forbidding());
             all.push(seen(connection));
             all
         }
     }
-}
-
-/// What hooks on kernel functions have in common.
-const FUNCTIONS: &str = "hooks.functions";
-
-/// One finding for each cause.
-fn hooks(missing: &[Missing]) -> Vec<Finding> {
-    let mut causes: BTreeMap<String, Vec<&Missing>> = BTreeMap::new();
-    for hook in missing {
-        let id = match hook.lacks {
-            Some(what @ ("tracefs" | "cgroup2")) => format!("mounts.{what}"),
-            Some(_) | None if hook.on_function => FUNCTIONS.to_owned(),
-            Some(_) | None => format!("hooks.{}", hook.hook),
-        };
-        causes.entry(id).or_default().push(hook);
-    }
-    if causes.is_empty() {
-        return vec![Finding::ok("hooks", "all are attached")];
-    }
-    let of_cause = |(id, hooks): (String, Vec<&Missing>)| {
-        let mut lost: Vec<&str> = hooks.iter().map(|hook| hook.lost_without).collect();
-        lost.dedup();
-        let remedy = match id.as_str() {
-            "mounts.tracefs" => "mount -t tracefs tracefs /sys/kernel/tracing",
-            "mounts.cgroup2" => "mount -t cgroup2 cgroup2 /sys/fs/cgroup",
-            FUNCTIONS => {
-                "a kernel of 5.15 or later with CONFIG_FUNCTION_TRACER whose host does not forbid it"
-            }
-            _ => "see docs/kernels.md for what this hook needs",
-        };
-        let why = hooks.first().map(|hook| hook.why.clone()).unwrap_or_default();
-        Finding::degraded(id, why).lost(lost.join("; ")).remedy(remedy)
-    };
-    causes.into_iter().map(of_cause).collect()
 }
 
 fn seen(connection: &Result<Seen, String>) -> Finding {
@@ -247,26 +231,8 @@ fn health(status: &Status) -> Vec<Finding> {
 mod tests {
     use super::super::finding::Answer;
     use super::*;
+    use std::collections::BTreeMap;
     use std::time::Duration;
-
-    fn missing(hook: &'static str, on_function: bool, lacks: Option<&'static str>) -> Missing {
-        Missing { hook, on_function, lacks, why: "why".to_owned(), lost_without: hook }
-    }
-
-    #[test]
-    fn hooks_that_lack_the_same_are_one_finding() {
-        let ids =
-            |missing: &[Missing]| hooks(missing).into_iter().map(|finding| finding.id).collect::<Vec<_>>();
-        assert_eq!(ids(&[]), ["hooks"]);
-        assert_eq!(ids(&[missing("a", true, None), missing("b", true, None)]), ["hooks.functions"]);
-        let of_tracefs = ["a", "b"].map(|name| missing(name, false, Some("tracefs")));
-        assert_eq!(ids(&of_tracefs), ["mounts.tracefs"]);
-        assert_eq!(hooks(&of_tracefs)[0].lost_without.as_deref(), Some("a; b"));
-        assert_eq!(
-            ids(&[missing("a", false, None), missing("b", false, Some("cgroup2"))]),
-            ["hooks.a", "mounts.cgroup2"]
-        );
-    }
 
     #[test]
     fn a_connection_is_seen_from_end_to_end_or_it_is_a_failure() {

@@ -7,6 +7,8 @@
 
 mod facts;
 mod finding;
+mod forbidden;
+mod hooks;
 mod judge;
 mod start;
 mod trial;

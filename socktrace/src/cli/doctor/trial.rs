@@ -2,7 +2,7 @@
 //!
 //! I/O: bpf(2) through the tracer; one TCP connection to ourselves over loopback.
 
-use crate::kernel::ebpf::{Config, EbpfError, Tracer};
+use crate::kernel::ebpf::{AttachError, Config, EbpfError, Tracer};
 use crate::socket::{Change, ChangeKind, Endpoint, State};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::time::{Duration, Instant};
@@ -35,8 +35,30 @@ pub(super) struct Missing {
     pub(super) on_function: bool,
     /// What is not there, where the kernel or the mount namespace lacks something.
     pub(super) lacks: Option<&'static str>,
+    pub(super) refused: Refused,
     pub(super) why: String,
     pub(super) lost_without: &'static str,
+}
+
+/// In which way the kernel refused it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Refused {
+    /// As it refuses what one has no right to.
+    Denied,
+    /// The verifier, which a kernel that is locked down lets know fewer functions.
+    ByVerifier,
+    /// In any other way.
+    Otherwise,
+}
+
+impl Refused {
+    fn of(why: &AttachError) -> Self {
+        match why {
+            AttachError::Verifier(_) => Self::ByVerifier,
+            _ if why.is_denied() => Self::Denied,
+            _ => Self::Otherwise,
+        }
+    }
 }
 
 /// What was seen of our own connection.
@@ -68,6 +90,7 @@ async fn attached() -> Trial {
             hook: status.hook.name,
             on_function: status.hook.is_on_function(),
             lacks: why.lacks(),
+            refused: Refused::of(why),
             why: why.to_string(),
             lost_without: status.hook.lost_without,
         })
