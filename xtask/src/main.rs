@@ -8,12 +8,14 @@
 mod bench;
 mod build_ebpf;
 mod ci;
+mod debian;
 mod fetch;
 mod fuzz;
 mod oracle;
 mod package;
 mod record;
 mod release;
+mod roots;
 mod schema;
 mod setup;
 mod sh;
@@ -54,6 +56,8 @@ enum Task {
     Arm(vm::arm::Options),
     /// Install, use, upgrade and purge the deb on Debians that boot under QEMU, with systemd.
     Trial(vm::trial::Options),
+    /// Install, ask and purge the deb in the roots of Debian 11, 12, 13 and the newest.
+    Roots(roots::Options),
     /// Try every point of the checklist of a release, and make its tag.
     Release(release::Options),
     /// Write docs/schema: the JSON Schemas of what is answered, and the OpenAPI document of the agent's API.
@@ -97,6 +101,7 @@ fn main() -> ExitCode {
         Task::Package(options) => package::run(&options),
         Task::Arm(options) => vm::arm::run(&options),
         Task::Trial(options) => vm::trial::run(&options),
+        Task::Roots(options) => roots::run(&options),
         Task::Release(options) => release::run(options),
         Task::Schema { check } => schema::run(check),
         Task::Manual => package::manual(),

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
 
+use crate::debian::Suite;
 use crate::fetch::Apt;
 use crate::package::Arch;
 use crate::sh;
@@ -29,6 +30,16 @@ pub(crate) enum Kernel {
 
 impl Kernel {
     pub(crate) const ALL: &[Kernel] = &[Kernel::V5_10, Kernel::V6_1, Kernel::V6_12, Kernel::Newest];
+
+    /// That of a Debian.
+    pub(super) fn of(suite: Suite) -> Kernel {
+        match suite {
+            Suite::Bullseye => Kernel::V5_10,
+            Suite::Bookworm => Kernel::V6_1,
+            Suite::Trixie => Kernel::V6_12,
+            Suite::Sid => Kernel::Newest,
+        }
+    }
 
     /// The Debian that it is from.
     pub(super) fn suite(self) -> &'static str {

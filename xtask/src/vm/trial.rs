@@ -1,7 +1,7 @@
 //! `cargo xtask trial`: the deb on a Debian that has just been set up, in a virtual machine with systemd as its first
 //! process: installed, started, asked, upgraded, removed, purged.
 //!
-//! I/O: target/trial; runs mmdebstrap, cpio and QEMU.
+//! I/O: target/trial; runs cpio and QEMU.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -11,17 +11,12 @@ use anyhow::{Context as _, Result, bail};
 
 use super::kernels::{self, Kernel};
 use super::{image, qemu};
+use crate::debian::Suite;
 use crate::package::{self, Arch, Version};
-use crate::{fetch, setup, sh};
+use crate::{setup, sh};
 
 /// Who needs the packages, for messages.
 const WHAT: &str = "trying the package";
-
-/// What sets a Debian up and packs it.
-const PACKAGES: &[&str] = &["mmdebstrap", "cpio", "xz-utils"];
-
-/// What a server has that the smallest Debian has not, and what the trial itself runs.
-const INCLUDED: &str = "systemd-sysv,dbus,iproute2,procps,kmod";
 
 /// Which Debian.
 #[derive(Debug, Clone, clap::Args)]
@@ -34,38 +29,12 @@ pub(crate) struct Options {
     deb: Option<PathBuf>,
 }
 
-/// A Debian.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-enum Suite {
-    /// Debian 12.
-    Bookworm,
-    /// Debian 13.
-    Trixie,
-    /// What comes next.
-    Sid,
-}
-
-impl Suite {
-    fn name(self) -> &'static str {
-        match self {
-            Suite::Bookworm => "bookworm",
-            Suite::Trixie => "trixie",
-            Suite::Sid => "sid",
-        }
-    }
-
-    fn kernel(self) -> Kernel {
-        match self {
-            Suite::Bookworm => Kernel::V6_1,
-            Suite::Trixie => Kernel::V6_12,
-            Suite::Sid => Kernel::Newest,
-        }
-    }
-}
-
 /// Tries the package on each suite; the first failure does not keep the others from being tried.
 pub(crate) fn run(options: &Options) -> Result<()> {
-    setup::packages(WHAT, PACKAGES)?;
+    setup::packages(WHAT, &["cpio"])?;
+    if options.suites.contains(&Suite::Bullseye) {
+        bail!("the kernel of Debian 11 cannot be traced; `cargo xtask roots` tries its C library");
+    }
     let version = Version::of_tree()?;
     let deb = match &options.deb {
         Some(deb) => deb.clone(),
@@ -79,12 +48,8 @@ pub(crate) fn run(options: &Options) -> Result<()> {
 
 fn on(suite: Suite, older: &Path, deb: &Path) -> Result<()> {
     let qemu = qemu::fetch(WHAT, Arch::Amd64)?;
-    let kernel = kernels::fetch(suite.kernel(), Arch::Amd64)?;
-    let folder = sh::root().join("target/trial").join(suite.name());
-    let root = folder.join("root");
-    sh::empty_folder(&root)?;
-    let fresh = fresh(suite, &folder)?;
-    sh::run_quietly(Command::new("tar").arg("-C").arg(&root).arg("-xf").arg(fresh))?;
+    let kernel = kernels::fetch(Kernel::of(suite), Arch::Amd64)?;
+    let root = suite.unpacked("root")?;
     image::modules(&kernel, &root)?;
     let opt = root.join("opt");
     fs::copy(older, opt.join("older.deb"))?;
@@ -95,7 +60,7 @@ fn on(suite: Suite, older: &Path, deb: &Path) -> Result<()> {
     fs::create_dir_all(units.join("multi-user.target.wants"))?;
     std::os::unix::fs::symlink("../trial.service", units.join("multi-user.target.wants/trial.service"))?;
     fs::write(root.join("etc/hostname"), "trial\n")?;
-    let initramfs = pack(&root, &folder.join("initramfs"))?;
+    let initramfs = pack(&root, &suite.folder().join("initramfs"))?;
     let boot = qemu::Boot {
         kernel: &kernel.image,
         initramfs: &initramfs,
@@ -124,23 +89,6 @@ StandardError=tty
 TTYPath=/dev/ttyS0
 ExecStart=/bin/sh -c 'cd /opt; bash ./trial.sh /opt/older.deb /opt/newer.deb; echo \"guest: exit $?\"; sync; systemctl poweroff --force --force'
 ";
-
-/// A Debian that has just been set up, as a tarball; made unless it is there.
-fn fresh(suite: Suite, folder: &Path) -> Result<PathBuf> {
-    let tar = folder.join("fresh.tar");
-    if tar.is_file() {
-        return Ok(tar);
-    }
-    println!("setting up Debian {} in {}", suite.name(), tar.display());
-    let sources = folder.join("sources.list");
-    fs::write(&sources, fetch::source_of(suite.name())?)?;
-    let part = folder.join("part.tar");
-    let mut mmdebstrap = sh::command("mmdebstrap");
-    mmdebstrap.args(["--quiet", "--variant=minbase", "--mode=root", &format!("--include={INCLUDED}")]);
-    sh::run_quietly(mmdebstrap.arg(suite.name()).arg(&part).arg(&sources))?;
-    fs::rename(part, &tar)?;
-    Ok(tar)
-}
 
 fn pack(root: &Path, into: &Path) -> Result<PathBuf> {
     // What nobody in there reads; it all lies in memory.

@@ -9,6 +9,7 @@ use super::start::Start;
 use super::trial::{self, Trial};
 use crate::api::status::Status;
 use crate::client::{self, ClientError};
+use crate::kernel::owners::in_initial_pid_namespace;
 use crate::kernel::sock_diag::{DiagError, InetQuery, InetTable, IpVersion, SockDiag};
 use crate::socket::{State, StateSet};
 use caps::{CapSet, Capability};
@@ -17,6 +18,7 @@ use nix::sched::{CloneFlags, setns};
 use std::collections::HashSet;
 use std::fs;
 use std::ops::ControlFlow;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::PathBuf;
 
 /// What was found out.
@@ -36,6 +38,10 @@ pub(super) struct Facts {
     pub(super) lockdown: Option<String>,
     /// Whether network namespaces can be entered; why not. Good where /proc, in which they lie, is not there.
     pub(super) netns: Result<(), Errno>,
+    /// Whether our pid namespace is the initial one. Good where /proc, which says it, is not there.
+    pub(super) all_pids: bool,
+    /// Whether the first cgroup2 mount shows the tree from its root; good where there is none to be seen.
+    pub(super) all_cgroups: bool,
     pub(super) trial: Trial,
     pub(super) agent: Agent,
 }
@@ -84,23 +90,23 @@ impl Facts {
         let release =
             release.and_then(|names| Some(names.release().to_str()?.to_owned())).unwrap_or_default();
         let capabilities = caps::read(None, CapSet::Effective).ok();
+        let mounts = fs::read_to_string("/proc/self/mountinfo").ok();
         let mut facts = Self {
             start: Start::here(unit()),
             release,
             btf: fs::File::open("/sys/kernel/btf/vmlinux").map(drop).map_err(|error| reason(&error)),
             capabilities,
-            proc: proc_of(
-                fs::read_to_string("/proc/self/mountinfo").ok().as_deref(),
-                &fs::read_to_string("/proc/self/status").unwrap_or_default(),
-            ),
+            proc: proc_of(mounts.as_deref(), &fs::read_to_string("/proc/self/status").unwrap_or_default()),
             sock_diag: listed().map_err(|error| error.to_string()),
             lockdown: fs::read_to_string("/sys/kernel/security/lockdown").ok().and_then(|text| chosen(&text)),
             netns: entered(),
+            all_pids: mounts.is_none() || in_initial_pid_namespace(),
+            all_cgroups: cgroup_root(mounts.as_deref()).is_none_or(|inode| inode == ROOT_CGROUP),
             trial: Trial::NotTried,
             agent: Agent { path, status },
         };
         if facts.btf.is_ok() && facts.missing_to_attach().is_empty() {
-            facts.trial = trial::run().map_err(|error| Error::Io("try the programs", error))?;
+            facts.trial = trial::run(facts.all_pids).map_err(|error| Error::Io("try the programs", error))?;
         }
         Ok(facts)
     }
@@ -140,6 +146,17 @@ fn entered() -> Result<(), Errno> {
         Ok(own) => setns(own, CloneFlags::CLONE_NEWNET),
         Err(_) => Ok(()),
     }
+}
+
+/// Inode of the root of all cgroups (fs/kernfs/dir.c, `kernfs_create_root`: the first of its tree). What a namespace shows
+/// as its root has another one.
+const ROOT_CGROUP: u64 = 1;
+
+/// The inode of what the first cgroup2 mount shows as its root: there programs are attached.
+fn cgroup_root(mounts: Option<&str>) -> Option<u64> {
+    let mount = mounts?.lines().find(|line| line.contains(" - cgroup2 "))?;
+    // Looked up by its path, so that what lies on top counts.
+    Some(fs::metadata(mount.split_whitespace().nth(4)?).ok()?.ino())
 }
 
 fn reason(error: &std::io::Error) -> String {

@@ -4,6 +4,7 @@ use super::facts::{Agent, Facts, Forbidding};
 use super::finding::Finding;
 use super::forbidden;
 use super::hooks;
+use super::namespaces;
 use super::trial::{Seen, Trial};
 use crate::api::status::{HookState, Status};
 use crate::client::ClientError;
@@ -21,7 +22,7 @@ pub(super) fn findings(facts: &Facts) -> Vec<Finding> {
     all.extend(rights(facts));
     all.extend(surroundings(facts));
     all.extend(forbidden::finding(facts));
-    all.extend(namespaces(facts));
+    all.extend(namespaces::findings(facts));
     all.extend(trial(facts));
     all.extend(agent(&facts.agent));
     all
@@ -104,23 +105,6 @@ fn surroundings(facts: &Facts) -> Vec<Finding> {
             .remedy("modprobe -a tcp_diag udp_diag unix_diag, or a kernel with CONFIG_INET_DIAG; in a sandbox, AF_NETLINK"),
     });
     all
-}
-
-/// Sockets of other network namespaces are asked for from inside them; who lacks the right has been told so,
-/// and whoever is filtered, too.
-fn namespaces(facts: &Facts) -> Option<Finding> {
-    let Err(why) = &facts.netns else { return None };
-    if facts.lacks(Capability::CAP_SYS_ADMIN) {
-        return None;
-    }
-    if facts.forbidding() == Some(Forbidding::Filter) {
-        return None;
-    }
-    Some(
-        Finding::degraded("netns", format!("setns: {why}"))
-            .lost(forbidden::OTHER_NAMESPACES)
-            .remedy("a security module forbids it: its log says which rule (journalctl -k, ausearch -m avc)"),
-    )
 }
 
 fn trial(facts: &Facts) -> Vec<Finding> {

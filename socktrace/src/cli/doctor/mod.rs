@@ -10,6 +10,7 @@ mod finding;
 mod forbidden;
 mod hooks;
 mod judge;
+mod namespaces;
 mod start;
 mod trial;
 

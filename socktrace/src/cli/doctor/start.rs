@@ -71,6 +71,16 @@ impl Start {
         }
     }
 
+    /// How to let it share with the host what is its own: options of a container, of a pod, of a unit.
+    pub(super) fn share(&self, container: &str, pod: &str, unit: &str) -> String {
+        match self {
+            Self::User | Self::Root => "a shell of the host, outside of all namespaces".to_owned(),
+            Self::Unit(name) => format!("systemctl edit {name}, and there {unit} below [Service]"),
+            Self::Container => container.to_owned(),
+            Self::Pod => format!("{pod} in the pod's spec"),
+        }
+    }
+
     /// How to let it make system calls that a filter refuses.
     pub(super) fn unfilter(&self) -> String {
         match self {

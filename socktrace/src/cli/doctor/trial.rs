@@ -72,13 +72,13 @@ pub(super) struct Seen {
     pub(super) closed: bool,
 }
 
-/// Tries it.
-pub(super) fn run() -> std::io::Result<Trial> {
+/// Tries it. `all_pids`: whether our number is the one that the kernel knows us by.
+pub(super) fn run(all_pids: bool) -> std::io::Result<Trial> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    Ok(runtime.block_on(attached()))
+    Ok(runtime.block_on(attached(all_pids.then(std::process::id))))
 }
 
-async fn attached() -> Trial {
+async fn attached(pid: Option<u32>) -> Trial {
     let config = Config { ring_size: BUFFER, ..Config::default() };
     let mut tracer = match Tracer::load(&config) {
         Ok(tracer) => tracer,
@@ -96,12 +96,12 @@ async fn attached() -> Trial {
         })
     });
     let missing = missing.collect();
-    let connection = connection(&mut tracer).await.map_err(|error| error.to_string());
+    let connection = connection(&mut tracer, pid).await.map_err(|error| error.to_string());
     Trial::Attached { missing, connection }
 }
 
 /// Connects to ourselves and closes, and reads what was recorded of it.
-async fn connection(tracer: &mut Tracer) -> std::io::Result<Seen> {
+async fn connection(tracer: &mut Tracer, pid: Option<u32>) -> std::io::Result<Seen> {
     let listener = TcpListener::bind("127.0.0.1:0")?;
     let begun = Instant::now();
     let client = TcpStream::connect(listener.local_addr()?)?;
@@ -117,16 +117,16 @@ async fn connection(tracer: &mut Tracer) -> std::io::Result<Seen> {
         }
         tracer.drain(usize::MAX, |change| changes.push(change));
         let connected = seen.connected.or_else(|| Some(begun.elapsed()));
-        seen = Seen::of(&changes, local, std::process::id());
+        seen = Seen::of(&changes, local, pid);
         seen.connected = seen.connected.and(connected);
     }
     Ok(seen)
 }
 
 impl Seen {
-    /// What these records say of the connection from that address by that process. When it was seen is for the caller to
-    /// say.
-    fn of(changes: &[Change], local: SocketAddr, pid: u32) -> Self {
+    /// What these records say of the connection from that address by that process, or by any if its number is not known.
+    /// When it was seen is for the caller to say.
+    fn of(changes: &[Change], local: SocketAddr, pid: Option<u32>) -> Self {
         let state = |change: &Change| {
             if let ChangeKind::State { new, .. } = change.kind { Some(new) } else { None }
         };
@@ -138,7 +138,8 @@ impl Seen {
         };
         let mut seen = Self { connected: Some(Duration::ZERO), ..Self::default() };
         for change in changes.iter().filter(|change| change.cookie == cookie) {
-            let ours = change.process.as_ref().is_some_and(|process| process.pid == pid);
+            let ours =
+                change.process.as_ref().is_some_and(|process| pid.is_none_or(|pid| process.pid == pid));
             seen.owned |= state(change) == Some(State::SynSent) && ours;
             seen.closed |= matches!(state(change), Some(State::Close | State::TimeWait));
         }

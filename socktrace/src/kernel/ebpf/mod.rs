@@ -92,6 +92,12 @@ impl EbpfError {
             | Self::Attach { why: AttachError::NoDescriptors(_), .. } => {
                 "a higher limit of open files: ulimit -n, or LimitNOFILE= of the service"
             }
+            // Such a kernel lets no program have the functions that read its memory (LOCKDOWN_BPF_READ_KERNEL).
+            Self::Attach { why: AttachError::Verifier(said), .. }
+                if said.contains("unknown func bpf_probe_read") =>
+            {
+                "a kernel that is not locked down: lockdown=integrity on its command line, not confidentiality"
+            }
             Self::NoBtf { .. } => "a kernel with CONFIG_DEBUG_INFO_BTF=y",
             Self::Btf(_) | Self::NoField { .. } | Self::Load(_) | Self::Attach { .. } | Self::Map { .. } => {
                 "a kernel of 5.12 or later; RUST_LOG=debug shows what the verifier said"
