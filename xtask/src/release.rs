@@ -1,11 +1,11 @@
 //! `cargo xtask release`: the checklist of a release, each point tried. What is published, and where, is for people.
 //!
-//! I/O: git; what `ci`, `package` and `trial` do.
+//! I/O: git; what `ci`, `package`, `roots` and `trial` do.
 
 use anyhow::{Context as _, Result, bail, ensure};
 use clap::Parser as _;
 
-use crate::{ci, package, sh, vm};
+use crate::{ci, package, roots, sh, vm};
 
 /// How far to go.
 #[derive(Debug, Clone, Copy, clap::Args)]
@@ -40,6 +40,7 @@ const POINTS: &[Point] = &[
         is_quick: false,
         work: |_| packages(&["deb", "rpm", "tar", "image", "--arch", "arm64"]),
     },
+    Point { name: "the deb in the roots of four Debians", is_quick: false, work: |_| roots() },
     Point { name: "the deb on Debians with systemd", is_quick: false, work: |_| trial() },
 ];
 
@@ -126,8 +127,22 @@ struct Trial {
     options: vm::trial::Options,
 }
 
+/// On the kernel and the C library of each Debian that can be traced.
+const TRIAL: &[&str] = &["trial", "bookworm", "trixie"];
+
 fn trial() -> Result<()> {
-    vm::trial::run(&Trial::try_parse_from(["trial"]).context("cannot say which trial")?.options)
+    vm::trial::run(&Trial::try_parse_from(TRIAL).context("cannot say which trial")?.options)
+}
+
+/// As the command line says it.
+#[derive(Debug, clap::Parser)]
+struct Roots {
+    #[command(flatten)]
+    options: roots::Options,
+}
+
+fn roots() -> Result<()> {
+    roots::run(&Roots::try_parse_from(["roots"]).context("cannot say which roots")?.options)
 }
 
 #[cfg(test)]
@@ -148,6 +163,7 @@ mod tests {
         for words in [&["deb", "rpm", "tar", "image", "--check", "--twice"][..], &["--arch", "arm64"]] {
             Packages::try_parse_from(std::iter::once("package").chain(words.iter().copied())).unwrap();
         }
-        Trial::try_parse_from(["trial"]).unwrap();
+        Trial::try_parse_from(TRIAL).unwrap();
+        Roots::try_parse_from(["roots"]).unwrap();
     }
 }
