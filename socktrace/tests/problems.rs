@@ -3,7 +3,7 @@
 use crate::agent::Agent;
 use crate::agent::rights::{USER, run as as_user};
 use crate::support::run::{Running, Said, run};
-use crate::support::{in_own_netns, ip, may_trace, wait_for};
+use crate::support::{deafen, in_own_netns, ip, may_trace, wait_for};
 use nix::sys::socket::{
     AddressFamily, Backlog, SockFlag, SockType, SockaddrStorage, bind, connect, getsockname, listen, socket,
 };
@@ -88,27 +88,6 @@ fn pairs(count: usize) -> (TcpListener, Vec<(TcpStream, TcpStream)>) {
     let pair = |_| (TcpStream::connect(to).unwrap(), listener.accept().unwrap().0);
     let pairs = (0..count).map(pair).collect();
     (listener, pairs)
-}
-
-/// From now on the socket hears of so many of 4 segments nothing.
-fn deafen(socket: &TcpStream, of_four: u32) {
-    const RANDOM: u32 = (libc::SKF_AD_OFF + libc::SKF_AD_RANDOM) as u32;
-    let step = |code: u32, jt, jf, k| libc::sock_filter { code: code as u16, jt, jf, k };
-    let mut program = [
-        step(libc::BPF_LD | libc::BPF_W | libc::BPF_ABS, 0, 0, RANDOM),
-        step(libc::BPF_ALU | libc::BPF_AND | libc::BPF_K, 0, 0, 3),
-        step(libc::BPF_JMP | libc::BPF_JGE | libc::BPF_K, 0, 1, of_four),
-        step(libc::BPF_RET | libc::BPF_K, 0, 0, u32::MAX),
-        step(libc::BPF_RET | libc::BPF_K, 0, 0, 0),
-    ];
-    let whole = libc::sock_fprog { len: program.len() as u16, filter: program.as_mut_ptr() };
-    let length = size_of::<libc::sock_fprog>() as u32;
-    // SAFETY: the pointers are to a program and its head, both live during the call.
-    let done = unsafe {
-        let whole = (&raw const whole).cast();
-        libc::setsockopt(socket.as_raw_fd(), libc::SOL_SOCKET, libc::SO_ATTACH_FILTER, whole, length)
-    };
-    assert_eq!(done, 0, "{}", std::io::Error::last_os_error());
 }
 
 fn sysctl(name: &str, value: &str) {

@@ -1,5 +1,7 @@
-//! Every command of docs/tour.md, on a stage with a server and its clients: it prints what the document shows, but for
-//! numbers. `SOCKTRACE_BLESS=1` writes what it prints into the document.
+//! Every command of docs/tour.md and docs/questions.md, on a stage with servers and their clients: it prints what the
+//! document shows, but for numbers. `SOCKTRACE_BLESS=1` writes what it prints into the document.
+
+mod questions;
 
 use crate::agent::Agent;
 use crate::support::actor::Actor;
@@ -7,8 +9,6 @@ use crate::support::run::Running;
 use crate::support::{in_own_netns, may_trace};
 use std::path::Path;
 use std::process::{Command, Stdio};
-
-const DOC: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/tour.md");
 
 /// Three programs: a server, a client that stays, and a database whose client does not read what it is sent.
 struct Stage {
@@ -93,31 +93,66 @@ fn shape(text: &str) -> Vec<String> {
 fn on_stage(command: &str, netns: u64) -> String {
     let command = command.strip_prefix("sudo ").unwrap_or(command);
     match command.strip_suffix('\'') {
-        _ if command.starts_with("socktrace ss ") => command.to_owned(),
+        _ if ["socktrace ss ", "socktrace who ", "socktrace problems "]
+            .iter()
+            .any(|own| command.starts_with(own)) =>
+        {
+            command.to_owned()
+        }
         Some(filtered) => format!("{filtered} and netns = {netns}'"),
         None => format!("{command} 'netns = {netns}'"),
     }
 }
 
-/// What the command prints.
-fn prints(command: &str, agent: &Agent, stage: &mut Stage) -> String {
+/// What the command prints. `happens` is what events report.
+fn prints(command: &str, agent: &Agent, netns: u64, happens: &mut dyn FnMut()) -> String {
     let folder = Path::new(env!("CARGO_BIN_EXE_socktrace")).parent().unwrap();
     let path = format!("{}:{}", folder.display(), std::env::var("PATH").unwrap());
     let mut shell = Command::new("sh");
-    shell.args(["-c", &on_stage(command, stage.nginx.netns())]).stdin(Stdio::null());
+    shell.args(["-c", &on_stage(command, netns)]).stdin(Stdio::null());
     shell.env("PATH", path).env("SOCKTRACE_SOCKET", &agent.path).env("TZ", "UTC").env_remove("NO_COLOR");
     if command.contains("socktrace events") {
         let events = Running::spawn(&mut shell);
         events.says("socktrace: tracing");
-        stage.request();
+        happens();
         return std::iter::from_fn(|| events.line()).map(|line| line + "\n").collect();
     }
     let output = shell.output().unwrap();
     let said = String::from_utf8_lossy(&output.stderr);
     // The agent of the test is young.
     let fine = said.lines().all(|line| line.starts_with("socktrace: history starts at "));
-    assert!(output.status.success() && fine, "{command}: {said}");
+    // Problems have an exit status of their own.
+    let done =
+        matches!((output.status.code(), command.contains(" problems ")), (Some(0), _) | (Some(3 | 4), true));
+    assert!(done && fine, "{command}: {said}");
     String::from_utf8(output.stdout).unwrap()
+}
+
+/// Every command of a document prints what it shows; how many they are.
+fn check(document: &str, agent: &Agent, netns: u64, happens: &mut dyn FnMut()) -> usize {
+    let path = format!("{}/../docs/{document}", env!("CARGO_MANIFEST_DIR"));
+    let text = std::fs::read_to_string(&path).unwrap();
+    let bless = std::env::var_os("SOCKTRACE_BLESS").is_some();
+    let mut commands = 0;
+    let mut blessed = String::new();
+    for (index, block) in text.split("```").enumerate() {
+        let Some((command, shown)) = block.strip_prefix("console\n$ ").and_then(|it| it.split_once('\n'))
+        else {
+            blessed += if index == 0 { "" } else { "```" };
+            blessed += block;
+            continue;
+        };
+        commands += 1;
+        let printed = prints(command, agent, netns, happens);
+        blessed += &format!("```console\n$ {command}\n{printed}");
+        if !bless {
+            assert_eq!(shape(shown), shape(&printed), "{command}\n{shown}\n{printed}");
+        }
+    }
+    if bless {
+        std::fs::write(path, blessed).unwrap();
+    }
+    commands
 }
 
 #[test]
@@ -125,31 +160,11 @@ fn every_command_of_the_tour_prints_what_the_document_shows() {
     if !may_trace("every_command_of_the_tour_prints_what_the_document_shows") {
         return;
     }
-    let document = std::fs::read_to_string(DOC).unwrap();
-    let bless = std::env::var_os("SOCKTRACE_BLESS").is_some();
-    let mut commands = 0;
-    let mut blessed = String::new();
     in_own_netns(|| {
         let (agent, mut stage) = (Agent::start(&[]), Stage::set());
-        for (index, block) in document.split("```").enumerate() {
-            let Some((command, shown)) = block.strip_prefix("console\n$ ").and_then(|it| it.split_once('\n'))
-            else {
-                blessed += if index == 0 { "" } else { "```" };
-                blessed += block;
-                continue;
-            };
-            commands += 1;
-            let printed = prints(command, &agent, &mut stage);
-            blessed += &format!("```console\n$ {command}\n{printed}");
-            if !bless {
-                assert_eq!(shape(shown), shape(&printed), "{command}\n{shown}\n{printed}");
-            }
-        }
+        let netns = stage.nginx.netns();
+        assert_eq!(check("tour.md", &agent, netns, &mut || stage.request()), 10, "ten jobs");
     });
-    assert_eq!(commands, 10, "ten jobs");
-    if bless {
-        std::fs::write(DOC, blessed).unwrap();
-    }
 }
 
 #[test]

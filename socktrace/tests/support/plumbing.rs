@@ -24,6 +24,7 @@ pub(super) fn act(stage: &mut Stage, words: &[&str]) -> io::Result<Option<String
             let off = libc::linger { l_onoff: 1, l_linger: 0 };
             setsockopt(tcp(stage, id), sockopt::Linger, &off)?;
         }
+        ["deafen", id, of_four] => super::deafen(tcp(stage, id), number(of_four)),
         // Until the kernel takes no more.
         ["fill", id] => {
             let mut stream = tcp(stage, id);
