@@ -144,7 +144,21 @@ pub fn answer(rows: &[Row], past: &[Past]) -> Answer {
     });
     let mut failed: Vec<_> = failed.collect();
     failed.sort_by_key(|it| std::cmp::Reverse(it.at));
-    Answer { now: now(rows), before: before(ended), failed }
+    Answer { now: now(&named(rows, past)), before: before(ended), failed }
+}
+
+/// The kernel keeps no process of a TIME-WAIT: it is whoever closed that connection last.
+fn named(rows: &[Row], past: &[Past]) -> Vec<Row> {
+    let closed = past.iter().filter(|it| matches!(it.what, What::Closed { leaves_time_wait: true }));
+    let closers: BTreeMap<_, _> = closed.map(|it| ((it.netns, it.local, it.peer), it)).collect();
+    let name = |row: &Row| {
+        let closer = (row.state == State::TimeWait && row.process.is_none())
+            .then(|| closers.get(&(row.netns, row.local, row.peer)))
+            .flatten();
+        let Some(closer) = closer else { return row.clone() };
+        Row { process: closer.process, unit: closer.unit.clone(), ..row.clone() }
+    };
+    rows.iter().map(name).collect()
 }
 
 /// Whose a group is: kind, namespace, process and unit, and state or own side.
@@ -246,7 +260,10 @@ fn met(failed: &Past, rows: &[Row], past: &[Past]) -> Option<Met> {
             && local.is_some_and(|local| overlap(local, asked))
     };
     let here = rows.iter().filter(|row| {
-        stands_in_the_way(row.proto, row.netns, row.local) && row.opened.is_none_or(|opened| opened <= at)
+        stands_in_the_way(row.proto, row.netns, row.local)
+            && row.opened.is_none_or(|opened| opened <= at)
+            // When that began, only the history knows.
+            && row.state != State::TimeWait
     });
     let here = here.filter_map(|row| {
         Some(Met { state: row.state, local: row.local?, process: row.process, unit: row.unit.clone() })

@@ -72,11 +72,14 @@ fn who_held_it_and_who_could_not_have_it() {
     ));
     let bind = r#""event":"bind","local_addr":"0.0.0.0","local_port":8080,"pid":9,"comm":"new","error":"EADDRINUSE""#;
     then.extend([("14:02:10", bind), ("14:02:30", bind), ("14:04:00", bind)]);
+    let waits = rows(&[
+        r#""state":"TIME-WAIT","local_addr":"10.0.0.1","local_port":8080,"peer_addr":"10.0.0.9","peer_port":2,"timer":{"kind":"timewait","expires_ms":900,"retrans":0}"#,
+    ]);
     check(
-        &[],
+        &waits,
         &past(&then),
         "\
-now     nobody holds port 8080 here; connections to that port: socktrace ss -tun 'dport = :8080'
+now     tcp 1 TIME-WAIT  old[3]  free in 1 s, at once with SO_REUSEADDR  with 10.0.0.9
 before  until 2026-11-22 14:02:11  tcp old[3]  listened on 0.0.0.0:8080 for 2h00m
         until 2026-11-22 14:02:01  tcp old[3]  2 connections with 10.0.0.9 within 1m01s
 failed  2026-11-22 14:04:00  tcp new[9]  bind 0.0.0.0:8080 EADDRINUSE
