@@ -3,7 +3,7 @@
 
 use libfuzzer_sys::fuzz_target;
 use socktrace::listing::words::parse;
-use socktrace::render::ss::Screen;
+use socktrace::api::screen::Screen;
 
 fuzz_target!(|input: (Option<u16>, &str)| {
     let (screen, text) = input;

@@ -3,10 +3,10 @@
 use std::ops::ControlFlow;
 
 use proptest::prelude::*;
+use socktrace::api::screen::Screen;
 use socktrace::kernel::sock_diag::{InetTable, Want, decode, replay};
 use socktrace::listing::words;
 use socktrace::query::Facts;
-use socktrace::render::ss::Screen;
 use socktrace::socket::Family;
 
 const FAMILIES: [Family; 9] = [

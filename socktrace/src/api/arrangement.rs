@@ -1,8 +1,8 @@
 //! Closed sockets in another order than that of their ends, only the first of them, or counted: how that is asked.
 
+use crate::api::columns::Column;
 use crate::api::parameters::{BadParameter, Parameter};
-use crate::query::suggestion;
-use crate::render::event_line::Column;
+use crate::api::suggest::suggestion;
 
 /// How the answer is arranged. By default all of them, in the order of their ends.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]

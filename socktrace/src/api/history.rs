@@ -3,9 +3,9 @@
 use super::arrangement::Arrangement;
 use super::parameters::{BadParameter, parameters};
 use super::selection::{Format, SELECTION, Selection};
-use crate::history::UnixNs;
-use crate::history::when::WhenError;
-use crate::render::event_line::Columns;
+use crate::api::columns::Columns;
+use crate::api::when::WhenError;
+use crate::socket::UnixNs;
 use serde::{Deserialize, Serialize};
 
 /// A question as it is asked, in words.

@@ -2,12 +2,17 @@
 //! answers. Pure.
 
 pub mod arrangement;
+pub mod columns;
 pub mod history;
 pub mod parameters;
+pub mod reason;
 pub mod report;
+pub mod screen;
 pub mod selection;
 pub mod sockets;
 pub mod status;
+pub mod suggest;
+pub mod when;
 
 /// Where the agent listens unless told otherwise.
 pub const DEFAULT_SOCKET: &str = "/run/socktrace/agent.sock";

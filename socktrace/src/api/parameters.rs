@@ -2,7 +2,7 @@
 //!
 //! Everything that a client writes passes here first, so no size that it names is ever believed. Pure.
 
-use crate::query::suggestion;
+use crate::api::suggest::suggestion;
 use std::borrow::Cow;
 use std::fmt;
 use std::ops::RangeInclusive;

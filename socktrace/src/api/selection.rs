@@ -1,8 +1,8 @@
 //! What a client of the event stream asks for, and how it is written in a URL.
 
 use super::parameters::{BadParameter, MAX_UTC_OFFSET, Parameter, parameters};
-use crate::render::event_line::{Column, Columns, Style};
-use crate::render::ss::Screen;
+use crate::api::columns::{Column, Columns};
+use crate::api::screen::Screen;
 use std::num::NonZeroU64;
 
 /// Which events a client wants, in words. The words are checked where they are given a meaning.
@@ -24,6 +24,19 @@ pub struct Selection {
     pub filter: Vec<String>,
     /// End after so many events; `lost` and `resync` are not counted.
     pub count: Option<NonZeroU64>,
+}
+
+/// How lines are to look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Style {
+    /// How wide the terminal is, columns; none for a file or a pipe, where there is room for all.
+    pub width: Option<u16>,
+    /// Whether to colour by kind.
+    pub colour: bool,
+    /// Ports are not given the names of services.
+    pub numeric: bool,
+    /// What is shown.
+    pub columns: Columns,
 }
 
 /// How events are written.

@@ -5,9 +5,10 @@
 use super::FileOptions;
 use super::dropped::Dropped;
 use super::files;
-use crate::history::{Cut, Loser, UnixNs, segment};
+use crate::api::reason::reason;
+use crate::history::{Cut, Loser, segment};
 use crate::kernel::folder::{Folder, Owners};
-use crate::render::errno::reason;
+use crate::socket::UnixNs;
 use nix::fcntl::OFlag;
 use nix::sys::stat::Mode;
 use nix::unistd::UnlinkatFlags;

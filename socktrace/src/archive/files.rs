@@ -3,7 +3,8 @@
 //!
 //! I/O: files.
 
-use crate::history::{UnixNs, segment};
+use crate::history::segment;
+use crate::socket::UnixNs;
 use std::fs::{self, OpenOptions};
 use std::io::{self, Read as _};
 use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};

@@ -3,8 +3,9 @@
 //! I/O: files.
 
 use super::files::{self, Listed};
-use crate::history::{Records, Snapshot, UnixNs, segment};
-use crate::render::errno::reason;
+use crate::api::reason::reason;
+use crate::history::{Records, Snapshot, segment};
+use crate::socket::UnixNs;
 use std::io;
 use std::path::{Path, PathBuf};
 

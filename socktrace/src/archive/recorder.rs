@@ -3,9 +3,9 @@
 use super::log::Log;
 use super::writer::Writer;
 use super::{FileOptions, Options};
-use crate::history::{Loser, Ring, UnixNs};
+use crate::history::{Loser, Ring};
 use crate::render::clock::Clock;
-use crate::socket::{BootNs, Ended};
+use crate::socket::{BootNs, Ended, UnixNs};
 use std::path::PathBuf;
 
 /// Keeps closed sockets.

@@ -348,7 +348,7 @@ mod tests {
             let arg = events.get_arguments().find(|arg| arg.get_id() == id).unwrap();
             arg.get_help().unwrap().to_string().replace('\n', " ")
         };
-        let columns = crate::render::event_line::Column::words().join(", ");
+        let columns = crate::api::columns::Column::words().join(", ");
         assert!(help("columns").contains(&format!(": {columns} [")), "{columns}");
         let kinds = crate::socket::KindSet::names();
         let kinds = kinds.iter().filter(|kind| !["lost", "resync"].contains(kind));

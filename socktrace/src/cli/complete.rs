@@ -4,14 +4,15 @@
 //! I/O: environment; `/proc`, `/sys`, `/run/netns`, names only.
 
 use super::definition;
+use crate::api::columns::Column;
 use crate::api::sockets::family::FamilySet;
 use crate::api::sockets::key::Key;
+use crate::api::sockets::pick::Pick;
 use crate::api::sockets::table::Table;
 use crate::listing::words;
 use crate::query;
-use crate::render::event_line::Column;
-use crate::render::ss::Pick;
 use crate::socket::KindSet;
+use crate::socket::state_names;
 use clap::Command;
 use clap_complete::CompleteEnv;
 use clap_complete::engine::{ArgValueCompleter, CompletionCandidate};
@@ -112,7 +113,7 @@ fn is_called(name: &words::Name, word: &str) -> bool {
 fn filter(before: &[String]) -> Vec<String> {
     let mut before = before.iter().map(String::as_str).filter(|word| !query::is_operator(word));
     match before.next() {
-        Some("state" | "exclude") => owned(query::state_names()),
+        Some("state" | "exclude") => owned(state_names::names()),
         Some("dev") => files("/sys/class/net"),
         Some("comm") => commands(),
         Some("pid") => pids(),

@@ -7,8 +7,8 @@
 
 use super::args::AgentArgs;
 use super::error::Error;
-use crate::query::suggestion;
-use crate::render::errno::reason;
+use crate::api::reason::reason;
+use crate::api::suggest::suggestion;
 use clap::{Args as _, Command, FromArgMatches as _};
 use std::fs::File;
 use std::io::{self, Read as _};

@@ -1,9 +1,9 @@
 //! What a command can fail with, and how it is said: once, at the top, with what to try.
 
 use super::stderr;
+use crate::api::reason::reason;
 use crate::client::ClientError;
 use crate::kernel::capabilities::CapabilityError;
-use crate::render::errno::reason;
 use crate::runtime::core::StartError;
 use crate::runtime::interest::SelectionError;
 use crate::runtime::request::{Ending, NoStream};

@@ -3,7 +3,8 @@
 //! I/O: stdout, the terminal's size, the environment.
 
 use super::error::Error;
-use crate::render::event_line::{Columns, Style};
+use crate::api::columns::Columns;
+use crate::api::selection::Style;
 use std::fs::File;
 use std::io::{self, IsTerminal as _, Write as _};
 use std::os::fd::AsFd as _;

@@ -15,7 +15,7 @@ use crate::client::address::Address;
 use crate::client::sockets::Connection;
 use crate::client::{self, ClientError};
 use crate::findings::{Past, Row};
-use crate::history::UnixNs;
+use crate::socket::UnixNs;
 use crate::kernel::netns;
 use crate::listing::action::Action;
 use crate::listing::words::{self, Asked};

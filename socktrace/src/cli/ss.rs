@@ -9,6 +9,7 @@ use super::output;
 use super::source::Source;
 use super::stderr;
 use crate::api::report::{Outcome, Report};
+use crate::api::screen::Screen;
 use crate::api::sockets::{Format, NetnsChoice, Question, Request};
 use crate::client::ClientError;
 use crate::client::sockets::Connection;
@@ -17,7 +18,6 @@ use crate::listing::action::Action;
 use crate::listing::words::{self, Asked, Command};
 use crate::listing::{self, AnswerContext, Paths, Rounds};
 use crate::query;
-use crate::render::ss::Screen;
 use std::borrow::Cow;
 use std::ffi::OsString;
 use std::fs::{self, File};
@@ -242,10 +242,19 @@ fn screen() -> Option<Screen> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::api::sockets::key::Key;
+    use crate::api::sockets::pick::Pick;
 
     #[test]
     fn the_help_fits_a_hundred_columns() {
         let long: Vec<_> = HELP.lines().filter(|line| line.chars().count() > 100).collect();
         assert!(long.is_empty(), "{long:#?}");
+    }
+
+    #[test]
+    fn every_column_and_every_key_is_in_the_help() {
+        for word in Pick::words().chain(Key::words(false)) {
+            assert!(HELP.contains(word), "{word} is not in the help");
+        }
     }
 }

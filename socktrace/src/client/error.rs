@@ -3,7 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 
-use crate::render::errno::reason;
+use crate::api::reason::reason;
 
 /// Why there was no answer.
 #[derive(Debug, thiserror::Error)]

@@ -5,8 +5,7 @@ use std::borrow::Cow;
 use std::net::IpAddr;
 
 use super::row::{End, Proto, time};
-use crate::history::UnixNs;
-use crate::socket::{Comm, Process};
+use crate::socket::{Comm, Process, UnixNs};
 
 /// What has happened to a socket that is not there any more, or never was.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -4,8 +4,7 @@ use serde::Deserialize;
 use std::borrow::Cow;
 use std::net::IpAddr;
 
-use crate::history::UnixNs;
-use crate::socket::{Comm, Process, State, StateSet};
+use crate::socket::{Comm, Process, State, StateSet, UnixNs};
 
 /// A socket that is there.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -4,10 +4,9 @@ use std::fmt::Write as _;
 use std::net::IpAddr;
 
 use super::row::End;
-use crate::history::UnixNs;
 use crate::render::clock::Clock;
 use crate::render::escape;
-use crate::socket::Process;
+use crate::socket::{Process, UnixNs};
 
 /// `node[4112] api.service`; the unit where it is known, `?` for a process that is not.
 pub(super) fn owner(process: Option<&Process>, unit: Option<&str>) -> String {

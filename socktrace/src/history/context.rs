@@ -4,8 +4,7 @@
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 
-use super::record::UnixNs;
-use crate::socket::{Cgroup, ClosedFirst, Cookie, FailedBy, Family, NetnsId, Owner, Proto, Reset};
+use crate::socket::{Cgroup, ClosedFirst, Cookie, FailedBy, Family, NetnsId, Owner, Proto, Reset, UnixNs};
 
 /// So many of what comes again are remembered. More would be dearer to look through than to write again.
 const REMEMBERED: usize = 14;

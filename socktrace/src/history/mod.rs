@@ -14,8 +14,7 @@ pub mod segment;
 #[cfg(test)]
 mod tests;
 mod unpack;
-pub mod when;
 
-pub use record::{Dated, Loser, Record, UnixNs};
+pub use record::{Dated, Loser, Record};
 pub use ring::{Bounds, Chunk, Cut, Ring, Snapshot};
 pub use unpack::{Damaged, Records};

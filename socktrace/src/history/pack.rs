@@ -5,8 +5,8 @@ use std::net::IpAddr;
 use super::bytes::{put, put_near, put_text};
 use super::context::{CLOSED_FIRST, Context, FAILED_BY, Place, RESET, number_of, place_in};
 use super::layout::{end, has, kind, owner, place};
-use super::record::{Loser, UnixNs};
-use crate::socket::{Closing, Ended, Endpoint, EventKind, FailedBy, Owner, State, Subject};
+use super::record::Loser;
+use crate::socket::{Closing, Ended, Endpoint, EventKind, FailedBy, Owner, State, Subject, UnixNs};
 
 /// Writes records one after the other.
 #[derive(Debug, Default)]

@@ -1,9 +1,6 @@
 //! What history holds.
 
-use crate::socket::{Cookie, Event, Process};
-
-/// Nanoseconds since 1970-01-01 UTC, by the wall clock of that moment.
-pub type UnixNs = u64;
+use crate::socket::{Cookie, Event, Process, UnixNs};
 
 /// A record, and when it happened.
 #[derive(Debug, Clone, PartialEq)]

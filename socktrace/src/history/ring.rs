@@ -7,9 +7,9 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use super::pack::Packer;
-use super::record::{Loser, UnixNs};
+use super::record::Loser;
 use super::unpack::Records;
-use crate::socket::Ended;
+use crate::socket::{Ended, UnixNs};
 
 /// How many bytes or records of so many make a chunk: a sixteenth, and no more than 64 KiB.
 const fn chunk_of(bound: usize) -> usize {

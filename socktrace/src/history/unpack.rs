@@ -6,10 +6,10 @@ use std::sync::Arc;
 use super::bytes::Bytes;
 use super::context::{CLOSED_FIRST, Context, FAILED_BY, Place, RESET, at_place, proto_of};
 use super::layout::{end, has, kind, owner, place};
-use super::record::{Dated, Loser, Record, UnixNs};
+use super::record::{Dated, Loser, Record};
 use crate::socket::{
     Cgroup, Closing, Comm, Endpoint, Event, EventKind, FailedBy, Family, Owner, Process, State, Subject,
-    UnixName,
+    UnixName, UnixNs,
 };
 
 /// What stands here is no record: the rest cannot be read.

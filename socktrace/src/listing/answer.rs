@@ -5,9 +5,11 @@
 use std::io::Write;
 use std::time::{Duration, Instant};
 
+use crate::api::sockets::pick::Takes;
+use crate::api::sockets::show::Show;
 use crate::kernel::clock::boot_now;
 use crate::render::json;
-use crate::render::ss::{Delta, Row, Show, Table, Takes};
+use crate::render::ss::{Delta, Row, Table};
 use crate::socket::{BootNs, Family, Socket};
 
 use super::context::AnswerContext;

@@ -2,9 +2,10 @@
 
 use std::io::Write;
 
+use crate::api::sockets::pick::Takes;
 use crate::render::groups::{Counts, Look, Value, compare};
 use crate::render::names::{Named, Names};
-use crate::render::ss::{Row, Takes};
+use crate::render::ss::Row;
 use crate::socket::info::{Member, tcp};
 use crate::socket::{Cgroup, Endpoint, Proto, Socket};
 

@@ -6,11 +6,11 @@ use nix::errno::Errno;
 use nix::sys::signal::kill;
 use nix::unistd::Pid;
 
+use crate::api::sockets::pick::Takes;
 use crate::kernel::capabilities::may_see_marks;
 use crate::kernel::netns;
 use crate::query::Filter;
 use crate::query::knowable::{Ground, Listing, Sort, Thing};
-use crate::render::ss::Takes;
 use crate::socket::StateSet;
 
 use super::Paths;

@@ -4,9 +4,11 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use proptest::prelude::*;
 
+use crate::api::sockets::pick::Pick;
+use crate::api::sockets::show::Show;
 use crate::query::{self, Context, Device, Dialect, Facts};
 use crate::render::names::{self, Named};
-use crate::render::ss::{Pick, Row, Show, Table};
+use crate::render::ss::{Row, Table};
 use crate::socket::{Endpoint, Family, NetnsId, Proto, Socket, State, UnixName};
 
 /// Knows the names of some numbers, and the numbers of the same names.

@@ -3,13 +3,13 @@
 use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 use std::sync::Arc;
 
+use crate::api::sockets::pick::Takes;
 use crate::kernel::bpf_maps;
 use crate::kernel::cgroups::Cgroups;
 use crate::kernel::clock::boot_now;
 use crate::kernel::sock_diag::Want;
 use crate::query::bytecode::{Able, Target};
 use crate::query::{self, Context, Dialect, Facts, Filter, InCgroup, Processes};
-use crate::render::ss::Takes;
 use crate::socket::{BootNs, Socket, State, StateSet};
 
 use super::Paths;

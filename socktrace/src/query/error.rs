@@ -4,7 +4,7 @@ use std::fmt;
 use std::ops::Range;
 
 use super::ending::Ending;
-use super::suggest::suggestion;
+use crate::api::suggest::suggestion;
 
 /// A filter that cannot be understood.
 #[derive(Debug, Clone, PartialEq, Eq)]

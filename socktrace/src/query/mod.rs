@@ -24,7 +24,6 @@ mod program;
 mod protocols;
 mod set;
 mod states;
-mod suggest;
 #[cfg(test)]
 mod tests;
 mod tree;
@@ -40,9 +39,6 @@ pub use glob::Glob;
 pub use names::{Device, Indexes, Names, NoNames};
 pub use number::size;
 pub use parse::{file_words, parse};
-pub use states::{
-    StateWords, named as state_named, names as state_names, names_of as names_of_states, parse_states,
-};
-pub use suggest::{nearest, suggestion};
+pub use states::{StateWords, parse_states};
 pub use tree::{Address, CgroupPart, Compare, Expr, Field, Op, Side, Test};
 pub use words::{is_operator, keywords};

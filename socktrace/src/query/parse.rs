@@ -5,12 +5,13 @@ use super::context::{Context, Dialect};
 use super::error::MAX_DEPTH;
 use super::filter::{Filter, Span};
 use super::lex::{Token, lex};
-use super::states::{leading, public};
+use super::states::leading;
 use super::tree::{Expr, Op, Test};
 use super::value::Reader;
 use super::words::{Logic, Predicate, Word, logic, no_predicate, operator, predicate, reserved};
 use super::{Names, ParseError, Problem};
 use crate::socket::Family;
+use crate::socket::state_names::public;
 
 /// Reads an expression. No words at all give the empty filter, which passes everything.
 ///

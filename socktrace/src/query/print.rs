@@ -7,9 +7,9 @@ use super::address::family_prefix;
 use super::ending::Answers;
 use super::lex::quote;
 use super::number::print_duration;
-use super::states::names_of;
 use super::tree::{Address, CgroupPart, Compare, Expr, Field, Op, Side, Test};
 use super::words::reserved;
+use crate::socket::state_names::names_of;
 
 /// The expression as one text; parsing it with the same names gives the same tree. `and` and `or` are never
 /// mixed without parentheses. Names are printed as the numbers they stood for.

@@ -1,8 +1,9 @@
-//! The names of states, and the state words that stand before the expression: `state X`, `exclude X`.
+//! The state words that stand before the expression: `state X`, `exclude X`.
 
 use super::lex::{Token, lex};
 use super::words::{Logic, logic, operator};
 use super::{ParseError, Problem};
+use crate::socket::state_names::{UNKNOWN, named};
 use crate::socket::{State, StateSet};
 
 /// What the leading `state` and `exclude` words said.
@@ -82,73 +83,6 @@ fn from(words: &[String], token: &Token) -> Vec<String> {
     let first = words.get(token.word).and_then(|word| word.get(token.span.start..)).unwrap_or_default();
     let others = words.get(token.word + 1..).unwrap_or_default();
     std::iter::once(first.to_owned()).chain(others.iter().cloned()).collect()
-}
-
-/// Bit 0, where ss keeps what it has no name for.
-const UNKNOWN: StateSet = StateSet::from_bits(1);
-
-/// The names, ss's own first; upper and lower case are one. The last few are words that ss prints but does not
-/// read.
-const NAMES: [(&str, StateSet); 26] = [
-    ("all", StateSet::ALL),
-    ("connected", StateSet::CONNECTED),
-    ("synchronized", StateSet::SYNCHRONIZED),
-    ("bucket", StateSet::BUCKET),
-    ("big", StateSet::BIG),
-    ("established", StateSet::of(State::Established)),
-    ("syn-sent", StateSet::of(State::SynSent)),
-    ("syn-recv", StateSet::of(State::SynRecv)),
-    ("syn-rcv", StateSet::of(State::SynRecv)),
-    ("fin-wait-1", StateSet::of(State::FinWait1)),
-    ("fin-wait-2", StateSet::of(State::FinWait2)),
-    ("time-wait", StateSet::of(State::TimeWait)),
-    ("closed", StateSet::of(State::Close)),
-    ("close", StateSet::of(State::Close)),
-    ("unconnected", StateSet::of(State::Close)),
-    ("close-wait", StateSet::of(State::CloseWait)),
-    ("last-ack", StateSet::of(State::LastAck)),
-    ("listening", StateSet::of(State::Listen)),
-    ("closing", StateSet::of(State::Closing)),
-    ("bound-inactive", StateSet::of(State::BoundInactive)),
-    ("unknown", UNKNOWN),
-    ("estab", StateSet::of(State::Established)),
-    ("listen", StateSet::of(State::Listen)),
-    ("unconn", StateSet::of(State::Close)),
-    ("fin-wait1", StateSet::of(State::FinWait1)),
-    ("fin-wait2", StateSet::of(State::FinWait2)),
-];
-
-/// The names of all states and groups.
-pub fn names() -> impl Iterator<Item = &'static str> {
-    NAMES.iter().map(|(name, _)| *name)
-}
-
-/// The states of a name or a group.
-#[must_use]
-pub fn named(name: &str) -> Option<StateSet> {
-    NAMES.iter().find(|(known, _)| known.eq_ignore_ascii_case(name)).map(|&(_, set)| set)
-}
-
-/// The set without the kernel's private number 12, which people know as SYN-RECV.
-pub(super) const fn public(set: StateSet) -> StateSet {
-    set.difference(StateSet::of(State::NewSynRecv))
-}
-
-/// The names of a [`public`] set, a group or every single state; [`named`] of them together is the set again.
-#[must_use]
-pub fn names_of(set: StateSet) -> Vec<&'static str> {
-    if let Some((name, _)) = NAMES.iter().find(|(_, known)| public(*known) == set) {
-        return vec![name];
-    }
-    let mut rest = set;
-    let mut names = Vec::new();
-    for (name, known) in NAMES {
-        if known.len() == 1 && !rest.intersection(known).is_empty() {
-            rest = rest.difference(known);
-            names.push(name);
-        }
-    }
-    names
 }
 
 /// Whether the state is in the set as people mean it: number 12 is SYN-RECV, and numbers without a name are
@@ -239,15 +173,5 @@ mod tests {
         assert_eq!(error.render(&words), "state open\n      ^^^^");
         let error = parse_states(&words[..1]).unwrap_err();
         assert_eq!(error.render(&words[..1]), "state\n      ^");
-    }
-
-    #[test]
-    fn every_set_has_names_that_give_it_back() {
-        for bits in 0..1 << 14 {
-            let set = public(StateSet::from_bits(bits));
-            let names = names_of(set);
-            let back = names.iter().filter_map(|name| named(name)).fold(StateSet::EMPTY, StateSet::union);
-            assert_eq!(public(back), set, "{names:?}");
-        }
     }
 }

@@ -4,11 +4,11 @@ use super::ending::{Answers, Ending};
 use super::lex::Token;
 use super::names::{DEVICE, Named};
 use super::number::{c_number, cookie, duration, plain_number, size};
-use super::states::{named, public};
 use super::tree::{CgroupPart, Compare, Expr, Field, Op, Test};
 use super::words::{Predicate, Word};
 use super::{Context, Names, ParseError, Problem, glob::Glob};
 use crate::socket::StateSet;
+use crate::socket::state_names::{named, public};
 
 /// Reads values; remembers the family that a prefix chose, for what follows.
 pub(super) struct Reader<'a> {

@@ -6,7 +6,7 @@ mod details;
 mod line;
 mod value;
 
-pub use columns::{Column, Columns, Stamp};
+pub use columns::Stamp;
 pub use value::value;
 
 use super::amounts::{Lifetime, Micros};
@@ -14,49 +14,36 @@ use super::clock::Clock;
 use super::event_json::is_wildcard;
 use super::names::{Named, Names};
 use super::places::short_unit;
+use crate::api::columns::Column;
+use crate::api::selection::Style;
 use crate::socket::{BootNs, Closing, Endpoint, Event, EventKind, Owner, Process, Proto, Subject};
+use columns::places;
 use details::details;
 use line::Line;
 
-/// How lines are to look.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Style {
-    /// How wide the terminal is; none for a file or a pipe, where there is room for all.
-    pub width: Option<u16>,
-    /// Whether to colour by kind.
-    pub colour: bool,
-    /// Ports are not given the names of services.
-    pub numeric: bool,
-    /// What is shown.
-    pub columns: Columns,
-}
-
 /// How wide the columns are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Layout {
+enum Layout {
     /// From about 80 columns on: time to the second.
     Narrow,
     /// For 140 columns and more, and for files: time to the microsecond.
     Wide,
 }
 
-impl Style {
-    /// What fits the terminal.
-    #[must_use]
-    pub const fn layout(self) -> Layout {
-        match self.width {
-            Some(0..140) => Layout::Narrow,
-            Some(_) | None => Layout::Wide,
-        }
+/// What fits the terminal.
+const fn layout(style: Style) -> Layout {
+    match style.width {
+        Some(0..140) => Layout::Narrow,
+        Some(_) | None => Layout::Wide,
     }
 }
 
 /// The line of column names.
 pub fn header(style: Style, stamp: Stamp, out: &mut Vec<u8>) {
     let mut line = Line::new(out);
-    for (column, start) in style.columns.places(style.layout(), stamp) {
+    for (column, start) in places(&style.columns, layout(style), stamp) {
         line.column(start);
-        line.text(column.header(stamp).as_bytes());
+        line.text(columns::header(column, stamp).as_bytes());
     }
     line.end();
 }
@@ -104,9 +91,9 @@ pub fn gap(at: BootNs, lost: u64, clock: &Clock, style: Style, out: &mut Vec<u8>
 /// Time, if that is a column, and kind, which is always told of what has no socket; then there is room for more.
 fn begin(at: BootNs, kind: &EventKind, clock: &Clock, style: Style, line: &mut Line<'_>) {
     if style.columns.iter().any(|column| column == Column::Time) {
-        time(at, clock, style.layout(), line);
+        time(at, clock, layout(style), line);
     }
-    let places = style.columns.places(style.layout(), Stamp::Time);
+    let places = places(&style.columns, layout(style), Stamp::Time);
     let mut places = places.skip_while(|(column, _)| *column != Column::Event);
     line.column(places.next().map_or(0, |(_, start)| start));
     name(kind, style, line);
@@ -162,7 +149,7 @@ struct What<'a> {
 
 impl What<'_> {
     fn cells(&self, names: &mut dyn Names, line: &mut Line<'_>) {
-        for (column, start) in self.style.columns.places(self.style.layout(), self.stamp) {
+        for (column, start) in places(&self.style.columns, layout(self.style), self.stamp) {
             line.column(start);
             self.cell(column, names, line);
         }
@@ -176,8 +163,8 @@ impl What<'_> {
         let known = |number: u64| Some(number).filter(|&number| number != 0);
         match column {
             Column::Time => match stamp {
-                Stamp::Time => time(event.at, clock, style.layout(), line),
-                Stamp::Date => date(event.at, clock, style.layout(), line),
+                Stamp::Time => time(event.at, clock, layout(style), line),
+                Stamp::Date => date(event.at, clock, layout(style), line),
             },
             Column::Event => name(&event.kind, style, line),
             Column::Lifetime => match self.lifetime() {
@@ -192,7 +179,7 @@ impl What<'_> {
             Column::LocalPort => line.number(subject.local.inet().map(|(_, port)| port.into())),
             Column::PeerPort => line.number(subject.peer.inet().map(|(_, port)| port.into())),
             Column::State => line.text(subject.state.word().as_bytes()),
-            Column::Process => holder(&subject.owner, style.layout(), line),
+            Column::Process => holder(&subject.owner, layout(style), line),
             Column::Pid => line.number(process.map(|process| process.pid.into())),
             Column::Command => line.maybe(process.map(|process| process.comm.as_bytes())),
             Column::Attribution => line.text(subject.owner.attribution().name().as_bytes()),

@@ -248,7 +248,8 @@ const fn local(clock: &Clock, local_offset_s: i32) -> Clock {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::render::event_line::{Columns, Style};
+    use crate::api::columns::Columns;
+    use crate::api::selection::Style;
     use crate::runtime::budget::{Budget, Limits};
     use crate::runtime::stream::{BACKLOG, EventStream, stream};
     use crate::socket::Viewer;

@@ -2,13 +2,14 @@
 
 use super::stop::Stop;
 use crate::api::arrangement::NoColumn;
+use crate::api::columns::{Column, Columns};
 use crate::api::selection::Selection;
+use crate::api::suggest::suggestion;
 use crate::engine::Interest;
 use crate::listing::Paths;
 use crate::listing::names::Directory;
 use crate::query::knowable::{self, Ground, Sort, Sorts};
-use crate::query::{Context, Dialect, ParseError, Problem, parse, suggestion};
-use crate::render::event_line::{Column, Columns};
+use crate::query::{Context, Dialect, ParseError, Problem, parse};
 use crate::socket::{Comm, Family, KindSet, Viewer};
 use std::sync::Arc;
 

@@ -2,10 +2,10 @@
 //!
 //! I/O: clock_gettime(2), through `kernel`.
 
-use crate::history::UnixNs;
-use crate::history::when::{self, WhenError};
+use crate::api::when::{self, WhenError};
 use crate::kernel::clock::wall_now;
 use crate::render::clock::Clock;
+use crate::socket::UnixNs;
 use std::sync::atomic::{AtomicI64, Ordering};
 
 pub use crate::kernel::clock::boot_now;

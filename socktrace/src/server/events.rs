@@ -3,8 +3,8 @@
 use super::refusal::Refusal;
 use super::reply::{accept, limits};
 use super::{Client, reply, rights, work};
+use crate::api::columns::Columns;
 use crate::api::selection::{Format, NDJSON, Selection, TEXT};
-use crate::render::event_line::Columns;
 use crate::runtime::budget::Resource;
 use crate::runtime::interest::{SelectionError, Told, interest, judge, names};
 use crate::runtime::request::Asker;

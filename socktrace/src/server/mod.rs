@@ -25,8 +25,8 @@ mod tests;
 pub mod trial;
 mod work;
 
+use crate::api::reason::reason;
 use crate::kernel::peer::{Peer, is_exhausted};
-use crate::render::errno::reason;
 use crate::runtime::budget::{Account, Budget, Resource};
 use crate::runtime::request::Asker;
 use crate::server::rights::Rights;

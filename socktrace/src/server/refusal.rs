@@ -1,7 +1,7 @@
 //! Why a request is refused: a status, and a line of text.
 
+use crate::api::reason::reason;
 use crate::query::ParseError;
-use crate::render::errno::reason;
 use crate::runtime::budget::Over;
 use crate::runtime::interest::{SelectionError, without_names};
 use crate::runtime::request::{Ending, NoStream};

@@ -7,9 +7,9 @@
 #[cfg(test)]
 mod tests;
 
+use crate::api::reason::reason;
 use crate::kernel::capabilities::OtherUser;
 use crate::kernel::folder::{Folder, FolderError, Owners};
-use crate::render::errno::reason;
 use nix::errno::Errno;
 use nix::fcntl::{AtFlags, Flock, FlockArg, OFlag};
 use nix::sys::socket::{AddressFamily, Backlog, SockFlag, SockType, UnixAddr, bind, connect, listen, socket};

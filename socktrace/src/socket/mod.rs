@@ -14,6 +14,7 @@ mod kinds;
 mod owner;
 mod proto;
 mod state;
+pub mod state_names;
 #[cfg(test)]
 mod tests;
 mod viewer;
@@ -40,6 +41,9 @@ pub type NetnsId = u32;
 
 /// Nanoseconds of `CLOCK_BOOTTIME`, of no time namespace.
 pub type BootNs = u64;
+
+/// Nanoseconds since 1970-01-01 UTC, by the wall clock of that moment.
+pub type UnixNs = u64;
 
 /// One socket as sock_diag (or `/proc/net`) reports it: one row of a listing.
 #[derive(Debug, Clone, PartialEq)]

@@ -6,9 +6,9 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 
 use nix::sys::stat::Mode;
 use nix::unistd::mkfifo;
+use socktrace::api::screen::Screen;
 use socktrace::listing::words::{self, Asked};
 use socktrace::listing::{self, Paths};
-use socktrace::render::ss::Screen;
 
 use super::Folder;
 use crate::support::wait_for;

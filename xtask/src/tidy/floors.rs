@@ -17,28 +17,28 @@ struct Room {
 /// From the bottom to the top.
 const ROOMS: &[Room] = &[
     Room { name: "socket", below: &[], pure: true },
+    Room { name: "api", below: &["socket"], pure: true },
     Room { name: "kernel", below: &["socket"], pure: false },
     Room { name: "table", below: &["socket"], pure: true },
-    Room { name: "query", below: &["socket"], pure: true },
-    Room { name: "render", below: &["socket"], pure: true },
+    Room { name: "query", below: &["socket", "api"], pure: true },
+    Room { name: "render", below: &["socket", "api"], pure: true },
     Room { name: "history", below: &["socket"], pure: true },
-    Room { name: "api", below: &["socket", "query", "render", "history"], pure: true },
-    Room { name: "archive", below: &["socket", "kernel", "render", "history"], pure: false },
-    Room { name: "findings", below: &["socket", "render", "history"], pure: true },
+    Room { name: "archive", below: &["socket", "api", "kernel", "render", "history"], pure: false },
+    Room { name: "findings", below: &["socket", "api", "render", "history"], pure: true },
     Room { name: "engine", below: &["socket", "table", "query", "render"], pure: true },
-    Room { name: "listing", below: &["socket", "kernel", "table", "query", "render", "api"], pure: false },
+    Room { name: "listing", below: &["socket", "api", "kernel", "table", "query", "render"], pure: false },
     Room {
         name: "runtime",
         below: &[
-            "socket", "kernel", "table", "query", "render", "history", "api", "archive", "engine", "listing",
+            "socket", "api", "kernel", "table", "query", "render", "history", "archive", "engine", "listing",
         ],
         pure: false,
     },
-    Room { name: "client", below: &["socket", "render", "api"], pure: false },
+    Room { name: "client", below: &["socket", "api"], pure: false },
     Room {
         name: "server",
         below: &[
-            "socket", "kernel", "table", "query", "render", "history", "api", "archive", "engine", "listing",
+            "socket", "api", "kernel", "table", "query", "render", "history", "archive", "engine", "listing",
             "runtime",
         ],
         pure: false,
@@ -46,7 +46,7 @@ const ROOMS: &[Room] = &[
     Room {
         name: "cli",
         below: &[
-            "socket", "kernel", "table", "query", "render", "history", "api", "archive", "engine", "listing",
+            "socket", "api", "kernel", "table", "query", "render", "history", "archive", "engine", "listing",
             "runtime", "client", "server", "findings",
         ],
         pure: false,

@@ -3,13 +3,17 @@
 
 pub mod family;
 pub mod key;
+pub mod pick;
 pub mod selection;
+pub mod show;
 pub mod table;
 mod url;
 
 pub use url::Request;
 
-use crate::render::ss::{Pick, Screen, Show, Takes};
+use crate::api::screen::Screen;
+use crate::api::sockets::pick::{Pick, Takes};
+use crate::api::sockets::show::Show;
 use key::{By, Key};
 use selection::Selection;
 

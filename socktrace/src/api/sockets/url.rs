@@ -6,10 +6,11 @@ use super::selection::{Choice, Selection};
 use super::table::Table;
 use super::{BpfMaps, Format, MAX_COLUMNS, MAX_KEYS, MAX_MAPS, NetnsChoice, Question};
 use crate::api::parameters::{BadParameter, Parameter, parameters};
+use crate::api::screen::Screen;
 use crate::api::selection::{NDJSON, TEXT, prefers_text};
-use crate::query;
-use crate::render::ss::{Pick, Screen, Show, Users};
-use crate::socket::{Family, NetnsId, State, StateSet};
+use crate::api::sockets::pick::Pick;
+use crate::api::sockets::show::{Show, Users};
+use crate::socket::{Family, NetnsId, State, StateSet, state_names};
 
 /// A question, and from where it is asked.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -292,9 +293,9 @@ impl Draft {
 const NEW_SYN_RECV: (&str, StateSet) = ("new-syn-recv", StateSet::of(State::NewSynRecv));
 
 fn state_words(states: StateSet) -> Vec<&'static str> {
-    let mut words = query::names_of_states(states.difference(NEW_SYN_RECV.1));
+    let mut words = state_names::names_of(states.difference(NEW_SYN_RECV.1));
     let said = |words: &[&str]| {
-        let named = words.iter().filter_map(|word| query::state_named(word));
+        let named = words.iter().filter_map(|word| state_names::named(word));
         named.fold(StateSet::EMPTY, StateSet::union).contains(State::NewSynRecv)
     };
     match (states.contains(State::NewSynRecv), said(&words)) {
@@ -304,7 +305,7 @@ fn state_words(states: StateSet) -> Vec<&'static str> {
             words = (0..32)
                 .map(|bit| StateSet::from_bits(1 << bit))
                 .filter(|one| !one.intersection(states).is_empty())
-                .flat_map(query::names_of_states)
+                .flat_map(state_names::names_of)
                 .collect()
         }
         (true, true) | (false, false) => {}
@@ -316,7 +317,7 @@ fn states(parameter: &Parameter<'_>) -> Result<StateSet, BadParameter> {
     let words = parameter.value.split(',').filter(|word| !word.is_empty());
     words.into_iter().try_fold(StateSet::EMPTY, |states, word| {
         let own = Some(NEW_SYN_RECV.1).filter(|_| word == NEW_SYN_RECV.0);
-        let named = query::state_named(word).or(own);
+        let named = state_names::named(word).or(own);
         let bad = || parameter.bad_value(word, "expected a state: established, listening, time-wait, all …");
         named.map(|named| states.union(named)).ok_or_else(bad)
     })

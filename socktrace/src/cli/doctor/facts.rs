@@ -160,7 +160,7 @@ fn cgroup_root(mounts: Option<&str>) -> Option<u64> {
 }
 
 fn reason(error: &std::io::Error) -> String {
-    crate::render::errno::reason(error)
+    crate::api::reason::reason(error)
 }
 
 /// The unit that we run in, by its cgroup.

@@ -10,8 +10,7 @@ use std::collections::BTreeMap;
 
 use super::past::{Past, What};
 use super::row::{End, Proto, Row, TimerKind};
-use crate::history::UnixNs;
-use crate::socket::{Process, State};
+use crate::socket::{Process, State, UnixNs};
 
 pub use json::json;
 pub use target::{NoTarget, Target};

@@ -5,9 +5,8 @@ use std::fmt::Write as _;
 use super::{Answer, Before, Failed, Now, PEERS, Target};
 use crate::findings::row::Proto;
 use crate::findings::said;
-use crate::history::UnixNs;
 use crate::render::amounts::Micros;
-use crate::socket::State;
+use crate::socket::{State, UnixNs};
 
 /// How it is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -4,9 +4,10 @@ use std::time::Duration;
 
 use crate::api::sockets::family::FamilySet;
 use crate::api::sockets::key::{By, Key};
+use crate::api::sockets::pick::Pick;
+use crate::api::sockets::show::Users;
 use crate::api::sockets::table::{LISTENING, Table};
 use crate::api::sockets::{BpfMaps, MAX_COLUMNS, MAX_KEYS, MAX_MAPS, NetnsChoice};
-use crate::render::ss::{Pick, Users};
 use crate::socket::{Family, State, StateSet};
 
 use super::{Asked, Draft, UsageError};

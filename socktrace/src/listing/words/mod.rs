@@ -12,8 +12,11 @@ mod tests;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::api::screen::Screen;
+use crate::api::sockets::pick::Pick;
+use crate::api::sockets::show::Show;
+use crate::api::suggest::suggestion;
 use crate::query::{self, ParseError};
-use crate::render::ss::{Pick, Screen, Show};
 
 use crate::api::sockets::key::{By, Key};
 use crate::api::sockets::selection::Choice;
@@ -90,13 +93,13 @@ pub enum UsageError {
         word: String,
     },
     /// No column is called that.
-    #[error("--columns: unknown column {word:?}{}", query::suggestion(.word, Pick::words()))]
+    #[error("--columns: unknown column {word:?}{}", suggestion(.word, Pick::words()))]
     NoColumn {
         /// What was given.
         word: String,
     },
     /// No table, or family, is called that.
-    #[error("{option}: unknown {what} {word:?}{}", query::suggestion(.word, possible.iter().copied()))]
+    #[error("{option}: unknown {what} {word:?}{}", suggestion(.word, possible.iter().copied()))]
     Unnamed {
         /// Which option.
         option: &'static str,
@@ -132,7 +135,7 @@ pub enum UsageError {
 
 /// The keys that are possible there; of those that order only, that is said.
 fn unknown_key(option: &str, word: &str) -> String {
-    query::suggestion(word.trim_start_matches('-'), Key::words(option == "--count-by").collect::<Vec<_>>())
+    suggestion(word.trim_start_matches('-'), Key::words(option == "--count-by").collect::<Vec<_>>())
 }
 
 /// Reads the words that follow `ss`.

@@ -4,9 +4,9 @@
 use std::path::Path;
 
 use crate::api::sockets::family::FamilySet;
+use crate::api::sockets::pick::Takes;
 use crate::api::sockets::selection::Selection;
 use crate::api::sockets::table::{Table, TableSet};
-use crate::render::ss::Takes;
 
 use super::{Draft, UsageError};
 

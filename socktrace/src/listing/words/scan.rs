@@ -1,6 +1,6 @@
 //! getopt_long's way through the words: options are applied as they come, the other words are returned.
 
-use crate::query::nearest;
+use crate::api::suggest::nearest;
 
 use super::flags::{FLAGS, Flag, Take};
 use super::{Draft, UsageError};

@@ -1,38 +1,7 @@
-//! The columns of event lines as data: their words, headers and widths, and which of them are shown.
+//! How the columns of event lines look: their headers, their widths, and where they start.
 
 use super::Layout;
-
-/// A column.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[expect(missing_docs, reason = "the names say it")]
-pub enum Column {
-    Time,
-    Event,
-    Lifetime,
-    Proto,
-    Family,
-    Local,
-    Peer,
-    LocalPort,
-    PeerPort,
-    State,
-    Process,
-    Pid,
-    Command,
-    Attribution,
-    User,
-    Netns,
-    Cookie,
-    Cgroup,
-    Unit,
-    Container,
-    Pod,
-    Sent,
-    Received,
-    Rtt,
-    Retrans,
-    Details,
-}
+use crate::api::columns::{Column, Columns};
 
 /// How times are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,181 +12,69 @@ pub enum Stamp {
     Date,
 }
 
-/// What a column is good for beside being shown.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Use {
-    /// Nothing.
-    Shown,
-    /// Rows are ordered by it, small values first.
-    Order,
-    /// Rows are ordered by it, large values first.
-    Amount,
-    /// Rows are ordered by it, and those of one value make a group.
-    Group,
+/// A column's header, and its width in narrow and wide lines.
+const fn look(column: Column) -> (&'static str, [usize; 2]) {
+    match column {
+        Column::Time => ("Time", [8, 15]),
+        Column::Event => ("Event", [7, 14]),
+        Column::Lifetime => ("Lifetime", [7, 8]),
+        Column::Proto => ("Prot", [4, 4]),
+        Column::Family => ("Family", [6, 6]),
+        Column::Local => ("Local", [15, 21]),
+        Column::Peer => ("Peer", [16, 21]),
+        Column::LocalPort => ("SPort", [5, 5]),
+        Column::PeerPort => ("DPort", [5, 5]),
+        Column::State => ("State", [11, 11]),
+        Column::Process => ("Process", [16, 30]),
+        Column::Pid => ("PID", [6, 7]),
+        Column::Command => ("Command", [15, 15]),
+        Column::Attribution => ("Attribution", [11, 11]),
+        Column::User => ("UID", [5, 7]),
+        Column::Netns => ("Netns", [10, 10]),
+        Column::Cookie => ("Cookie", [8, 8]),
+        Column::Cgroup => ("Cgroup", [24, 32]),
+        Column::Unit => ("Unit", [16, 24]),
+        Column::Container => ("Container", [12, 12]),
+        Column::Pod => ("Pod", [36, 36]),
+        Column::Sent => ("Sent", [8, 10]),
+        Column::Received => ("Received", [8, 10]),
+        Column::Rtt => ("RTT", [7, 7]),
+        Column::Retrans => ("Retrans", [7, 7]),
+        Column::Details => ("Details", [0, 0]),
+    }
 }
 
-/// What is known of a column: its word, its header, and its width in narrow and wide lines.
-struct Facts {
-    used: Use,
-    column: Column,
-    word: &'static str,
-    header: &'static str,
-    widths: [usize; 2],
+/// What stands above a column.
+pub(super) const fn header(column: Column, stamp: Stamp) -> &'static str {
+    match (column, stamp) {
+        (Column::Time, Stamp::Date) => "Closed",
+        _ => look(column).0,
+    }
 }
 
-const fn facts(
-    column: Column,
-    word: &'static str,
-    header: &'static str,
-    widths: [usize; 2],
-    used: Use,
-) -> Facts {
-    Facts { used, column, word, header, widths }
+const fn width(column: Column, layout: Layout, stamp: Stamp) -> usize {
+    match (column, stamp, layout) {
+        (Column::Time, Stamp::Date, Layout::Narrow) => 14,
+        (Column::Time, Stamp::Date, Layout::Wide) => 23,
+        _ => look(column).1[layout as usize],
+    }
 }
 
-/// How many columns there are. The length of the array below, written down: a type whose length asks for the array
-/// sends the optimising compiler round in a circle (E0391).
-const COUNT: usize = 26;
-
-const ALL: [Facts; COUNT] = [
-    facts(Column::Time, "time", "Time", [8, 15], Use::Order),
-    facts(Column::Event, "event", "Event", [7, 14], Use::Group),
-    facts(Column::Lifetime, "lifetime", "Lifetime", [7, 8], Use::Amount),
-    facts(Column::Proto, "proto", "Prot", [4, 4], Use::Group),
-    facts(Column::Family, "family", "Family", [6, 6], Use::Group),
-    facts(Column::Local, "local", "Local", [15, 21], Use::Group),
-    facts(Column::Peer, "peer", "Peer", [16, 21], Use::Group),
-    facts(Column::LocalPort, "sport", "SPort", [5, 5], Use::Group),
-    facts(Column::PeerPort, "dport", "DPort", [5, 5], Use::Group),
-    facts(Column::State, "state", "State", [11, 11], Use::Group),
-    facts(Column::Process, "process", "Process", [16, 30], Use::Group),
-    facts(Column::Pid, "pid", "PID", [6, 7], Use::Group),
-    facts(Column::Command, "command", "Command", [15, 15], Use::Group),
-    facts(Column::Attribution, "attribution", "Attribution", [11, 11], Use::Group),
-    facts(Column::User, "uid", "UID", [5, 7], Use::Group),
-    facts(Column::Netns, "netns", "Netns", [10, 10], Use::Group),
-    facts(Column::Cookie, "cookie", "Cookie", [8, 8], Use::Order),
-    facts(Column::Cgroup, "cgroup", "Cgroup", [24, 32], Use::Group),
-    facts(Column::Unit, "unit", "Unit", [16, 24], Use::Group),
-    facts(Column::Container, "container", "Container", [12, 12], Use::Group),
-    facts(Column::Pod, "pod", "Pod", [36, 36], Use::Group),
-    facts(Column::Sent, "sent", "Sent", [8, 10], Use::Amount),
-    facts(Column::Received, "received", "Received", [8, 10], Use::Amount),
-    facts(Column::Rtt, "rtt", "RTT", [7, 7], Use::Amount),
-    facts(Column::Retrans, "retrans", "Retrans", [7, 7], Use::Amount),
-    facts(Column::Details, "details", "Details", [0, 0], Use::Shown),
-];
-
-impl Column {
-    /// The words of all of them.
-    #[must_use]
-    pub fn words() -> Vec<&'static str> {
-        ALL.iter().map(|facts| facts.word).collect()
-    }
-
-    /// The column of that word.
-    #[must_use]
-    pub fn from_word(word: &str) -> Option<Self> {
-        ALL.iter().find(|facts| facts.word == word).map(|facts| facts.column)
-    }
-
-    /// The words of those that rows can be ordered by.
-    #[must_use]
-    pub fn orders() -> Vec<&'static str> {
-        ALL.iter().filter(|facts| facts.used != Use::Shown).map(|facts| facts.word).collect()
-    }
-
-    /// The words of those that make groups.
-    #[must_use]
-    pub fn groups() -> Vec<&'static str> {
-        ALL.iter().filter(|facts| facts.used == Use::Group).map(|facts| facts.word).collect()
-    }
-
-    /// Whether large values come first.
-    #[must_use]
-    pub fn is_largest_first(self) -> bool {
-        self.facts().used == Use::Amount
-    }
-
-    /// Its word.
-    #[must_use]
-    pub fn word(self) -> &'static str {
-        self.facts().word
-    }
-
-    pub(super) fn header(self, stamp: Stamp) -> &'static str {
-        match (self, stamp) {
-            (Self::Time, Stamp::Date) => "Closed",
-            _ => self.facts().header,
+/// The columns, each with where it starts. Narrow details follow at once.
+pub(super) fn places(
+    columns: &Columns,
+    layout: Layout,
+    stamp: Stamp,
+) -> impl Iterator<Item = (Column, usize)> {
+    let mut next = 0;
+    columns.iter().map(move |column| {
+        let start = next;
+        next += 1 + width(column, layout, stamp);
+        match (column, layout) {
+            (Column::Details, Layout::Narrow) => (column, 0),
+            _ => (column, start),
         }
-    }
-
-    fn width(self, layout: Layout, stamp: Stamp) -> usize {
-        match (self, stamp, layout) {
-            (Self::Time, Stamp::Date, Layout::Narrow) => 14,
-            (Self::Time, Stamp::Date, Layout::Wide) => 23,
-            _ => self.facts().widths[layout as usize],
-        }
-    }
-
-    fn facts(self) -> &'static Facts {
-        // In the order of the enum, as a test sees to.
-        &ALL[self as usize]
-    }
-}
-
-/// The columns of a line, from left to right; at most as many as there are.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Columns([Option<Column>; COUNT]);
-
-impl Default for Columns {
-    /// Those that are shown unless others are chosen.
-    fn default() -> Self {
-        use Column::{Command, Details, Event, Local, Peer, Pid, Proto, Time};
-        [Time, Event, Proto, Local, Peer, Pid, Command, Details].into_iter().collect()
-    }
-}
-
-impl FromIterator<Column> for Columns {
-    /// What does not fit, or comes twice, is left out.
-    fn from_iter<T: IntoIterator<Item = Column>>(columns: T) -> Self {
-        let mut chosen = Self([None; COUNT]);
-        for column in columns {
-            if !chosen.0.contains(&Some(column))
-                && let Some(free) = chosen.0.iter_mut().find(|slot| slot.is_none())
-            {
-                *free = Some(column);
-            }
-        }
-        chosen
-    }
-}
-
-impl Columns {
-    /// The columns, from left to right.
-    pub fn iter(&self) -> impl Iterator<Item = Column> {
-        self.0.iter().flatten().copied()
-    }
-
-    /// Those of history, unless others are chosen.
-    #[must_use]
-    pub fn of_ended() -> Self {
-        use Column::{Details, Lifetime, Local, Peer, Process, Proto, Time};
-        [Time, Lifetime, Proto, Local, Peer, Process, Details].into_iter().collect()
-    }
-
-    /// The columns, each with where it starts. Narrow details follow at once.
-    pub(super) fn places(&self, layout: Layout, stamp: Stamp) -> impl Iterator<Item = (Column, usize)> {
-        let mut next = 0;
-        self.iter().map(move |column| {
-            let start = next;
-            next += 1 + column.width(layout, stamp);
-            match (column, layout) {
-                (Column::Details, Layout::Narrow) => (column, 0),
-                _ => (column, start),
-            }
-        })
-    }
+    })
 }
 
 #[cfg(test)]
@@ -225,21 +82,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn words_and_columns_belong_together() {
-        for (index, facts) in ALL.iter().enumerate() {
-            assert_eq!(facts.column as usize, index);
-            assert_eq!(Column::from_word(facts.column.word()), Some(facts.column));
-        }
-        assert_eq!(Column::from_word("Time"), None);
-    }
-
-    #[test]
-    fn the_order_is_kept_and_nothing_comes_twice() {
+    fn each_starts_behind_the_one_before() {
         use Column::{Peer, Time, Unit};
-        let columns: Columns = [Unit, Time, Unit, Peer].into_iter().collect();
-        assert_eq!(columns.iter().collect::<Vec<_>>(), [Unit, Time, Peer]);
+        let columns: Columns = [Unit, Time, Peer].into_iter().collect();
         assert_eq!(
-            columns.places(Layout::Wide, Stamp::Time).collect::<Vec<_>>(),
+            places(&columns, Layout::Wide, Stamp::Time).collect::<Vec<_>>(),
             [(Unit, 0), (Time, 25), (Peer, 41)]
         );
     }

@@ -1,7 +1,8 @@
 //! The last column: what there is to say of each kind of event, as much of it as there is room for.
 
 use super::line::Line;
-use super::{Column, Style};
+use crate::api::columns::Column;
+use crate::api::selection::Style;
 use crate::render::amounts::{Bytes, Lifetime, Micros};
 use crate::render::errno::errno_name;
 use crate::socket::{ClosedFirst, Closing, Event, EventKind, Segments};

@@ -3,6 +3,7 @@
 mod ended;
 
 use super::*;
+use crate::api::columns::Columns;
 use crate::render::amounts::{Bytes, Micros};
 use crate::render::event_fixtures::{closed, closing, event, inet, one_of_each, subject, unix};
 use crate::render::names::NoNames;
@@ -194,7 +195,7 @@ fn layouts() {
         (Some(140), Layout::Wide),
         (None, Layout::Wide),
     ] {
-        assert_eq!(Style { width: columns, ..wide() }.layout(), expected);
+        assert_eq!(layout(Style { width: columns, ..wide() }), expected);
     }
     let typical = event(
         EventKind::Close {

@@ -1,6 +1,6 @@
 //! What an event has in a column, as a value that lines are ordered and counted by.
 
-use super::Column;
+use crate::api::columns::Column;
 use crate::render::event_json::is_wildcard;
 use crate::render::groups::Value;
 use crate::socket::{Closing, Endpoint, Event};

@@ -1,7 +1,7 @@
 //! What only the families have that do not leave the machine: UNIX, packet, netlink, XDP, TIPC.
 
+use crate::api::sockets::show::Show;
 use crate::render::nested::{attribute, u32_at, u64_at};
-use crate::render::ss::Show;
 use crate::socket::{Detail, Proto, Socket};
 
 use super::Object;

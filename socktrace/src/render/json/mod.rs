@@ -10,13 +10,14 @@ mod tests;
 
 pub use object::Object;
 
+use crate::api::sockets::show::{Show, Users};
 use crate::socket::{Cgroup, Detail, Endpoint, Holder, Opener, Socket, UnixName};
 
 use super::clock::Clock;
 use super::event_json::is_wildcard;
 use super::names::{Named, Names};
 use super::places::fields;
-use super::ss::{Delta, Round, Row, Show, Users};
+use super::ss::{Delta, Round, Row};
 use super::units::push_ip;
 
 /// Appends the object of a socket and a newline. What `show` asks for beyond the columns is added where the kernel

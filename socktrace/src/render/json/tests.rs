@@ -3,8 +3,9 @@
 use serde_json::{Value, json};
 
 use super::*;
+use crate::api::sockets::show::Users;
 use crate::render::names::NoNames;
-use crate::render::ss::{UnixPeer, Users};
+use crate::render::ss::UnixPeer;
 use crate::socket::{Comm, Family, Owner, Process, Proto, Shutdown, State, Timer, TimerKind, info};
 
 const DOCUMENT: &str = include_str!("../../../../docs/json-sockets.md");

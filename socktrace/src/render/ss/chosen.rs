@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use crate::api::sockets::pick::Pick;
 use crate::render::amounts::Micros;
 use crate::render::escape::{push_quoted, push_text};
 use crate::render::names::Named;
@@ -13,105 +14,47 @@ use crate::socket::{Cgroup, Opener, Owner, Proto};
 use super::columns::{self, Align, Column};
 use super::{Cell, address, details, push, users};
 
-/// A column that can be chosen.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Pick(usize);
-
-/// What a column takes to be shown.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Takes {
-    /// Nothing beyond the row.
-    Nothing,
-    /// The processes that hold the socket.
-    Processes,
-    /// The processes that hold the other end of a UNIX socket.
-    PeerProcesses,
-    /// The cgroup.
-    Cgroup,
-    /// `tcp_info`.
-    Info,
-    /// Who opened the socket, and when, which only an agent knows.
-    Opener,
-    /// Nothing beyond the row; shows addresses.
-    Address,
-    /// Nothing beyond the row; shows what `-o -e -m -i` and their like ask for.
-    Details,
-    /// Nothing beyond the row; shows what has changed since the round before.
-    Delta,
-}
-
-const fn column(header: &'static str, cell: fn(&mut Vec<u8>, &mut Cell<'_>)) -> Column {
+const fn column_of(header: &'static str, cell: fn(&mut Vec<u8>, &mut Cell<'_>)) -> Column {
     Column { header, separator: " ", align: Align::Left, shown: |_| false, cell }
 }
 
-static CHOICES: [(&str, Takes, Column); 26] = [
-    ("netns", Takes::Nothing, column("Netns", netns)),
-    ("netid", Takes::Nothing, column("Netid", columns::netid)),
-    ("state", Takes::Nothing, column("State", columns::state)),
-    ("recvq", Takes::Nothing, column("Recv-Q", |out, cell| queue(out, cell.socket().recv_q))),
-    ("sendq", Takes::Nothing, column("Send-Q", |out, cell| queue(out, cell.socket().send_q))),
-    ("local", Takes::Address, column("Local Address:Port", local)),
-    ("peer", Takes::Address, column("Peer Address:Port", peer)),
-    ("process", Takes::Processes, column("Process", process)),
-    ("peerprocess", Takes::PeerProcesses, column("Peer Process", peer_process)),
-    ("opener", Takes::Opener, column("Opener", opener)),
-    ("uid", Takes::Nothing, column("UID", uid)),
-    ("user", Takes::Nothing, column("User", user)),
-    ("inode", Takes::Nothing, column("Inode", |out, cell| push_u32(out, cell.socket().inode))),
-    ("cookie", Takes::Nothing, column("Cookie", |out, cell| push_hex(out, cell.socket().cookie))),
-    ("interface", Takes::Nothing, column("Interface", interface)),
-    (
-        "cgroup",
-        Takes::Cgroup,
-        column("Cgroup", |out, cell| of_cgroup(out, cell, |it| Some((&*it.path).into()))),
-    ),
-    ("unit", Takes::Cgroup, column("Unit", unit)),
-    ("container", Takes::Cgroup, column("Container", container)),
-    (
-        "pod",
-        Takes::Cgroup,
-        column("Pod", |out, cell| of_cgroup(out, cell, |it| Some(it.pod.as_ref()?.as_bytes().into()))),
-    ),
-    ("rtt", Takes::Info, column("RTT", rtt)),
-    ("retrans", Takes::Info, column("Retrans", |out, cell| info(out, cell, tcp::TOTAL_RETRANS))),
-    ("sent", Takes::Info, column("Sent", |out, cell| info(out, cell, tcp::BYTES_SENT))),
-    ("received", Takes::Info, column("Received", |out, cell| info(out, cell, tcp::BYTES_RECEIVED))),
-    ("age", Takes::Opener, column("Age", age)),
-    ("delta", Takes::Delta, column("Delta", |out, cell| trimmed(out, cell, details::delta))),
-    ("details", Takes::Details, column("Details", |out, cell| trimmed(out, cell, details::cell))),
-];
-
-impl Pick {
-    /// The words of all of them, as `--columns` takes them.
-    pub fn words() -> impl Iterator<Item = &'static str> + Clone {
-        CHOICES.iter().map(|(word, ..)| *word)
-    }
-
-    /// The column of that word.
-    #[must_use]
-    pub fn from_word(word: &str) -> Option<Self> {
-        CHOICES.iter().position(|(known, ..)| *known == word).map(Self)
-    }
-
-    /// Its word.
-    #[must_use]
-    pub fn word(self) -> &'static str {
-        self.row().0
-    }
-
-    /// What it takes to be shown.
-    #[must_use]
-    pub fn takes(self) -> Takes {
-        self.row().1
-    }
-
-    pub(super) fn column(self) -> &'static Column {
-        &self.row().2
-    }
-
-    fn row(self) -> &'static (&'static str, Takes, Column) {
-        // Only made from places in the table.
-        &CHOICES[self.0]
+/// How each column is written.
+pub(super) fn column(pick: Pick) -> &'static Column {
+    match pick {
+        Pick::Netns => const { &column_of("Netns", netns) },
+        Pick::Netid => const { &column_of("Netid", columns::netid) },
+        Pick::State => const { &column_of("State", columns::state) },
+        Pick::RecvQ => const { &column_of("Recv-Q", |out, cell| queue(out, cell.socket().recv_q)) },
+        Pick::SendQ => const { &column_of("Send-Q", |out, cell| queue(out, cell.socket().send_q)) },
+        Pick::Local => const { &column_of("Local Address:Port", local) },
+        Pick::Peer => const { &column_of("Peer Address:Port", peer) },
+        Pick::Process => const { &column_of("Process", process) },
+        Pick::PeerProcess => const { &column_of("Peer Process", peer_process) },
+        Pick::Opener => const { &column_of("Opener", opener) },
+        Pick::Uid => const { &column_of("UID", uid) },
+        Pick::User => const { &column_of("User", user) },
+        Pick::Inode => const { &column_of("Inode", |out, cell| push_u32(out, cell.socket().inode)) },
+        Pick::Cookie => const { &column_of("Cookie", |out, cell| push_hex(out, cell.socket().cookie)) },
+        Pick::Interface => const { &column_of("Interface", interface) },
+        Pick::Cgroup => {
+            const { &column_of("Cgroup", |out, cell| of_cgroup(out, cell, |it| Some((&*it.path).into()))) }
+        }
+        Pick::Unit => const { &column_of("Unit", unit) },
+        Pick::Container => const { &column_of("Container", container) },
+        Pick::Pod => {
+            const {
+                &column_of("Pod", |out, cell| {
+                    of_cgroup(out, cell, |it| Some(it.pod.as_ref()?.as_bytes().into()))
+                })
+            }
+        }
+        Pick::Rtt => const { &column_of("RTT", rtt) },
+        Pick::Retrans => const { &column_of("Retrans", |out, cell| info(out, cell, tcp::TOTAL_RETRANS)) },
+        Pick::Sent => const { &column_of("Sent", |out, cell| info(out, cell, tcp::BYTES_SENT)) },
+        Pick::Received => const { &column_of("Received", |out, cell| info(out, cell, tcp::BYTES_RECEIVED)) },
+        Pick::Age => const { &column_of("Age", age) },
+        Pick::Delta => const { &column_of("Delta", |out, cell| trimmed(out, cell, details::delta)) },
+        Pick::Details => const { &column_of("Details", |out, cell| trimmed(out, cell, details::cell)) },
     }
 }
 
@@ -243,19 +186,5 @@ fn container(out: &mut Vec<u8>, cell: &mut Cell<'_>) {
 pub(super) fn fill(out: &mut Vec<u8>, start: usize) {
     if out.len() == start {
         push(out, "-");
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn every_column_is_in_the_help_and_found_by_its_word() {
-        for word in Pick::words() {
-            assert!(include_str!("../../cli/ss_help.txt").contains(word), "{word} is not in the help");
-            assert_eq!(Pick::from_word(word).map(|choice| choice.row().0), Some(word));
-        }
-        assert_eq!(Pick::from_word("Local"), None);
     }
 }

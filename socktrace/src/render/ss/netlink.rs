@@ -3,7 +3,8 @@
 use crate::render::names::Named;
 use crate::render::units::push_hex_padded;
 
-use super::{Cell, Users, push, shared};
+use super::{Cell, push, shared};
+use crate::api::sockets::show::Users;
 use crate::render::nested::u64_at;
 
 /// `NETLINK_DIAG_GROUPS`: a bit map of the multicast groups it listens to.

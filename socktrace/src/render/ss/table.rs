@@ -2,12 +2,14 @@
 
 use std::io::{self, Write};
 
+use crate::api::screen::Screen;
+use crate::api::sockets::pick::Pick;
 use crate::render::names::Names;
 use crate::render::width::width;
 use crate::socket::Proto;
 
 use super::columns::{Align, COLUMNS, Column};
-use super::{Cell, Pick, Row, Screen, Show, chosen, layout};
+use super::{Cell, Row, Show, chosen, layout};
 
 /// Rows on their way to a writer.
 ///
@@ -38,7 +40,7 @@ impl Table {
     /// An empty table with these columns.
     #[must_use]
     pub fn of(show: Show, choices: &[Pick]) -> Self {
-        Self::with(show, choices.iter().map(|choice| choice.column()).collect(), true)
+        Self::with(show, choices.iter().copied().map(chosen::column).collect(), true)
     }
 
     fn with(show: Show, columns: Vec<&'static Column>, chosen: bool) -> Self {

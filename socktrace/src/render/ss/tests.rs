@@ -6,6 +6,8 @@ mod tcp;
 use std::net::IpAddr;
 
 use super::*;
+use crate::api::screen::Screen;
+use crate::api::sockets::show::Users;
 use crate::render::names::{Named, NoNames};
 use crate::socket::{
     Comm, Detail, Endpoint, Family, Process, Proto, Shutdown, State, Timer, TimerKind, info,

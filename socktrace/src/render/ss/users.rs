@@ -5,7 +5,8 @@ use crate::render::names::{Named, Names};
 use crate::render::units::push_u32;
 use crate::socket::{Endpoint, Holder, Proto};
 
-use super::{Cell, Users, netlink, push, shared};
+use super::{Cell, netlink, push, shared};
+use crate::api::sockets::show::Users;
 
 /// Who holds the socket. Netlink and TIPC put their details here too, as in ss.
 pub(super) fn cell(out: &mut Vec<u8>, cell: &mut Cell<'_>) {

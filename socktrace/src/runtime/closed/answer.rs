@@ -10,14 +10,14 @@ use super::kept::{Kept, Memory};
 use crate::api::history::Survey;
 use crate::api::selection::Format;
 use crate::archive::log::{Log, Trouble};
-use crate::history::{Dated, Loser, Record, Records, UnixNs};
+use crate::history::{Dated, Loser, Record, Records};
 use crate::listing::Paths;
 use crate::listing::names::Directory;
 use crate::render::clock::Clock;
 use crate::render::event_line::Stamp;
 use crate::render::{event_json, event_line};
 use crate::runtime::stop::Stop;
-use crate::socket::{Cookie, Event, Owner, Process};
+use crate::socket::{Cookie, Event, Owner, Process, UnixNs};
 use rustc_hash::FxHashMap;
 use std::io::{self, Write};
 

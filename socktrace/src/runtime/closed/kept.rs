@@ -1,8 +1,9 @@
 //! Closed sockets in another order than that of their ends, or counted: what is kept until all have been seen.
 
 use crate::api::arrangement::Arrangement;
+use crate::api::columns::Column;
 use crate::api::selection::Format;
-use crate::render::event_line::{Column, value};
+use crate::render::event_line::value;
 use crate::render::groups::{Counts, Look, Value, compare};
 use crate::socket::Event;
 use std::io;

@@ -12,9 +12,8 @@ use crate::api::arrangement::Arrangement;
 use crate::api::history::Question;
 use crate::api::selection::Format;
 use crate::engine::Interest;
-use crate::history::UnixNs;
 use crate::listing::names::Directory;
-use crate::socket::{KindSet, Viewer};
+use crate::socket::{KindSet, UnixNs, Viewer};
 
 /// A question whose words have been given their meaning.
 #[derive(Debug)]

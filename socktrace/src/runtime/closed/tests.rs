@@ -5,20 +5,20 @@ mod on_disk;
 use super::Resolved;
 use super::answer;
 use crate::api::arrangement::{Arrangement, By};
+use crate::api::columns::{Column, Columns};
 use crate::api::history::{Question, Survey};
-use crate::api::selection::{Format, Selection};
+use crate::api::selection::{Format, Selection, Style};
 use crate::archive::disk::Disk;
 use crate::archive::dropped::Dropped;
 use crate::archive::log::Log;
 use crate::archive::{FileOptions, Options, Recorder, files};
-use crate::history::{Bounds, Cut, Loser, Record, Ring, UnixNs, segment};
+use crate::history::{Bounds, Cut, Loser, Record, Ring, segment};
 use crate::render::clock::Clock;
-use crate::render::event_line::{Column, Columns, Style};
 use crate::runtime::interest::names;
 use crate::runtime::stop::Stop;
 use crate::runtime::time;
 use crate::socket::{
-    Comm, Ended, Endpoint, EventKind, Family, Owner, Process, Proto, State, Subject, Viewer,
+    Comm, Ended, Endpoint, EventKind, Family, Owner, Process, Proto, State, Subject, UnixNs, Viewer,
 };
 use proptest::prelude::*;
 use serde_json::Value;

@@ -1,6 +1,7 @@
 //! The details of what is not TCP.
 
 use super::*;
+use crate::api::sockets::show::Users;
 
 #[test]
 fn what_bpf_programs_stored() {

@@ -5,7 +5,7 @@ use jiff::civil::{Date, DateTime, Time, Weekday};
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Span, Timestamp};
 
-use super::UnixNs;
+use crate::socket::UnixNs;
 
 /// What can be said.
 const POSSIBLE: &str = "a time is 90s, 10m, 2h, 1d, 1w (ago), 10 minutes ago, yesterday 14:00, 14:05, @1760000000, \
