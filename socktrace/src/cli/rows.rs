@@ -15,11 +15,11 @@ use crate::client::address::Address;
 use crate::client::sockets::Connection;
 use crate::client::{self, ClientError};
 use crate::findings::{Past, Row};
-use crate::socket::UnixNs;
 use crate::kernel::netns;
 use crate::listing::action::Action;
 use crate::listing::words::{self, Asked};
 use crate::listing::{self, AnswerContext, Paths};
+use crate::socket::UnixNs;
 use std::io::{self, Write};
 
 /// Lists sockets as `socktrace ss` does with these words. Returns the agent that answered, if one did.
