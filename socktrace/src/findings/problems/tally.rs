@@ -5,8 +5,7 @@ use std::net::IpAddr;
 
 use crate::findings::past::{Past, Side, What};
 use crate::findings::row::{End, Proto};
-use crate::history::UnixNs;
-use crate::socket::{Comm, Process};
+use crate::socket::{Comm, Process, UnixNs};
 
 /// How long a TIME-WAIT lasts, nanoseconds.
 const TIME_WAIT_NS: u64 = 60_000_000_000;

@@ -6,8 +6,8 @@ use serde_json::{Map, Value};
 
 use super::{Change, Finding};
 use crate::findings::said;
-use crate::history::UnixNs;
 use crate::render::escape;
+use crate::socket::UnixNs;
 
 /// When something has changed, as in JSON: RFC 3339, UTC.
 #[must_use]
