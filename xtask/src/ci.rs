@@ -3,7 +3,7 @@
 use anyhow::{Result, bail};
 
 use crate::build_ebpf;
-use crate::{bench, fetch, oracle, package, schema, setup, sh, testing, tidy, toolchain, vm};
+use crate::{bench, fetch, oracle, package, schema, schemathesis, setup, sh, testing, tidy, toolchain, vm};
 
 type Step = fn() -> Result<()>;
 
@@ -19,6 +19,7 @@ const STEPS: &[(&str, Step)] = &[
     ("schemas", schemas),
     ("manual and unit", manual),
     ("release build", release_build),
+    ("questions of the OpenAPI document", questions),
     ("oracle", random_churn),
     ("siege", siege),
     ("lints of the kernel programs", kernel_lints),
@@ -89,6 +90,11 @@ fn schemas() -> Result<()> {
 fn manual() -> Result<()> {
     package::manual()?;
     package::service()
+}
+
+/// Answers are those that the document allows, whatever is asked.
+fn questions() -> Result<()> {
+    schemathesis::run(schemathesis::Options::of_ci())
 }
 
 fn random_churn() -> Result<()> {

@@ -13,10 +13,12 @@ mod fetch;
 mod fuzz;
 mod oracle;
 mod package;
+mod python;
 mod record;
 mod release;
 mod roots;
 mod schema;
+mod schemathesis;
 mod setup;
 mod sh;
 mod testing;
@@ -66,6 +68,8 @@ enum Task {
         #[arg(long)]
         check: bool,
     },
+    /// Ask a live agent what the OpenAPI document allows, and what it does not; needs the release build.
+    Schemathesis(schemathesis::Options),
     /// Make the manual pages and completions, and try them: mandoc, man, the three shells.
     Manual,
     /// Boot other kernels under QEMU and run the kernel tests there.
@@ -104,6 +108,7 @@ fn main() -> ExitCode {
         Task::Roots(options) => roots::run(&options),
         Task::Release(options) => release::run(options),
         Task::Schema { check } => schema::run(check),
+        Task::Schemathesis(options) => schemathesis::run(options),
         Task::Manual => package::manual(),
         Task::Vm(options) => vm::run(&options),
         Task::Bench(options) => bench::run(&options),

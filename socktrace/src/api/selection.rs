@@ -177,8 +177,10 @@ impl Format {
 
 /// Media type of one JSON object per line.
 pub const NDJSON: &str = "application/x-ndjson";
-/// Media type of text for people.
+/// Media type of text for people, as it is asked for.
 pub const TEXT: &str = "text/plain";
+/// The same as it is answered.
+pub const TEXT_ANSWER: &str = "text/plain; charset=utf-8";
 
 /// Whether text is the first thing that an `Accept` header names of what we have.
 #[must_use]

@@ -57,6 +57,15 @@ impl NetnsError {
     pub const fn is_gone(&self) -> bool {
         matches!(self, Self::Open { errno: Errno::ENOENT | Errno::ESRCH, .. })
     }
+
+    /// Whether there is none of that name, whatever is there instead or keeps one from being called so.
+    #[must_use]
+    pub const fn is_none(&self) -> bool {
+        use Errno::{EINVAL, EISDIR, ELOOP, ENAMETOOLONG, ENOTDIR};
+        let is_no_name =
+            matches!(self, Self::Open { errno: EINVAL | ELOOP | ENAMETOOLONG | ENOTDIR | EISDIR, .. });
+        self.is_gone() || is_no_name || matches!(self, Self::NotOne(_))
+    }
 }
 
 /// A network namespace, kept alive by the open file.

@@ -80,6 +80,25 @@ impl Error {
         matches!(self, Self::Recorded { .. } | Self::Procfs(ProcNetError::Line { .. }))
     }
 
+    /// Whether it asks for a network namespace or a BPF map that is not there.
+    #[must_use]
+    pub const fn is_about_nothing(&self) -> bool {
+        match self {
+            Self::Namespace(error) => error.is_none(),
+            Self::BpfMap(_) => true,
+            Self::Filter { .. }
+            | Self::Never(_)
+            | Self::Kernel(_)
+            | Self::Procfs(_)
+            | Self::File { .. }
+            | Self::Recorded { .. }
+            | Self::Nothing(_)
+            | Self::Stopped
+            | Self::TooMuch
+            | Self::Output(_) => false,
+        }
+    }
+
     /// Whether the words were wrong, not the world.
     #[must_use]
     pub const fn is_usage(&self) -> bool {

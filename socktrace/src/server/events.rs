@@ -4,7 +4,7 @@ use super::refusal::Refusal;
 use super::reply::{accept, limits};
 use super::{Client, reply, rights, work};
 use crate::api::columns::Columns;
-use crate::api::selection::{Format, NDJSON, Selection, TEXT};
+use crate::api::selection::{Format, NDJSON, Selection, TEXT_ANSWER};
 use crate::runtime::budget::Resource;
 use crate::runtime::interest::{SelectionError, Told, interest, judge, names};
 use crate::runtime::request::Asker;
@@ -52,7 +52,7 @@ pub(super) async fn events(
     });
     let kind = match format {
         Format::Json => NDJSON,
-        Format::Lines { .. } => TEXT,
+        Format::Lines { .. } => TEXT_ANSWER,
     };
     let head = [(CONTENT_TYPE, kind)];
     Ok((limits(viewer), reply::warnings(&warnings), head, Body::from_stream(pieces)).into_response())

@@ -8,7 +8,7 @@ use super::reply::{accept, limits, warnings};
 use super::work::{Pieces, begin, body, pieces};
 use crate::api::SURVEY;
 use crate::api::history::{Question, ahead};
-use crate::api::selection::{Format, NDJSON, TEXT};
+use crate::api::selection::{Format, NDJSON, TEXT_ANSWER};
 use crate::archive::log::Log;
 use crate::runtime::closed::Resolved;
 use crate::runtime::closed::answer::{self, Overview};
@@ -39,7 +39,7 @@ pub(super) async fn history(
     }
     let kind = match asking.format {
         Format::Json => NDJSON,
-        Format::Lines { .. } => TEXT,
+        Format::Lines { .. } => TEXT_ANSWER,
     };
     let viewer = client.viewer;
     let room = client.account.room();

@@ -26,6 +26,11 @@ impl Refusal {
         Self(StatusCode::BAD_REQUEST, error.to_string())
     }
 
+    /// What is asked for is not there.
+    pub(super) fn none(error: impl std::fmt::Display) -> Self {
+        Self(StatusCode::NOT_FOUND, error.to_string())
+    }
+
     /// Not for them.
     pub(super) fn forbidden(why: &str) -> Self {
         Self(StatusCode::FORBIDDEN, why.to_owned())

@@ -9,7 +9,7 @@ use super::reply::accept;
 use super::work::{Job, Pieces, begin, pieces};
 use crate::api::REPORT;
 use crate::api::report::Report;
-use crate::api::selection::{NDJSON, TEXT};
+use crate::api::selection::{NDJSON, TEXT_ANSWER};
 use crate::api::sockets::{Format, Question, Request};
 use crate::kernel::capabilities::{self, CapabilityError};
 use crate::kernel::netns::{self, NetnsError};
@@ -66,7 +66,7 @@ pub(super) async fn sockets(
         return Err(Refusal::forbidden(why));
     }
     let kind = match question.format {
-        Format::Text { .. } => TEXT,
+        Format::Text { .. } => TEXT_ANSWER,
         Format::Json => NDJSON,
     };
     let (sender, mut pieces) = pieces();
@@ -96,6 +96,7 @@ fn refusal(error: ListingError, viewer: Viewer) -> Refusal {
             Refusal::filter(wrong, error, viewer)
         }
         ListingError::Listing(error) if error.is_usage() => Refusal::bad(error),
+        ListingError::Listing(error @ listing::Error::Nothing(_)) => Refusal::bad(error),
         ListingError::Listing(listing::Error::Stopped) => Refusal::too_long(),
         ListingError::Listing(listing::Error::Output(error)) if error.kind() == io::ErrorKind::TimedOut => {
             Refusal::too_long()
@@ -103,7 +104,12 @@ fn refusal(error: ListingError, viewer: Viewer) -> Refusal {
         ListingError::Listing(error @ listing::Error::TooMuch) => {
             Refusal(StatusCode::SERVICE_UNAVAILABLE, error.to_string())
         }
-        error => Refusal::failed(error),
+        ListingError::Listing(error) if error.is_about_nothing() => Refusal::none(error),
+        ListingError::Namespace(error) if error.is_none() => Refusal::none(error),
+        error @ ListingError::NoNamespace(_) => Refusal::none(error),
+        error @ (ListingError::Listing(_) | ListingError::Namespace(_) | ListingError::Capability(_)) => {
+            Refusal::failed(error)
+        }
     }
 }
 

@@ -14,9 +14,9 @@ use serde_json::Value;
 use super::Bench;
 
 /// A running agent; dropped, it ends.
-pub(super) struct Agent {
+pub(crate) struct Agent {
     child: Child,
-    pub(super) socket: PathBuf,
+    pub(crate) socket: PathBuf,
     /// From exec to the line that says that it is ready.
     pub(super) ready_ms: f64,
 }
@@ -33,6 +33,11 @@ impl Agent {
             None => Command::new(&bench.socktrace),
         };
         Agent::spawn(&mut command, &[])
+    }
+
+    /// One of that program.
+    pub(crate) fn of(program: &Path) -> Result<Agent> {
+        Agent::spawn(&mut Command::new(program), &[])
     }
 
     /// One with options, in a session of its own, as a service is.

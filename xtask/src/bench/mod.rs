@@ -19,6 +19,7 @@ mod subscribers;
 
 use std::path::PathBuf;
 
+pub(crate) use agent::Agent;
 use anyhow::{Context as _, Result};
 pub(crate) use load::Hold;
 pub(crate) use measure::Measured;

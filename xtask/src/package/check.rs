@@ -9,7 +9,7 @@ use std::process::Command;
 use anyhow::{Context as _, Result, bail};
 
 use super::{WHAT, folder, made};
-use crate::{setup, sh, tree};
+use crate::{python, setup, sh};
 
 /// What runs the checks of the unit and the scripts.
 const SERVICE: &[&str] = &["shellcheck", "systemd"];
@@ -69,18 +69,12 @@ pub(super) fn rpm(rpm: &Path) -> Result<()> {
 }
 
 /// The version of kubernetes-validate, which brings the schemas of the API with it.
-const KUBERNETES_VALIDATE: &str = "1.37.0";
+const KUBERNETES_VALIDATE: &str = "kubernetes-validate==1.37.0";
 
 /// The manifest is what the API knows, without a key too many.
 pub(super) fn kubernetes() -> Result<()> {
-    let python = tree::cache()?.join(format!("kubernetes-validate-{KUBERNETES_VALIDATE}"));
-    let program = python.join("bin/kubernetes-validate");
-    if !program.is_file() {
-        setup::packages(WHAT, &["python3-venv"])?;
-        sh::run_quietly(sh::command("python3").args(["-m", "venv"]).arg(&python))?;
-        let wanted = format!("kubernetes-validate=={KUBERNETES_VALIDATE}");
-        sh::run_quietly(sh::command(python.join("bin/pip")).args(["install", "--quiet", &wanted]))?;
-    }
+    let python = python::with(WHAT, &[KUBERNETES_VALIDATE])?;
+    let program = python.with_file_name("kubernetes-validate");
     let manifest = "packaging/kubernetes.yaml";
     sh::run_quietly(sh::command(program).arg("--strict").arg(manifest))?;
     println!("kubernetes-validate --strict: {manifest} is valid");

@@ -233,6 +233,9 @@ impl Draft {
                 if parameter.value.contains('/') {
                     return Err(parameter.bad("the agent opens no files: give the name of the namespace"));
                 }
+                if parameter.value.is_empty() || parameter.value.contains('\0') {
+                    return Err(parameter.bad("expected the name of a network namespace, or a process in it"));
+                }
                 question.netns = NetnsChoice::One(parameter.value.to_string());
             }
             "all_netns" => {
