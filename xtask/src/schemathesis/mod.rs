@@ -31,5 +31,7 @@ pub(crate) fn run(options: Options) -> Result<()> {
     let agent = Agent::of(&sh::root().join("target/release/socktrace"))?;
     let mut asks = sh::command(python);
     asks.arg("xtask/src/schemathesis/run.py").arg("docs/schema/openapi.json").arg(&agent.socket);
+    // What it keeps from one run to the next.
+    asks.env("HYPOTHESIS_STORAGE_DIRECTORY", sh::root().join("target/hypothesis"));
     sh::run(asks.arg(options.seconds.to_string()))
 }

@@ -122,7 +122,7 @@ def try_operation(path, mode, until):
         database=None,
         phases=[Phase.explicit, Phase.generate],
         suppress_health_check=list(HealthCheck),
-        derandomize=False,
+        print_blob=False,
     )
     @given(case=strategy)
     def one(case):
