@@ -9,7 +9,7 @@ use crate::kernel::owners::Sight;
 use crate::kernel::sock_diag::InetId;
 use crate::query;
 use crate::render::clock::Clock;
-use crate::socket::{Cookie, Opener, Owner, Socket, StateSet};
+use crate::socket::{Cookie, NetnsId, Opener, Owner, Socket, StateSet};
 
 /// What is wanted of the TCP and UDP sockets of a namespace.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,7 +46,9 @@ pub struct AnswerContext<'a> {
     pub candidates: Option<Candidates<'a>>,
     /// Who opened sockets, and when. Asked only where the answer takes it.
     pub opener: Option<OpenerOf<'a>>,
-    /// Makes dates of that.
+    /// The network namespaces that have sockets. Asked only about all of them.
+    pub namespaces: Option<&'a (dyn Fn() -> Vec<NetnsId> + Sync)>,
+    /// Makes dates of openings.
     pub clock: Option<&'a Clock>,
     /// Whether the work on the answer is to stop: nobody waits for it any more.
     pub stopped: Option<&'a Stopped>,

@@ -76,7 +76,7 @@ pub(super) fn list(
         }
         NetnsChoice::All => {
             let mut every = Every { question, paths, hosts: names.hosts(), devices: SeenDevices::default() };
-            for netns in namespaces::all(&mut report) {
+            for netns in namespaces::all(&context, &mut report) {
                 every.hold(&netns, context, &mut plans, &mut pending, &mut report)?;
                 pending.labels.insert(netns.id, namespaces::label(&netns, own, Path::new("/proc")));
             }

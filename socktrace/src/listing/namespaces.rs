@@ -9,6 +9,7 @@ use crate::kernel::netns::{self, Netns};
 use crate::render::ss::NetnsLabel;
 use crate::socket::{Cgroup, Container, NetnsId, Runtime};
 
+use super::context::AnswerContext;
 use crate::api::report::Report;
 
 /// What a namespace is called.
@@ -35,9 +36,25 @@ impl From<NetnsLabel<'_>> for Label {
     }
 }
 
-/// All that can be found. Processes whose namespace we may not see are counted.
-pub(super) fn all(report: &mut Report) -> Vec<Netns> {
+/// All that can be found. Processes whose namespace we may not see are counted; namespaces that are known to have sockets
+/// and cannot be found are named, since nobody else would miss them.
+pub(super) fn all(context: &AnswerContext<'_>, report: &mut Report) -> Vec<Netns> {
+    let known = || context.namespaces.map(|namespaces| namespaces()).unwrap_or_default();
+    // Before, so that one that comes meanwhile is not missed.
+    let mut missing = known();
     let listed = netns::list_open(Path::new("/proc"));
+    missing.retain(|id| listed.namespaces.iter().all(|netns| netns.id != *id));
+    if !missing.is_empty() {
+        // Nor is one that has gone meanwhile.
+        let still = known();
+        missing.retain(|id| still.contains(id));
+    }
+    missing.sort_unstable();
+    report.warnings.extend(missing.into_iter().map(|id| {
+        format!(
+            "network namespace {id} has sockets that are not listed: no process that can be seen leads there"
+        )
+    }));
     report.denied += listed.denied;
     listed.namespaces
 }

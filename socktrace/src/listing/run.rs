@@ -92,11 +92,12 @@ fn run_here(
     rounds: Option<&mut Rounds>,
     out: &mut impl Write,
 ) -> Result<Report, Error> {
+    let mut report = Report::default();
     if question.summary {
-        summary::write(question, paths, rounds.as_deref(), &mut Report::default(), out)?;
+        summary::write(question, paths, &context, rounds.as_deref(), &mut report, out)?;
     }
     match action {
-        Action::Nothing => out.flush().map(|()| Report::default()).map_err(Error::Output),
+        Action::Nothing => out.flush().map(|()| report).map_err(Error::Output),
         Action::List => list(question, paths, context, rounds, out),
         Action::Dump(path) => {
             let names = context.directory(paths);

@@ -11,6 +11,7 @@ use crate::render::ss::Round;
 use crate::socket::NetnsId;
 
 use super::Paths;
+use super::context::AnswerContext;
 use super::error::Error;
 use super::namespaces::{self, Label};
 use super::rounds::Rounds;
@@ -45,6 +46,7 @@ struct Summary {
 pub(super) fn write(
     question: &Question,
     paths: &Paths,
+    context: &AnswerContext<'_>,
     rounds: Option<&Rounds>,
     report: &mut Report,
     out: &mut impl Write,
@@ -65,7 +67,7 @@ pub(super) fn write(
         NetnsChoice::Own | NetnsChoice::One(_) => one(Summary::read(paths)?, None),
         NetnsChoice::All => {
             let own = netns::current().unwrap_or(0);
-            for netns in namespaces::all(report) {
+            for netns in namespaces::all(context, report) {
                 match netns.run(|| Summary::read(paths)) {
                     Ok(summary) => {
                         let label = namespaces::label(&netns, own, &paths.proc);

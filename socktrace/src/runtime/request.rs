@@ -73,6 +73,11 @@ pub enum Request {
         /// Where the answer goes.
         reply: oneshot::Sender<Openers>,
     },
+    /// The network namespaces that have sockets.
+    Namespaces {
+        /// Where they go.
+        reply: oneshot::Sender<Vec<NetnsId>>,
+    },
     /// How many sockets there are, told once the first dump is in the table.
     Ready {
         /// Where the number goes.
@@ -251,6 +256,12 @@ impl Asker {
     #[must_use]
     pub fn openers(&self) -> Indexed {
         self.ask_blocking(|reply| Request::Openers { reply }).map(Openers::indexed).unwrap_or_default()
+    }
+
+    /// The network namespaces that have sockets, asked from a thread that may block.
+    #[must_use]
+    pub fn namespaces(&self) -> Vec<NetnsId> {
+        self.ask_blocking(|reply| Request::Namespaces { reply }).unwrap_or_default()
     }
 
     fn ask_blocking<T>(&self, request: impl FnOnce(oneshot::Sender<T>) -> Request) -> Result<T, Ending> {

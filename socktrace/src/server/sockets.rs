@@ -167,6 +167,7 @@ impl Listing {
             let all = || Some(asker.openers()).filter(|openers| memory(openers.size())).unwrap_or_default();
             openers.get_or_init(all).get(cookie)
         };
+        let namespaces = || asker.namespaces();
         let candidates = |wanted| asker.candidates(wanted, netns);
         let (stop, is_full) = (stop.clone(), lacks_room.clone());
         let stopped: Stopped = Arc::new(move || stop.is_asked() || is_full.load(Ordering::Relaxed));
@@ -176,6 +177,7 @@ impl Listing {
         let context = AnswerContext {
             candidates: Some(&candidates),
             opener: Some(&opener),
+            namespaces: Some(&namespaces),
             clock: Some(&clock),
             stopped: Some(&stopped),
             memory: Some(&memory),

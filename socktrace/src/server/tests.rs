@@ -62,6 +62,7 @@ fn start_as(rights: Rights, limits: Limits) -> Running {
                 Request::Candidates { reply, .. } => _ = reply.send(Named::No),
                 Request::Opener { reply, .. } => _ = reply.send(None),
                 Request::Openers { reply } => _ = reply.send([].into_iter().collect()),
+                Request::Namespaces { reply } => _ = reply.send(Vec::new()),
                 Request::Ready { reply } => _ = reply.send(7),
                 Request::Cookies { reply, .. } => _ = reply.send((1..=1000).collect()),
                 Request::Subjects { cookies, reply } => {

@@ -150,6 +150,7 @@ async fn answer(mut requests: Inbox, netns: NetnsId) {
             Request::Candidates { reply, .. } => _ = reply.send(Named::No),
             Request::Opener { reply, .. } => _ = reply.send(None),
             Request::Openers { reply } => _ = reply.send([].into_iter().collect()),
+            Request::Namespaces { reply } => _ = reply.send(Vec::new()),
             Request::Ready { reply } => _ = reply.send(1),
             Request::Cookies { reply, .. } => _ = reply.send(COOKIES.collect()),
             Request::Subjects { cookies, reply } => {

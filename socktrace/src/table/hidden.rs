@@ -6,8 +6,9 @@
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::Table;
+use super::entry::Entry;
 use super::tell::Teller;
-use crate::socket::{BootNs, Cookie, Event, EventKind, KindSet, State};
+use crate::socket::{BootNs, Cookie, Event, EventKind, KindSet, NetnsId, State};
 
 /// How long a socket that nobody has open is believed to lie in the queue of another, while descriptors lie in any queue,
 /// nanoseconds. A process that is busy or stopped receives late; but a queue that nobody ever reads must not keep the sockets
@@ -48,6 +49,21 @@ impl Table {
         let slots = &self.slots;
         let inode = |&cookie: &Cookie| slots.find(cookie).map(|slot| slots.get(slot).inode);
         self.hidden.missing.iter().filter_map(inode).collect()
+    }
+
+    /// The network namespaces that certainly have sockets. Of those whose end no hook tells, UNIX sockets that a process elsewhere
+    /// was seen to have open count, and no others.
+    #[must_use]
+    pub fn namespaces(&self) -> FxHashSet<NetnsId> {
+        let is_certain = |entry: &&Entry| {
+            if entry.proto.is_unix() {
+                self.hidden.elsewhere.contains(&entry.cookie)
+            } else {
+                entry.is_listed() && !entry.is_kernels()
+            }
+        };
+        let known = self.slots.iter().filter(is_certain).map(|entry| entry.netns);
+        known.filter(|&netns| netns != 0).collect()
     }
 
     /// Those that live elsewhere are to be looked for again after the next dump.

@@ -10,6 +10,7 @@ use nix::sched::{CloneFlags, unshare};
 use seccompiler::{
     BpfProgram, SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompFilter, SeccompRule,
 };
+use socktrace::kernel::netns;
 use std::os::unix::process::CommandExt as _;
 
 #[test]
@@ -168,4 +169,33 @@ fn namespaces_of_threads_and_of_descriptors_are_listed() {
     }
     drop(finish);
     thread.join().unwrap();
+}
+
+/// Nothing leads there: no process, no thread, no descriptor of the namespace. Only the agent knows.
+#[test]
+fn a_namespace_that_only_a_socket_keeps_is_said_to_be_missing() {
+    if !may_trace("a_namespace_that_only_a_socket_keeps_is_said_to_be_missing") {
+        return;
+    }
+    for options in AGENTS {
+        let agent = Agent::start(options);
+        let (listener, netns) = in_own_netns(|| {
+            let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+            (listener, netns::current().unwrap())
+        });
+        let missing = format!("network namespace {netns} has sockets that are not listed");
+        let asks = |words: &[&str]| run(&[&["ss", "--agent", agent.path(), "--all-netns"], words].concat());
+        for words in [&["-Htln"][..], &["-tln", "--json"]] {
+            let said = asks(words);
+            assert!(said.stderr.contains(&missing), "{options:?} {words:?}: {}{}", said.stdout, said.stderr);
+        }
+        // With something else that leads there, or nothing to list, nothing is missing.
+        let open = netns::Netns::of_socket(&listener).unwrap();
+        let said = asks(&["-Htln"]);
+        assert!(!said.stderr.contains(&missing), "{options:?}: {}", said.stderr);
+        drop(listener);
+        drop(open);
+        let said = asks(&["-Htln"]);
+        assert!(!said.stderr.contains(&missing), "{options:?}: {}", said.stderr);
+    }
 }

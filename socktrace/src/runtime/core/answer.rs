@@ -57,6 +57,10 @@ impl Core {
                 self.catch_up();
                 _ = reply.send(self.engine.openers().collect());
             }
+            Request::Namespaces { reply } => {
+                self.catch_up();
+                _ = reply.send(self.engine.table().namespaces().into_iter().collect());
+            }
             Request::Ready { reply } => match self.ready {
                 Some(sockets) => _ = reply.send(sockets),
                 None => self.waiting.push(reply),
