@@ -5,33 +5,26 @@
 
 // `expect` fails when nobody needs it any more.
 #![warn(clippy::allow_attributes)]
+// Every match says what a new variant of an enum means there.
+#![cfg_attr(not(test), warn(clippy::wildcard_enum_match_arm))]
 
-// In rooms with this lint, every match says what a new variant of an enum means there.
-#[cfg_attr(not(test), warn(clippy::wildcard_enum_match_arm))]
 pub mod socket;
 
-#[cfg_attr(not(test), warn(clippy::wildcard_enum_match_arm))]
 pub mod history;
 pub mod kernel;
 pub mod query;
 pub mod render;
-#[cfg_attr(not(test), warn(clippy::wildcard_enum_match_arm))]
 pub mod table;
 
-#[cfg_attr(not(test), warn(clippy::wildcard_enum_match_arm))]
 pub mod api;
 
-#[cfg_attr(not(test), warn(clippy::wildcard_enum_match_arm))]
 pub mod archive;
-#[cfg_attr(not(test), warn(clippy::wildcard_enum_match_arm))]
 pub mod engine;
-#[cfg_attr(not(test), warn(clippy::wildcard_enum_match_arm))]
 pub mod findings;
 pub mod listing;
 
 pub mod runtime;
 
-#[cfg_attr(not(test), warn(clippy::wildcard_enum_match_arm))]
 pub mod client;
 pub mod server;
 

@@ -93,12 +93,14 @@ impl Error {
 
     fn remedy(&self) -> Option<String> {
         match self {
-            Self::Client(ClientError::Absent { error, .. }) => Some(match error.kind() {
-                io::ErrorKind::PermissionDenied => {
-                    "sudo, or ask for membership in the group of the agent's socket".to_owned()
+            Self::Client(ClientError::Absent { error, .. }) => Some(
+                if error.kind() == io::ErrorKind::PermissionDenied {
+                    "sudo, or ask for membership in the group of the agent's socket"
+                } else {
+                    "sudo socktrace agent, or --agent PATH if it listens elsewhere"
                 }
-                _ => "sudo socktrace agent, or --agent PATH if it listens elsewhere".to_owned(),
-            }),
+                .to_owned(),
+            ),
             Self::Client(ClientError::Stranger { uid, .. }) => Some(format!(
                 "SOCKTRACE_AGENT_USER={uid} to believe that user, or another --agent PATH"
             )),

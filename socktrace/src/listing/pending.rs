@@ -174,8 +174,5 @@ impl PendingRows {
 
 /// The inode number of a connected UNIX socket's other end, 0 for none.
 fn peer_inode(socket: &Socket) -> u32 {
-    match socket.peer {
-        Endpoint::Unix { inode, .. } => inode,
-        _ => 0,
-    }
+    if let Endpoint::Unix { inode, .. } = socket.peer { inode } else { 0 }
 }

@@ -267,22 +267,28 @@ impl Check {
                     Some(name.is_some_and(|name| glob.matches(name)))
                 }
             },
-            Self::Inet4 { end, net, mask } => Some(match end.of(facts) {
-                Endpoint::Inet { addr: IpAddr::V4(addr), .. } => u32::from(*addr) & mask == *net,
-                Endpoint::Inet { addr: IpAddr::V6(addr), .. } => {
+            Self::Inet4 { end, net, mask } => Some(match end.of(facts).inet() {
+                Some((IpAddr::V4(addr), _)) => u32::from(addr) & mask == *net,
+                Some((IpAddr::V6(addr), _)) => {
                     addr.to_ipv4_mapped().is_some_and(|addr| u32::from(addr) & mask == *net)
                 }
-                _ => false,
+                None => false,
             }),
-            Self::Inet6 { end, prefix } => Some(match end.of(facts) {
-                Endpoint::Inet { addr: IpAddr::V6(addr), .. } => u128::from(*addr) & prefix.1 == prefix.0,
-                _ => false,
+            Self::Inet6 { end, prefix } => Some(match end.of(facts).inet() {
+                Some((IpAddr::V6(addr), _)) => u128::from(addr) & prefix.1 == prefix.0,
+                Some((IpAddr::V4(_), _)) | None => false,
             }),
             Self::Unix(end, glob) => Some(match end.of(facts) {
                 Endpoint::Unix { name, .. } => unix_matches(glob, name),
                 // A peer that nobody knows the name of is to ss one without a name.
                 Endpoint::None => facts.family == Family::Unix && glob.matches(b""),
-                _ => false,
+                Endpoint::Inet { .. }
+                | Endpoint::Packet { .. }
+                | Endpoint::Netlink { .. }
+                | Endpoint::NetlinkPeer { .. }
+                | Endpoint::Vsock { .. }
+                | Endpoint::Tipc { .. }
+                | Endpoint::Xdp { .. } => false,
             }),
             Self::Ethertype(end, wanted) => {
                 Some(matches!(end.of(facts), Endpoint::Packet { protocol, .. } if protocol == wanted))

@@ -219,10 +219,9 @@ impl ParseError {
     /// What is wrong, and beneath it the words and where: what a person is shown.
     #[must_use]
     pub fn explain(&self, words: &[String]) -> String {
-        let mut said = match self.problem {
-            Problem::Never(_) => format!("the filter can never match: {self}"),
-            _ => format!("bad filter: {self}"),
-        };
+        let is_never = matches!(self.problem, Problem::Never(_));
+        let mut said =
+            format!("{}: {self}", if is_never { "the filter can never match" } else { "bad filter" });
         for line in self.render(words).lines() {
             said.push_str("\n  ");
             said.push_str(line);

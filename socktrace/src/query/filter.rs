@@ -219,19 +219,14 @@ impl Filter {
         let Some(expr) = &self.expr else { return IndexKeys::default() };
         let tree = lower(expr, true);
         let number = |wanted| {
-            move |check: &Check| match check {
-                Check::Number(number, set) if *number == wanted => set.only(),
-                _ => None,
+            move |check: &Check| {
+                let Check::Number(number, set) = check else { return None };
+                if *number == wanted { set.only() } else { None }
             }
         };
-        let either = |check: &Check| match check {
-            Check::Number(Number::Port(_), set) => set.only(),
-            _ => None,
-        };
-        let pid = |check: &Check| match check {
-            Check::Pid(set) => set.only(),
-            _ => None,
-        };
+        let either =
+            |check: &Check| if let Check::Number(Number::Port(_), set) = check { set.only() } else { None };
+        let pid = |check: &Check| if let Check::Pid(set) = check { set.only() } else { None };
         let port = |value: Option<i64>| value.and_then(|value| u16::try_from(value).ok());
         IndexKeys {
             local_port: port(must(&tree, &number(Number::Port(End::Local)))),

@@ -5,9 +5,9 @@ use std::fmt;
 
 /// `ECONNREFUSED` for 111; a number that this build has no name for stays a number.
 pub(crate) fn errno_name(errno: u16) -> impl fmt::Display {
-    fmt::from_fn(move |f| match Errno::from_raw(errno.into()) {
-        Errno::UnknownErrno => write!(f, "{errno}"),
-        name => write!(f, "{name:?}"),
+    fmt::from_fn(move |f| {
+        let name = Errno::from_raw(errno.into());
+        if name == Errno::UnknownErrno { write!(f, "{errno}") } else { write!(f, "{name:?}") }
     })
 }
 

@@ -115,12 +115,11 @@ pub fn resolve(selection: &mut Selection, interest: &Interest, names: &Directory
 /// What could be done about a filter in which names are not looked up.
 #[must_use]
 pub fn without_names(error: &ParseError) -> Option<&'static str> {
-    match error.problem {
-        Problem::BadHost { .. } | Problem::UnknownName { kind: "user", .. } => Some(
-            "an agent asks no name service for ordinary users: write the address or the number (`socktrace` does)",
-        ),
-        _ => None,
-    }
+    let takes_names =
+        matches!(error.problem, Problem::BadHost { .. } | Problem::UnknownName { kind: "user", .. });
+    takes_names.then_some(
+        "an agent asks no name service for ordinary users: write the address or the number (`socktrace` does)",
+    )
 }
 
 /// Where sockets are told of.

@@ -80,14 +80,11 @@ pub(super) async fn history(
 const MAX_KEPT: usize = 256 << 20;
 
 fn refusal(error: &io::Error) -> Refusal {
-    match error.kind() {
-        io::ErrorKind::OutOfMemory => {
-            let said =
-                "these are too many to keep for another order: ask for fewer (--since, --top, a filter)";
-            Refusal(StatusCode::SERVICE_UNAVAILABLE, said.to_owned())
-        }
-        _ => Refusal::too_long(),
+    if error.kind() != io::ErrorKind::OutOfMemory {
+        return Refusal::too_long();
     }
+    let said = "these are too many to keep for another order: ask for fewer (--since, --top, a filter)";
+    Refusal(StatusCode::SERVICE_UNAVAILABLE, said.to_owned())
 }
 
 /// What is asked, of what, and what is to be known beside the answer.

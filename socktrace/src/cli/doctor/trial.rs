@@ -53,10 +53,12 @@ pub(super) enum Refused {
 
 impl Refused {
     fn of(why: &AttachError) -> Self {
-        match why {
-            AttachError::Verifier(_) => Self::ByVerifier,
-            _ if why.is_denied() => Self::Denied,
-            _ => Self::Otherwise,
+        if matches!(why, AttachError::Verifier(_)) {
+            Self::ByVerifier
+        } else if why.is_denied() {
+            Self::Denied
+        } else {
+            Self::Otherwise
         }
     }
 }

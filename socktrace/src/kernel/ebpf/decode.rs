@@ -187,9 +187,10 @@ fn of_call(record: &CallRecord, name: Option<UnixName>, kind: ChangeKind) -> Cha
         }
         (None, _) => (inet(family, head.local, head.local_port), inet(family, head.peer, head.peer_port)),
     };
-    let msk = match kind {
-        ChangeKind::Release => msk_number(u64::from(record.aux) | u64::from(record.msk) << 32),
-        _ => record.msk,
+    let msk = if matches!(kind, ChangeKind::Release) {
+        msk_number(u64::from(record.aux) | u64::from(record.msk) << 32)
+    } else {
+        record.msk
     };
     let state = match kind {
         ChangeKind::Bind { .. }
@@ -241,9 +242,10 @@ fn of_head(head: &RecordHead, family: Family, proto: Proto, kind: ChangeKind) ->
 
 fn inet(family: Family, bytes: [u8; 16], port: u16) -> Endpoint {
     let [a, b, c, d, ..] = bytes;
-    let addr = match family {
-        Family::Inet6 => IpAddr::V6(Ipv6Addr::from(bytes)),
-        _ => IpAddr::V4(Ipv4Addr::new(a, b, c, d)),
+    let addr = if family == Family::Inet6 {
+        IpAddr::V6(Ipv6Addr::from(bytes))
+    } else {
+        IpAddr::V4(Ipv4Addr::new(a, b, c, d))
     };
     Endpoint::Inet { addr, port }
 }

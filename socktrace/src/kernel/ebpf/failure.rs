@@ -95,10 +95,12 @@ impl AttachError {
 
 impl From<Errno> for AttachError {
     fn from(errno: Errno) -> Self {
-        match errno {
-            Errno::EPERM | Errno::EACCES => Self::Denied(errno),
-            Errno::EMFILE | Errno::ENFILE => Self::NoDescriptors(errno),
-            errno => Self::Call(errno),
+        if matches!(errno, Errno::EPERM | Errno::EACCES) {
+            Self::Denied(errno)
+        } else if matches!(errno, Errno::EMFILE | Errno::ENFILE) {
+            Self::NoDescriptors(errno)
+        } else {
+            Self::Call(errno)
         }
     }
 }

@@ -72,11 +72,13 @@ pub(super) fn read<'a>(fd: &OwnedFd, room: &'a mut [u8], flags: MsgFlags) -> Res
     loop {
         let mut into = [IoSliceMut::new(room)];
         // With MSG_TRUNC the length is that of the message, also where it did not fit.
-        let got =
-            recvmsg::<NetlinkAddr>(fd.as_raw_fd(), &mut into, None, flags).map_err(|errno| match errno {
-                Errno::ENOBUFS => NetlinkError::Overrun,
-                errno => NetlinkError::Call { call: "read", errno },
-            })?;
+        let got = recvmsg::<NetlinkAddr>(fd.as_raw_fd(), &mut into, None, flags).map_err(|errno| {
+            if errno == Errno::ENOBUFS {
+                NetlinkError::Overrun
+            } else {
+                NetlinkError::Call { call: "read", errno }
+            }
+        })?;
         let (length, from) = (got.bytes, got.address);
         if from.is_none_or(|from| from.pid() != 0) {
             continue;

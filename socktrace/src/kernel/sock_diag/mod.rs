@@ -118,13 +118,17 @@ impl SockDiag {
     pub fn open() -> Result<Self, DiagError> {
         // Where no procfs says it, it is not known.
         let netns = netns::current().unwrap_or(0);
-        let netlink = Netlink::open(Protocol::SockDiag).map_err(|source| match source {
+        let netlink = Netlink::open(Protocol::SockDiag).map_err(|source| {
+            use Errno::{EACCES, EAFNOSUPPORT, EPERM, EPROTONOSUPPORT};
             // Built without it, or a sandbox keeps us from it.
-            NetlinkError::Call {
-                errno: Errno::EPROTONOSUPPORT | Errno::EAFNOSUPPORT | Errno::EACCES | Errno::EPERM,
-                ..
-            } => DiagError::Unsupported("any"),
-            source => DiagError::Netlink { action: "list", table: "any", source },
+            if matches!(
+                source,
+                NetlinkError::Call { errno: EPROTONOSUPPORT | EAFNOSUPPORT | EACCES | EPERM, .. }
+            ) {
+                DiagError::Unsupported("any")
+            } else {
+                DiagError::Netlink { action: "list", table: "any", source }
+            }
         })?;
         Ok(Self { netlink, netns })
     }
@@ -242,14 +246,16 @@ impl SockDiag {
         request: Result<Request, Malformed>,
         mut decode: impl FnMut(&Message<'_>) -> Result<ControlFlow<()>, Malformed>,
     ) -> Result<Answer, DiagError> {
-        let failed = |source| match source {
+        let failed = |source| {
             // The handler is missing, or a family that the kernel does not even know was asked for.
             // The last is said of a question about both IPs where inet_diag is not there (net/core/sock_diag.c,
             // `sock_diag_rcv_msg`).
-            NetlinkError::Refused(
-                Errno::ENOENT | Errno::EAFNOSUPPORT | Errno::EPROTONOSUPPORT | Errno::EOPNOTSUPP,
-            ) => DiagError::Unsupported(table),
-            source => DiagError::Netlink { action: "list", table, source },
+            use Errno::{EAFNOSUPPORT, ENOENT, EOPNOTSUPP, EPROTONOSUPPORT};
+            if matches!(source, NetlinkError::Refused(ENOENT | EAFNOSUPPORT | EPROTONOSUPPORT | EOPNOTSUPP)) {
+                DiagError::Unsupported(table)
+            } else {
+                DiagError::Netlink { action: "list", table, source }
+            }
         };
         let request = request.map_err(|error| failed(error.into()))?;
         let mut malformed = None;

@@ -72,9 +72,12 @@ impl SockDiag {
     /// Closes one IP socket, whoever holds it (`SOCK_DESTROY`). It needs CAP_NET_ADMIN in its namespace.
     pub fn destroy(&mut self, id: &InetId) -> Result<Destroyed, DiagError> {
         let table = id.table.name();
-        let failed = |source| match source {
-            NetlinkError::Refused(Errno::EOPNOTSUPP) => DiagError::CannotClose(table),
-            source => DiagError::Netlink { action: "close", table, source },
+        let failed = |source| {
+            if matches!(source, NetlinkError::Refused(Errno::EOPNOTSUPP)) {
+                DiagError::CannotClose(table)
+            } else {
+                DiagError::Netlink { action: "close", table, source }
+            }
         };
         if id.table == InetTable::Raw && self.is_shadowed(id)? {
             return Err(DiagError::Shadowed);

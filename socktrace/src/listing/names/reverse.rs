@@ -83,11 +83,16 @@ impl Directory {
             return None;
         }
         let services = self.services();
-        match proto {
-            Proto::Udp | Proto::UdpLite => services.name(port, "udp"),
-            Proto::Sctp => services.name(port, "sctp").or_else(|| services.any_name(port)),
-            Proto::Dccp => services.name(port, "dccp").or_else(|| services.any_name(port)),
-            _ => services.name(port, "tcp"),
+        // What a service's own protocol does not name, another may.
+        let or_any = |name: &'static str| services.name(port, name).or_else(|| services.any_name(port));
+        if matches!(proto, Proto::Udp | Proto::UdpLite) {
+            services.name(port, "udp")
+        } else if proto == Proto::Sctp {
+            or_any("sctp")
+        } else if proto == Proto::Dccp {
+            or_any("dccp")
+        } else {
+            services.name(port, "tcp")
         }
     }
 }

@@ -102,7 +102,16 @@ impl Layout {
                 }
                 self.push_parameters(out, takes, nested);
             }
-            _ => {}
+            // None of these stands around a name.
+            Kind::Void
+            | Kind::Int { .. }
+            | Kind::Float { .. }
+            | Kind::Aggregate { .. }
+            | Kind::Enum { .. }
+            | Kind::Forward { .. }
+            | Kind::Typedef { .. }
+            | Kind::Modifier { .. }
+            | Kind::Other => {}
         }
     }
 

@@ -116,10 +116,8 @@ impl Layout {
     /// What a typedef or a modifier stands for.
     fn plain(&self, mut id: u32) -> &Type {
         for _ in 0..DEEP {
-            match &self.of(id).kind {
-                Kind::Typedef { of } | Kind::Modifier { of } => id = *of,
-                _ => break,
-            }
+            let (Kind::Typedef { of } | Kind::Modifier { of }) = &self.of(id).kind else { break };
+            id = *of;
         }
         self.of(id)
     }

@@ -63,13 +63,13 @@ pub(super) fn info(object: &mut Object<'_>, socket: &Socket, detail: &Detail) {
         object.text("congestion", name.as_bytes());
     }
     if let Some(info) = &detail.info {
-        match socket.proto {
-            Proto::Mptcp => members(object, "mptcp_info", mptcp::ALL, info),
-            Proto::Sctp => members(object, "sctp_info", sctp::ALL, info),
-            _ => {
-                tcp_options(object, info);
-                members(object, "tcp_info", tcp::ALL, info);
-            }
+        if socket.proto == Proto::Mptcp {
+            members(object, "mptcp_info", mptcp::ALL, info);
+        } else if socket.proto == Proto::Sctp {
+            members(object, "sctp_info", sctp::ALL, info);
+        } else {
+            tcp_options(object, info);
+            members(object, "tcp_info", tcp::ALL, info);
         }
     }
     congestion(object, detail);

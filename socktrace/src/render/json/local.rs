@@ -15,7 +15,27 @@ pub(super) fn details(object: &mut Object<'_>, socket: &Socket, detail: &Detail,
         Proto::TipcStream | Proto::TipcDgram | Proto::TipcRdm | Proto::TipcSeqpacket if show.tipcinfo => {
             tipc(object, detail);
         }
-        _ => {}
+        Proto::UnixStream
+        | Proto::UnixDgram
+        | Proto::UnixSeqpacket
+        | Proto::Netlink
+        | Proto::Xdp
+        | Proto::TipcStream
+        | Proto::TipcDgram
+        | Proto::TipcRdm
+        | Proto::TipcSeqpacket
+        | Proto::Tcp
+        | Proto::Mptcp
+        | Proto::Udp
+        | Proto::UdpLite
+        | Proto::Raw(_)
+        | Proto::Ping(_)
+        | Proto::Sctp
+        | Proto::Dccp
+        | Proto::VsockStream
+        | Proto::VsockDgram
+        | Proto::VsockSeqpacket
+        | Proto::Other(_) => {}
     }
 }
 

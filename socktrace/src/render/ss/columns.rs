@@ -84,11 +84,9 @@ fn queue(out: &mut Vec<u8>, bytes: u32) {
 
 pub(super) fn local(out: &mut Vec<u8>, cell: &mut Cell<'_>) {
     let socket = cell.socket();
-    match socket.proto {
-        // A packet socket's interface is its port.
-        Proto::PacketRaw | Proto::PacketDgram | Proto::Xdp => address::host(out, cell, &socket.local, 0),
-        _ => address::host(out, cell, &socket.local, socket.ifindex),
-    }
+    // A packet socket's interface is its port.
+    let is_port = matches!(socket.proto, Proto::PacketRaw | Proto::PacketDgram | Proto::Xdp);
+    address::host(out, cell, &socket.local, if is_port { 0 } else { socket.ifindex });
 }
 
 pub(super) fn local_port(out: &mut Vec<u8>, cell: &mut Cell<'_>) {

@@ -27,11 +27,14 @@ pub(super) fn details(out: &mut Vec<u8>, cell: &mut Cell<'_>) {
 }
 
 const fn type_word(proto: Proto) -> &'static str {
-    match proto {
-        Proto::TipcStream => "STREAM",
-        Proto::TipcDgram => "DGRAM",
-        Proto::TipcRdm => "RDM",
-        _ => "SEQPACKET",
+    if matches!(proto, Proto::TipcStream) {
+        "STREAM"
+    } else if matches!(proto, Proto::TipcDgram) {
+        "DGRAM"
+    } else if matches!(proto, Proto::TipcRdm) {
+        "RDM"
+    } else {
+        "SEQPACKET"
     }
 }
 

@@ -12,17 +12,15 @@ use crate::api::sockets::show::Users;
 pub(super) fn cell(out: &mut Vec<u8>, cell: &mut Cell<'_>) {
     let Some(style) = cell.show.users else { return };
     let socket = cell.socket();
-    match socket.proto {
-        Proto::Netlink => {
-            if let Endpoint::Netlink { portid, .. } = socket.local {
-                netlink::context(out, cell, style, portid);
-            }
-            return netlink::details(out, cell);
+    if socket.proto == Proto::Netlink {
+        if let Endpoint::Netlink { portid, .. } = socket.local {
+            netlink::context(out, cell, style, portid);
         }
-        Proto::TipcStream | Proto::TipcDgram | Proto::TipcRdm | Proto::TipcSeqpacket => {
-            shared::identity(out, cell);
-        }
-        _ => {}
+        return netlink::details(out, cell);
+    }
+    let tipc = [Proto::TipcStream, Proto::TipcDgram, Proto::TipcRdm, Proto::TipcSeqpacket];
+    if tipc.contains(&socket.proto) {
+        shared::identity(out, cell);
     }
     let users = cell.row.users;
     if users.is_empty() {
