@@ -29,6 +29,12 @@ fn ids_of(ids: &[&str]) -> BTreeSet<String> {
     ids.iter().map(|id| (*id).to_owned()).collect()
 }
 
+/// Whether perf_event_open(2) takes CAP_SYS_ADMIN, as on Debian's kernels unless they are told otherwise.
+fn perf_takes_admin() -> bool {
+    let level = std::fs::read_to_string("/proc/sys/kernel/perf_event_paranoid").unwrap();
+    level.trim().parse::<i32>().unwrap() > 2
+}
+
 /// Its exit code, and what this kernel lacks or its host forbids by itself: all of that where it cannot trace at all.
 fn lacking_here() -> (i32, BTreeSet<String>) {
     if version() < (5, 12) {
@@ -140,6 +146,10 @@ fn doctor_names_what_is_missing_and_nothing_else() {
             if ids.contains("mounts.tracefs") {
                 expected.insert("mounts.tracefs".to_owned());
             }
+        }
+        let is_perf_open = capabilities != "-sys_admin" && !named.contains(&"mounts.cgroup2");
+        if !is_perf_open && perf_takes_admin() {
+            expected.insert("kernel.perf_event_paranoid".to_owned());
         }
         assert_eq!((ended, ids), (Some(code), expected), "{mounts} {capabilities}: {report:#}");
         for finding in report["findings"].as_array().unwrap() {

@@ -46,13 +46,13 @@ impl Suite {
         sh::root().join("target/trial").join(self.name())
     }
 
-    /// Its files in an empty folder of that name.
+    /// Its files, with those of more packages, in an empty folder of that name.
     ///
     /// # Errors
     ///
     /// It cannot be set up here.
-    pub(crate) fn unpacked(self, name: &str) -> Result<PathBuf> {
-        let fresh = self.fresh()?;
+    pub(crate) fn unpacked(self, name: &str, more: &[&str]) -> Result<PathBuf> {
+        let fresh = self.fresh(more)?;
         let root = self.folder().join(name);
         sh::empty_folder(&root)?;
         sh::run_quietly(sh::command("tar").arg("-C").arg(&root).arg("-xf").arg(fresh))?;
@@ -60,9 +60,11 @@ impl Suite {
     }
 
     /// The tarball; made unless it is there.
-    fn fresh(self) -> Result<PathBuf> {
+    fn fresh(self, more: &[&str]) -> Result<PathBuf> {
         let folder = self.folder();
-        let tar = folder.join("fresh.tar");
+        let included = [&[INCLUDED], more].concat().join(",");
+        let with = more.iter().map(|package| format!("-{package}")).collect::<String>();
+        let tar = folder.join(format!("fresh{with}.tar"));
         if tar.is_file() {
             return Ok(tar);
         }
@@ -73,7 +75,7 @@ impl Suite {
         fs::write(&sources, fetch::source_of(self.name())?)?;
         let part = folder.join("part.tar");
         let mut mmdebstrap = sh::command("mmdebstrap");
-        mmdebstrap.args(["--quiet", "--variant=minbase", "--mode=root", &format!("--include={INCLUDED}")]);
+        mmdebstrap.args(["--quiet", "--variant=minbase", "--mode=root", &format!("--include={included}")]);
         sh::run_quietly(mmdebstrap.arg(self.name()).arg(&part).arg(&sources))?;
         fs::rename(part, &tar)?;
         Ok(tar)

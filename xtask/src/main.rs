@@ -60,6 +60,8 @@ enum Task {
     Trial(vm::trial::Options),
     /// Install, ask and purge the deb in the roots of Debian 11, 12, 13 and the newest.
     Roots(roots::Options),
+    /// Podman's containers on a Debian under QEMU: whose sockets are whose, and an agent that is in one of them.
+    Containers(vm::containers::Options),
     /// Try every point of the checklist of a release, and make its tag.
     Release(release::Options),
     /// Write docs/schema: the JSON Schemas of what is answered, and the OpenAPI document of the agent's API.
@@ -106,6 +108,7 @@ fn main() -> ExitCode {
         Task::Arm(options) => vm::arm::run(&options),
         Task::Trial(options) => vm::trial::run(&options),
         Task::Roots(options) => roots::run(&options),
+        Task::Containers(options) => vm::containers::run(&options),
         Task::Release(options) => release::run(options),
         Task::Schema { check } => schema::run(check),
         Task::Schemathesis(options) => schemathesis::run(options),

@@ -34,7 +34,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
 }
 
 fn within(suite: Suite, deb: &Path) -> Result<()> {
-    let root = suite.unpacked("chroot")?;
+    let root = suite.unpacked("chroot", &[])?;
     fs::copy(deb, root.join("opt/socktrace.deb"))?;
     fs::copy(sh::root().join("packaging/roots.sh"), root.join("opt/roots.sh"))?;
     // Mounts, processes and traffic of its own, which end with it.

@@ -34,7 +34,8 @@ pub(crate) fn service() -> Result<()> {
     security.args(["security", "--no-pager", "--offline=true", "--threshold", EXPOSURE]);
     let said = sh::read(security.arg(&tried))?;
     println!("systemd-analyze: {}", said.lines().last().unwrap_or_default().trim());
-    let scripts = ["debian/postinst", "debian/prerm", "debian/postrm", "trial.sh", "roots.sh"];
+    let scripts =
+        ["debian/postinst", "debian/prerm", "debian/postrm", "trial.sh", "roots.sh", "containers.sh"];
     let scripts = scripts.map(|script| format!("packaging/{script}"));
     sh::run_quietly(sh::command("shellcheck").args(&scripts))?;
     Ok(())

@@ -99,6 +99,14 @@ fn pack(target: &Target, version: &Version) -> Result<PathBuf> {
     Ok(to)
 }
 
+/// The image of the tree as it stands, beside its deb.
+pub(crate) fn image(arch: Arch) -> Result<(PathBuf, PathBuf)> {
+    let version = Version::of_tree()?;
+    let deb = deb(arch, &version)?;
+    let image = others::image(arch, &deb, &version)?;
+    Ok((deb, image))
+}
+
 /// A deb of the tree that calls itself older than it is: what the newest one is an upgrade of.
 pub(crate) fn older_deb(arch: Arch, version: &Version) -> Result<PathBuf> {
     pack(&Target::of(arch)?, &version.older())

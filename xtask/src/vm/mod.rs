@@ -4,6 +4,7 @@
 //! machines too.
 
 pub(crate) mod arm;
+pub(crate) mod containers;
 mod image;
 mod kernels;
 mod qemu;

@@ -47,20 +47,25 @@ pub(crate) fn run(options: &Options) -> Result<()> {
 }
 
 fn on(suite: Suite, older: &Path, deb: &Path) -> Result<()> {
-    let qemu = qemu::fetch(WHAT, Arch::Amd64)?;
-    let kernel = kernels::fetch(Kernel::of(suite), Arch::Amd64)?;
-    let root = suite.unpacked("root")?;
-    image::modules(&kernel, &root)?;
+    let root = suite.unpacked("root", &[])?;
     let opt = root.join("opt");
     fs::copy(older, opt.join("older.deb"))?;
     fs::copy(deb, opt.join("newer.deb"))?;
     fs::copy(sh::root().join("packaging/trial.sh"), opt.join("trial.sh"))?;
+    boot(suite, &root, "bash ./trial.sh /opt/older.deb /opt/newer.deb")
+}
+
+/// Boots a Debian with systemd as its first process, and does that in its /opt.
+pub(super) fn boot(suite: Suite, root: &Path, command: &str) -> Result<()> {
+    let qemu = qemu::fetch(WHAT, Arch::Amd64)?;
+    let kernel = kernels::fetch(Kernel::of(suite), Arch::Amd64)?;
+    image::modules(&kernel, root)?;
     let units = root.join("etc/systemd/system");
-    fs::write(units.join("trial.service"), UNIT)?;
+    fs::write(units.join("trial.service"), UNIT.replace("COMMAND", command))?;
     fs::create_dir_all(units.join("multi-user.target.wants"))?;
     std::os::unix::fs::symlink("../trial.service", units.join("multi-user.target.wants/trial.service"))?;
     fs::write(root.join("etc/hostname"), "trial\n")?;
-    let initramfs = pack(&root, &suite.folder().join("initramfs"))?;
+    let initramfs = pack(root, &suite.folder().join("initramfs"))?;
     let boot = qemu::Boot {
         kernel: &kernel.image,
         initramfs: &initramfs,
@@ -71,7 +76,7 @@ fn on(suite: Suite, older: &Path, deb: &Path) -> Result<()> {
     };
     match qemu::boot(&qemu, &boot)? {
         0 => Ok(()),
-        code => bail!("the trial ended with {code} on {}", suite.name()),
+        code => bail!("`{command}` ended with {code} on {}", suite.name()),
     }
 }
 
@@ -87,7 +92,7 @@ TimeoutStartSec=infinity
 StandardOutput=tty
 StandardError=tty
 TTYPath=/dev/ttyS0
-ExecStart=/bin/sh -c 'cd /opt; bash ./trial.sh /opt/older.deb /opt/newer.deb; echo \"guest: exit $?\"; sync; systemctl poweroff --force --force'
+ExecStart=/bin/sh -c 'cd /opt; COMMAND; echo \"guest: exit $?\"; sync; systemctl poweroff --force --force'
 ";
 
 fn pack(root: &Path, into: &Path) -> Result<PathBuf> {

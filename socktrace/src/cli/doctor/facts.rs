@@ -36,6 +36,8 @@ pub(super) struct Facts {
     pub(super) sock_diag: Result<(), String>,
     /// `none`, `integrity`, `confidentiality`; none if it cannot be read.
     pub(super) lockdown: Option<String>,
+    /// Whether `kernel.perf_event_paranoid` is more than Linux itself knows.
+    pub(super) perf_paranoid: bool,
     /// Whether network namespaces can be entered; why not. Good where /proc, in which they lie, is not there.
     pub(super) netns: Result<(), Errno>,
     /// Whether our pid namespace is the initial one. Good where /proc, which says it, is not there.
@@ -53,6 +55,9 @@ pub(super) enum Forbidding {
     Lockdown,
     /// A filter of system calls (seccomp).
     Filter,
+    /// `kernel.perf_event_paranoid`, which is 3 on Debian's kernels and its kin's: CAP_PERFMON does not do for
+    /// perf_event_open(2) there (`perf_paranoid_any` of their patches).
+    Paranoia,
 }
 
 /// What /proc says of itself.
@@ -99,6 +104,8 @@ impl Facts {
             proc: proc_of(mounts.as_deref(), &fs::read_to_string("/proc/self/status").unwrap_or_default()),
             sock_diag: listed().map_err(|error| error.to_string()),
             lockdown: fs::read_to_string("/sys/kernel/security/lockdown").ok().and_then(|text| chosen(&text)),
+            perf_paranoid: fs::read_to_string("/proc/sys/kernel/perf_event_paranoid")
+                .is_ok_and(|level| level.trim().parse().is_ok_and(|level: i32| level > 2)),
             netns: entered(),
             all_pids: mounts.is_none() || in_initial_pid_namespace(),
             all_cgroups: cgroup_root(mounts.as_deref()).is_none_or(|inode| inode == ROOT_CGROUP),
@@ -120,7 +127,9 @@ impl Facts {
     pub(super) fn forbidding(&self) -> Option<Forbidding> {
         match self.lockdown.as_deref() {
             Some("confidentiality") => Some(Forbidding::Lockdown),
-            _ => self.proc.filtered.then_some(Forbidding::Filter),
+            _ if self.proc.filtered => Some(Forbidding::Filter),
+            _ if self.perf_paranoid && self.lacks(Capability::CAP_SYS_ADMIN) => Some(Forbidding::Paranoia),
+            _ => None,
         }
     }
 

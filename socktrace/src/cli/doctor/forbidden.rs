@@ -34,7 +34,13 @@ pub(super) fn finding(facts: &Facts) -> Option<Finding> {
             };
             Some(finding.remedy(UNLOCK))
         }
-        Forbidding::Lockdown => None,
+        Forbidding::Paranoia if !hooks.is_empty() => {
+            let (id, what) =
+                ("kernel.perf_event_paranoid", "only CAP_SYS_ADMIN may call perf_event_open here");
+            let remedy = "sysctl kernel.perf_event_paranoid=2, or CAP_SYS_ADMIN";
+            Some(Finding::degraded(id, what).lost(lost_hooks).remedy(remedy))
+        }
+        Forbidding::Lockdown | Forbidding::Paranoia => None,
         Forbidding::Filter => {
             let no_namespaces = facts.netns.is_err() && !facts.lacks(Capability::CAP_SYS_ADMIN);
             let calls = [

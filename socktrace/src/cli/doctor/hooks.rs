@@ -51,7 +51,9 @@ pub(super) fn is_forbidden(hook: &Missing, forbidding: Option<Forbidding>) -> bo
         // (include/linux/security.h, LOCKDOWN_TRACEFS, LOCKDOWN_BPF_READ_KERNEL).
         (Refused::Denied | Refused::ByVerifier, Some(Forbidding::Lockdown)) => true,
         // Of all that attaches, only hooks on system calls take another call than bpf(2), which works.
-        (Refused::Denied, Some(Forbidding::Filter)) => hook.lacks.is_none() && !hook.on_function,
+        (Refused::Denied, Some(Forbidding::Filter | Forbidding::Paranoia)) => {
+            hook.lacks.is_none() && !hook.on_function
+        }
         (Refused::Denied | Refused::ByVerifier | Refused::Otherwise, _) => false,
     }
 }
@@ -99,6 +101,7 @@ mod tests {
         };
         let (lockdown, filter) = (Some(Forbidding::Lockdown), Some(Forbidding::Filter));
         check(None, Refused::Denied, false, filter, true);
+        check(None, Refused::Denied, false, Some(Forbidding::Paranoia), true);
         check(None, Refused::Denied, false, None, false);
         check(None, Refused::Denied, true, filter, false);
         check(None, Refused::ByVerifier, false, filter, false);

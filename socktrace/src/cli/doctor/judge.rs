@@ -118,12 +118,12 @@ fn trial(facts: &Facts) -> Vec<Finding> {
             let remedy = match (error.is_denied(), facts.forbidding()) {
                 (_, Some(Forbidding::Lockdown)) => forbidden::UNLOCK.to_owned(),
                 (true, Some(Forbidding::Filter)) => facts.start.unfilter(),
-                (true, None) => {
+                (true, Some(Forbidding::Paranoia) | None) => {
                     "what else may forbid it: a security module, or kernel.unprivileged_bpf_disabled with \
                          a user namespace in between"
                         .to_owned()
                 }
-                (false, Some(Forbidding::Filter) | None) => error.remedy().to_owned(),
+                (false, Some(Forbidding::Filter | Forbidding::Paranoia) | None) => error.remedy().to_owned(),
             };
             vec![finding.remedy(remedy)]
         }
