@@ -147,8 +147,8 @@ fn doctor_names_what_is_missing_and_nothing_else() {
                 expected.insert("mounts.tracefs".to_owned());
             }
         }
-        let is_perf_open = capabilities != "-sys_admin" && !named.contains(&"mounts.cgroup2");
-        if !is_perf_open && perf_takes_admin() {
+        let attaches = capabilities == "-sys_admin" && !named.contains(&"mounts.tracefs");
+        if attaches && perf_takes_admin() {
             expected.insert("kernel.perf_event_paranoid".to_owned());
         }
         assert_eq!((ended, ids), (Some(code), expected), "{mounts} {capabilities}: {report:#}");
