@@ -62,6 +62,8 @@ enum Task {
     Roots(roots::Options),
     /// Podman's containers on a Debian under QEMU: whose sockets are whose, and an agent that is in one of them.
     Containers(vm::containers::Options),
+    /// Try every order of memory in the models of what the two halves share.
+    Model,
     /// Try every point of the checklist of a release, and make its tag.
     Release(release::Options),
     /// Write docs/schema: the JSON Schemas of what is answered, and the OpenAPI document of the agent's API.
@@ -109,6 +111,7 @@ fn main() -> ExitCode {
         Task::Trial(options) => vm::trial::run(&options),
         Task::Roots(options) => roots::run(&options),
         Task::Containers(options) => vm::containers::run(&options),
+        Task::Model => testing::models(),
         Task::Release(options) => release::run(options),
         Task::Schema { check } => schema::run(check),
         Task::Schemathesis(options) => schemathesis::run(options),

@@ -25,3 +25,21 @@ fn test_command(packages: &[&str]) -> Command {
     cargo.args(["test", "--locked"]).args(packages).env("SOCKTRACE_KERNEL_TESTS", "required");
     cargo
 }
+
+/// The models of what the two halves do to memory that both have mapped: every order of it is tried.
+pub(crate) fn models() -> Result<()> {
+    let mut cargo = sh::cargo();
+    cargo.args([
+        "test",
+        "--quiet",
+        "--locked",
+        "--release",
+        "--package",
+        "socktrace-model",
+        "--test",
+        "lanes",
+    ]);
+    // A flag of the whole build: what else lies in target/ would be built anew after it.
+    cargo.env("RUSTFLAGS", "--cfg loom").env("CARGO_TARGET_DIR", sh::root().join("target/model"));
+    sh::run(&mut cargo)
+}
