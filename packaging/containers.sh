@@ -80,9 +80,8 @@ wait_for inside status
 check "it answers in its container" inside status
 run podman exec socktrace /usr/bin/socktrace doctor -v
 check "nothing keeps it from tracing" inside doctor
-for id in seccomp pid_namespace cgroup_namespace netns mounts rights; do
-	check "nothing is hidden from it: $id" bash -c "! podman exec socktrace /usr/bin/socktrace doctor --json | grep -q '\"id\":\"$id'"
-done
+bad=$(inside doctor --json | tr '{' '\n' | sed -n '/"answer":"ok"/!s/.*"id":"\([^"]*\)".*/\1/p' | xargs)
+check "nothing is kept from it but what this kernel lacks" [ "$bad" = "hooks.sock_send_length agent.hooks.sock_send_length" ]
 
 echo "== whose sockets are whose"
 podman run -d --name after --network=none localhost/web /bin/busybox httpd -f -p 8081 >/dev/null
@@ -90,18 +89,19 @@ for name in before after; do
 	id=$(podman inspect -f '{{.Id}}' "$name")
 	run podman exec socktrace /usr/bin/socktrace ss -tln --all-netns --columns local,process,container "container = ${id:0:12}"
 	check "a socket of container $name is known by its id" says "\"container\":\"$id\"" inside ss -tln --all-netns -e --json "container = $id"
-	check "and by its process" says httpd inside ss -tlnp --all-netns "container = $id"
+	check "and by its process" says '"busybox"' inside ss -tlnp --all-netns "container = $id"
 done
-podman exec after /bin/busybox wget -q -O /dev/null http://127.0.0.1:8081/
+# Nothing lies there; that is an answer, too.
+podman exec after /bin/busybox wget -q -O /dev/null http://127.0.0.1:8081/ 2>/dev/null
 id=$(podman inspect -f '{{.Id}}' after)
 wait_for says ':8081' inside history -n "container = $id"
 run podman exec socktrace /usr/bin/socktrace history -n "container = $id"
-check "what closed in a container is known by its id" says wget inside history --json "container = $id"
+check "what closed in a container is known by its id" says busybox inside history --json "container = $id"
 
 echo "== the host asks the agent in the container"
 dpkg -i /opt/socktrace.deb >/dev/null 2>&1
 run socktrace ss -tlnp --all-netns "container = $id"
-check "the host's root is answered" says httpd socktrace ss -tlnp --all-netns "container = $id"
+check "the host's root is answered" says busybox socktrace ss -tlnp --all-netns "container = $id"
 check "by that agent" socktrace status
 
 echo "== what a container is not given"
@@ -116,6 +116,6 @@ usual="hooks.sock_send_length"
 	names "rights.bpf rights.dac_read_search rights.net_admin rights.perfmon rights.sys_admin rights.sys_nice rights.sys_ptrace trace" $everything --cap-drop=ALL
 	names "$usual pid_namespace" ${everything/--pid=host/} $capabilities --security-opt=seccomp=unconfined
 }
-run podman run --rm localhost/socktrace doctor
+run podman run --rm --network=none localhost/socktrace doctor
 echo "containers: $([ $failed = 0 ] && echo "everything as it should be" || echo "FAILED")"
 exit $failed
