@@ -76,6 +76,11 @@ impl Suite {
         let part = folder.join("part.tar");
         let mut mmdebstrap = sh::command("mmdebstrap");
         mmdebstrap.args(["--quiet", "--variant=minbase", "--mode=root", &format!("--include={included}")]);
+        // A mirror that stands still is as good as another, if that is how this machine takes it.
+        let until = sh::read(sh::command("apt-config").args(["dump", "Acquire::Check-Valid-Until"]))?;
+        if let Some(said) = until.lines().next() {
+            mmdebstrap.arg(format!("--aptopt={said}"));
+        }
         sh::run_quietly(mmdebstrap.arg(self.name()).arg(&part).arg(&sources))?;
         fs::rename(part, &tar)?;
         Ok(tar)
