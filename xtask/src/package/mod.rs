@@ -15,7 +15,7 @@ use anyhow::{Context as _, Result, bail};
 
 pub(crate) use check::{manual, service, setup};
 pub(crate) use made::Version;
-pub(crate) use target::{Arch, Target};
+pub(crate) use target::{Arch, Programs, Target};
 
 use crate::{sh, tree};
 

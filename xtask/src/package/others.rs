@@ -90,7 +90,8 @@ pub(super) fn image(arch: Arch, deb: &Path, version: &Version) -> Result<PathBuf
     let program = context.join("root/usr/bin/socktrace");
     fs::create_dir_all(context.join("root/usr/bin"))?;
     fs::copy(root.join("usr/bin/socktrace"), program)?;
-    Target::of(arch)?.copy_libraries(&context.join("root"))?;
+    let target = Target::of(arch)?;
+    target.copy_libraries(&target.program(), &context.join("root"))?;
     let to = deb.with_extension("oci.tar");
     if to.exists() {
         fs::remove_file(&to)?;

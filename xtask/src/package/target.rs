@@ -53,6 +53,13 @@ impl Arch {
     }
 }
 
+/// What is run in a guest.
+#[derive(Debug)]
+pub(crate) struct Programs {
+    pub(crate) socktrace: PathBuf,
+    pub(crate) tests: Option<PathBuf>,
+}
+
 /// All that building for a processor takes.
 #[derive(Debug)]
 pub(crate) struct Target {
@@ -92,11 +99,33 @@ impl Target {
         self.built().join("socktrace")
     }
 
-    /// Copies what the program is linked with, and what loads it, to where it is looked for below a folder.
-    pub(crate) fn copy_libraries(&self, into: &Path) -> Result<()> {
-        let program = self.program();
+    /// Builds the kernel tests and the program that they test.
+    pub(crate) fn tests(&self) -> Result<Programs> {
+        let mut cargo = self.cargo()?;
+        cargo.args(["test", "--quiet", "--locked", "--package", "socktrace", "--test", "it", "--no-run"]);
+        // What a debugger takes would have to go through the guest's memory.
+        cargo.env("CARGO_PROFILE_DEV_DEBUG", "0").args(["--target", self.triple()]);
+        let messages = sh::read(cargo.arg("--message-format=json"))?;
+        let executable = |line: &str| {
+            let rest = line.split_once("\"executable\":\"")?.1;
+            Some(PathBuf::from(rest.split_once('"')?.0))
+        };
+        let is_test = |path: &PathBuf| path.parent().is_some_and(|folder| folder.ends_with("deps"));
+        let tests =
+            messages.lines().filter_map(executable).find(is_test).context("cargo named no test binary")?;
+        let built = folder().join(self.triple()).join("debug/socktrace");
+        Ok(Programs { socktrace: built, tests: Some(tests) })
+    }
+
+    /// Takes out of a program what only a debugger reads.
+    pub(crate) fn strip(&self, program: &Path) -> Result<()> {
+        sh::run(Command::new(self.tool("strip")).arg("--strip-debug").arg(program))
+    }
+
+    /// Copies what a program is linked with, and what loads it, to where it is looked for below a folder.
+    pub(crate) fn copy_libraries(&self, program: &Path, into: &Path) -> Result<()> {
         let mut readelf = Command::new(self.tool("readelf"));
-        let said = sh::read(readelf.args(["-W", "-l", "-d"]).arg(&program))?;
+        let said = sh::read(readelf.args(["-W", "-l", "-d"]).arg(program))?;
         let bracketed = |line: &str| Some(line.split_once('[')?.1.split_once(']')?.0.to_owned());
         let named =
             |what: &str| said.lines().filter(|line| line.contains(what)).filter_map(bracketed).collect();
