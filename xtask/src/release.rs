@@ -1,11 +1,11 @@
 //! `cargo xtask release`: the checklist of a release, each point tried. What is published, and where, is for people.
 //!
-//! I/O: git; what `ci`, `package`, `roots` and `trial` do.
+//! I/O: git; what `ci`, `package`, `roots`, `trial`, `containers` and `model` do.
 
 use anyhow::{Context as _, Result, bail, ensure};
 use clap::Parser as _;
 
-use crate::{ci, package, roots, sh, vm};
+use crate::{ci, package, roots, sh, testing, vm};
 
 /// How far to go.
 #[derive(Debug, Clone, Copy, clap::Args)]
@@ -42,6 +42,8 @@ const POINTS: &[Point] = &[
     },
     Point { name: "the deb in the roots of four Debians", is_quick: false, work: |_| roots() },
     Point { name: "the deb on Debians with systemd", is_quick: false, work: |_| trial() },
+    Point { name: "containers", is_quick: false, work: |_| containers() },
+    Point { name: "every order of memory in the models", is_quick: false, work: |_| testing::models() },
 ];
 
 pub(crate) fn run(options: Options) -> Result<()> {
@@ -136,6 +138,17 @@ fn trial() -> Result<()> {
 
 /// As the command line says it.
 #[derive(Debug, clap::Parser)]
+struct Containers {
+    #[command(flatten)]
+    options: vm::containers::Options,
+}
+
+fn containers() -> Result<()> {
+    vm::containers::run(&Containers::try_parse_from(["containers"]).context("cannot say which")?.options)
+}
+
+/// As the command line says it.
+#[derive(Debug, clap::Parser)]
 struct Roots {
     #[command(flatten)]
     options: roots::Options,
@@ -165,5 +178,6 @@ mod tests {
         }
         Trial::try_parse_from(TRIAL).unwrap();
         Roots::try_parse_from(["roots"]).unwrap();
+        Containers::try_parse_from(["containers"]).unwrap();
     }
 }
