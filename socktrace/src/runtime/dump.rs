@@ -3,11 +3,12 @@
 //! I/O: netlink, `/proc`. It blocks, so it runs on a thread of its own; the parts go to the task that owns the
 //! engine.
 
-use super::raw;
+use super::procfs::{self, Wanted};
 use crate::engine::{Reach, Sought};
 use crate::kernel::cgroups::Cgroups;
 use crate::kernel::netns::{self, Netns};
 use crate::kernel::owners::{OwnersError, Search, any_in_flight};
+use crate::kernel::procfs_net::ProcTable;
 use crate::kernel::sock_diag::{
     DiagError, InetQuery, InetRow, InetTable, IpVersion, SockDiag, UnixQuery, Want,
 };
@@ -113,9 +114,13 @@ fn sockets(reach: Reach, settled: Instant, hand: Hand<'_>) -> Result<(), Unwante
     if listed.denied > 0 {
         log::debug!("the network namespaces of {} processes cannot be seen", listed.denied);
     }
+    let mut unlisted = Vec::new();
     for namespace in &listed.namespaces {
         match SockDiag::open_in(namespace) {
-            Ok(diag) => Dump { diag, namespace, rows: Vec::new(), hand: &mut *hand }.all(reach)?,
+            Ok(diag) => {
+                let dump = Dump { diag, tables: pings(namespace, reach), rows: Vec::new(), hand: &mut *hand };
+                unlisted.push(Wanted { namespace, tables: dump.all(reach)? });
+            }
             Err(error) => {
                 log::warn!("cannot list the sockets of network namespace {}: {error}", namespace.id);
                 let outcome = if is_gone(&error) { Outcome::Complete } else { Outcome::Partial };
@@ -125,7 +130,27 @@ fn sockets(reach: Reach, settled: Instant, hand: Hand<'_>) -> Result<(), Unwante
             }
         }
     }
+    unlisted.retain(|wanted| !wanted.tables.is_empty());
+    for (scope, sockets) in procfs::sockets(&unlisted) {
+        let outcome = if sockets.is_some() { Outcome::Complete } else { Outcome::Unsupported };
+        for rows in sockets.unwrap_or_default().chunks(ROWS) {
+            hand(Part::Rows(rows.to_vec()))?;
+        }
+        hand(Part::Ended(scope, outcome))?;
+    }
     Ok(())
+}
+
+/// The tables of ping sockets, which sock_diag never lists.
+fn pings(namespace: &Netns, reach: Reach) -> Vec<(ProcTable, Scope)> {
+    match reach {
+        Reach::All => IpVersion::BOTH.map(|ip| (ProcTable::Ping(ip), ping(namespace.id, ip))).into(),
+        Reach::Unix => Vec::new(),
+    }
+}
+
+const fn ping(netns: NetnsId, ip: IpVersion) -> Scope {
+    scope(netns, ip.family(), Proto::Ping(0))
 }
 
 /// Who holds these sockets. unix_diag does not tell the cgroup of a socket: for those of UNIX it is the holder's.
@@ -154,7 +179,8 @@ fn scopes(namespace: &Netns, reach: Reach) -> impl Iterator<Item = Scope> {
     let netns = namespace.id;
     let tables = tables(reach).iter();
     let inet = tables.flat_map(move |&(_, proto)| IpVersion::BOTH.map(|ip| scope(netns, ip.family(), proto)));
-    inet.chain([scope(netns, Family::Unix, Proto::UnixStream)])
+    let pings = pings(namespace, reach).into_iter().map(|(_, scope)| scope);
+    inet.chain(pings).chain([scope(netns, Family::Unix, Proto::UnixStream)])
 }
 
 const fn tables(reach: Reach) -> &'static [(InetTable, Proto)] {
@@ -177,13 +203,15 @@ fn is_mini(row: &InetRow<'_>) -> bool {
 /// The dump of one namespace.
 struct Dump<'a> {
     diag: SockDiag,
-    namespace: &'a Netns,
+    /// What procfs is to tell.
+    tables: Vec<(ProcTable, Scope)>,
     rows: Vec<Socket>,
     hand: Hand<'a>,
 }
 
 impl Dump<'_> {
-    fn all(mut self, reach: Reach) -> Result<(), Unwanted> {
+    /// What is left for procfs to tell.
+    fn all(mut self, reach: Reach) -> Result<Vec<(ProcTable, Scope)>, Unwanted> {
         let netns = self.diag.netns();
         for &(table, proto) in tables(reach) {
             // The kernel has one walk for both IPs of TCP, and of nothing else.
@@ -203,7 +231,8 @@ impl Dump<'_> {
         self.scope(&[scope(netns, Family::Unix, Proto::UnixStream)], |diag, each| {
             let answer = diag.unix(&UnixQuery { states: StateSet::ALL, want: Want::NONE }, each)?;
             Ok(!answer.interrupted && !answer.stopped)
-        })
+        })?;
+        Ok(self.tables)
     }
 
     /// One IP of a table, or both of TCP.
@@ -214,7 +243,6 @@ impl Dump<'_> {
         ips: &[IpVersion],
     ) -> Result<(), Unwanted> {
         let mut lingering = Vec::new();
-        let namespace = self.namespace;
         let scopes: Vec<_> = ips.iter().map(|ip| scope(netns, ip.family(), proto)).collect();
         self.scope(&scopes, |diag, each| {
             // A row that cannot be understood is as good as missing.
@@ -236,17 +264,8 @@ impl Dump<'_> {
                 [ip] => diag.inet(&query(ip), take),
                 _ => diag.tcp_of_both(&query(IpVersion::V4), take),
             };
-            match (answer, table, ips) {
-                (Ok(answer), ..) => Ok(whole && !answer.interrupted && !answer.stopped),
-                // A kernel without INET_RAW_DIAG.
-                (Err(DiagError::Unsupported(what)), InetTable::Raw, &[ip]) => {
-                    match raw::sockets(namespace, ip) {
-                        Some(sockets) => Ok(sockets.into_iter().try_for_each(each).is_continue()),
-                        None => Err(DiagError::Unsupported(what)),
-                    }
-                }
-                (Err(error), ..) => Err(error),
-            }
+            let answer = answer?;
+            Ok(whole && !answer.interrupted && !answer.stopped)
         })?;
         if lingering.is_empty() { Ok(()) } else { (self.hand)(Part::Lingering(lingering)) }
     }
@@ -257,7 +276,7 @@ impl Dump<'_> {
         scopes: &[Scope],
         mut ask: impl FnMut(&mut SockDiag, &mut dyn FnMut(Socket) -> ControlFlow<()>) -> Result<bool, DiagError>,
     ) -> Result<(), Unwanted> {
-        let Self { diag, rows, hand, .. } = self;
+        let Self { diag, tables, rows, hand } = self;
         let mut unwanted = false;
         let mut outcome = Outcome::Partial;
         for _ in 0..TRIES {
@@ -293,8 +312,20 @@ impl Dump<'_> {
         if !rows.is_empty() {
             hand(Part::Rows(std::mem::take(rows)))?;
         }
-        scopes.iter().try_for_each(|&scope| hand(Part::Ended(scope, outcome)))
+        scopes.iter().try_for_each(|&scope| match (outcome, procfs_table(scope)) {
+            (Outcome::Unsupported, Some(table)) => {
+                tables.push((table, scope));
+                Ok(())
+            }
+            _ => hand(Part::Ended(scope, outcome)),
+        })
     }
+}
+
+/// Where procfs has the sockets of a kind that not every kernel's sock_diag has, all of which processes have made.
+fn procfs_table(scope: Scope) -> Option<ProcTable> {
+    let ip = IpVersion::BOTH.into_iter().find(|ip| ip.family() == scope.family)?;
+    matches!(scope.proto, Proto::Raw(_)).then_some(ProcTable::Inet(InetTable::Raw, ip))
 }
 
 /// TIME-WAIT is a mini-socket of which no event tells; it is asked for when somebody wants to see it.
@@ -345,9 +376,8 @@ mod tests {
                 parts.push(part);
                 Ok(())
             };
-            let namespace = Netns::of_process(Path::new("/proc"), std::process::id()).unwrap();
             let diag = SockDiag::open().unwrap();
-            let mut dump = Dump { diag, namespace: &namespace, rows: Vec::new(), hand: &mut hand };
+            let mut dump = Dump { diag, tables: Vec::new(), rows: Vec::new(), hand: &mut hand };
             let scope = scope(netns::current().unwrap(), Family::Inet, Proto::Tcp);
             let mut asked = 0;
             let ask = |_: &mut SockDiag, _: &mut dyn FnMut(Socket) -> ControlFlow<()>| {

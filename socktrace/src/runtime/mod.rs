@@ -12,7 +12,7 @@ mod feeds;
 pub mod interest;
 mod lingering;
 mod openers;
-mod raw;
+mod procfs;
 pub mod request;
 pub mod shutdown;
 pub mod sink;

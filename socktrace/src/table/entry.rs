@@ -189,8 +189,8 @@ impl Entry {
     /// Takes what the row of a dump knows beside state and ends.
     pub(super) fn learn_row(&mut self, row: &Self) {
         (self.netns, self.inode) = (row.netns, row.inode);
-        // `/proc/net/raw` does not tell it.
-        if row.ifindex != 0 || !matches!(row.proto, Proto::Raw(_)) {
+        // Procfs does not tell it.
+        if row.ifindex != 0 || !matches!(row.proto, Proto::Raw(_) | Proto::Ping(_)) {
             self.ifindex = row.ifindex;
         }
         // Before Linux 6.17 sock_diag says root of a socket without an inode (net/core/sock.c, `sock_i_uid`).
@@ -278,6 +278,12 @@ impl Entry {
 
     pub(super) const fn is_kernels(&self) -> bool {
         self.flags & KERNELS != 0
+    }
+
+    /// Whether it is a datagram socket that was there before us and that no process was seen to hold: the kernel's own, it seems.
+    pub(super) const fn is_nobodys(&self) -> bool {
+        let is_datagram = matches!(self.proto, Proto::Udp | Proto::UdpLite | Proto::Raw(_) | Proto::Ping(_));
+        is_datagram && self.opened == 0 && matches!(self.owner, Owner::Unknown)
     }
 
     pub(super) const fn made_by_the_kernel(&mut self) {

@@ -59,7 +59,7 @@ impl Table {
             if entry.proto.is_unix() {
                 self.hidden.elsewhere.contains(&entry.cookie)
             } else {
-                entry.is_listed() && !entry.is_kernels()
+                entry.is_listed() && !entry.is_kernels() && !entry.is_nobodys()
             }
         };
         let known = self.slots.iter().filter(is_certain).map(|entry| entry.netns);

@@ -269,8 +269,9 @@ impl Table {
             let entry = self.remove(slot);
             let close =
                 EventKind::Close { found: true, duration_us: entry.open_for_us(dump.end), closing: None };
-            // No hook tells of the end of these, so that a dump finds it.
-            let is_found = !dump.lossy && (entry.proto.is_unix() || entry.is_kernels());
+            // No hook tells of the end of these, so that a dump finds it. What is nobody's may be somebody's whose records were lost.
+            let is_silent = entry.proto.is_unix() || entry.is_kernels();
+            let is_found = !dump.lossy && (is_silent || (!dump.after_loss && entry.is_nobodys()));
             if entry.proto.is_unix() {
                 merged.unix += 1;
             } else if !entry.is_listed() {
@@ -317,7 +318,7 @@ impl Dump {
         match (outcome, entry.proto) {
             (Some(Outcome::Complete), _) => Verdict::Gone,
             (Some(Outcome::Unsupported), _) => Verdict::Unseen,
-            // There is no sock_diag of ping sockets.
+            // Procfs could not tell of them.
             (None, Proto::Ping(_)) if first.is_none() => Verdict::Unseen,
             // Its namespace cannot be found any more, others can.
             (None, proto) if first.is_none() && self.shows_elsewhere(entry) => {

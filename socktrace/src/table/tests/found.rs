@@ -1,6 +1,7 @@
 //! What a look finds that no call told: holders, and UNIX sockets that come and go.
 
 use super::*;
+use crate::socket::Family;
 
 #[test]
 fn holders_are_named_where_nobody_was_seen() {
@@ -134,4 +135,33 @@ fn the_end_of_a_socket_of_the_kernels_own_is_found_and_is_no_drift() {
         &["close 5 0.0.0.0:4789 0.0.0.0:0 ? after=Some(389990)"],
         &[],
     );
+}
+
+#[test]
+fn the_end_of_what_nobody_was_seen_to_open_or_to_hold_is_found_and_is_no_drift() {
+    let mut table = Table::new(true);
+    let there = "
+        begin 100
+        row 5 udp unconn 0.0.0.0:4789 0.0.0.0:0 71
+        row 6 udp unconn 0.0.0.0:53 0.0.0.0:0 72
+        row 7 tcp listen 0.0.0.0:80 0.0.0.0:0 73
+        done 90000
+        hold 90000 72:9";
+    let rows = [
+        "5 UNCONN 0.0.0.0:4789 0.0.0.0:0 ?",
+        "6 UNCONN 0.0.0.0:53 0.0.0.0:0 held:9",
+        "7 LISTEN 0.0.0.0:80 0.0.0.0:0 ?",
+    ];
+    check_with(&mut table, KindSet::USUAL, there, &[], &rows);
+    let mut out = Vec::new();
+    table.begin(ns("300000"), false);
+    for proto in [Proto::Udp, Proto::Tcp] {
+        table.scope(Scope { netns: 1, family: Family::Inet, proto }, Outcome::Complete);
+    }
+    table.end(ns("380000"));
+    let merged = table.finish(KindSet::USUAL, &mut out);
+    // Hooks tell the end of a TCP socket, whoever made it, and of what a process has.
+    assert_eq!(merged, Merged { removed: 2, ..Merged::default() });
+    let told: Vec<_> = out.iter().map(|event| event.subject.as_ref().map(|subject| subject.cookie)).collect();
+    assert_eq!(told, [Some(5)]);
 }
