@@ -36,6 +36,22 @@ impl From<NetnsLabel<'_>> for Label {
     }
 }
 
+/// What is said of namespaces that have sockets and to which nothing leads: one line, however many they are.
+fn unreachable(missing: &[NetnsId]) -> Option<String> {
+    const NAMED: usize = 8;
+    let (have, more) = match missing.len() {
+        0 => return None,
+        1 => ("namespace has", ""),
+        2..=NAMED => ("namespaces have", ""),
+        _ => ("namespaces have", " …"),
+    };
+    let ids: Vec<_> = missing.iter().take(NAMED).map(NetnsId::to_string).collect();
+    let (count, ids) = (missing.len(), ids.join(", "));
+    Some(format!(
+        "{count} network {have} sockets that are not listed, since no process that can be seen leads there: {ids}{more}"
+    ))
+}
+
 /// All that can be found. Processes whose namespace we may not see are counted; namespaces that are known to have sockets
 /// and cannot be found are named, since nobody else would miss them.
 pub(super) fn all(context: &AnswerContext<'_>, report: &mut Report) -> Vec<Netns> {
@@ -50,11 +66,7 @@ pub(super) fn all(context: &AnswerContext<'_>, report: &mut Report) -> Vec<Netns
         missing.retain(|id| still.contains(id));
     }
     missing.sort_unstable();
-    report.warnings.extend(missing.into_iter().map(|id| {
-        format!(
-            "network namespace {id} has sockets that are not listed: no process that can be seen leads there"
-        )
-    }));
+    report.warnings.extend(unreachable(&missing));
     report.denied += listed.denied;
     listed.namespaces
 }

@@ -312,12 +312,12 @@ impl Dump<'_> {
         if !rows.is_empty() {
             hand(Part::Rows(std::mem::take(rows)))?;
         }
-        scopes.iter().try_for_each(|&scope| match (outcome, procfs_table(scope)) {
-            (Outcome::Unsupported, Some(table)) => {
-                tables.push((table, scope));
-                Ok(())
+        scopes.iter().try_for_each(|&scope| {
+            match procfs_table(scope).filter(|_| outcome == Outcome::Unsupported) {
+                Some(table) => tables.push((table, scope)),
+                None => hand(Part::Ended(scope, outcome))?,
             }
-            _ => hand(Part::Ended(scope, outcome)),
+            Ok(())
         })
     }
 }
