@@ -96,7 +96,8 @@ fn refusal(error: ListingError, viewer: Viewer) -> Refusal {
             Refusal::filter(wrong, error, viewer)
         }
         ListingError::Listing(error) if error.is_usage() => Refusal::bad(error),
-        ListingError::Listing(error @ listing::Error::Nothing(_)) => Refusal::bad(error),
+        // The words are right, as they are where the kernel is asked directly.
+        ListingError::Listing(error @ listing::Error::Nothing(_)) => Refusal::none(error),
         ListingError::Listing(listing::Error::Stopped) => Refusal::too_long(),
         ListingError::Listing(listing::Error::Output(error)) if error.kind() == io::ErrorKind::TimedOut => {
             Refusal::too_long()
