@@ -353,6 +353,15 @@ mod tests {
         let kinds = crate::socket::KindSet::names();
         let kinds = kinds.iter().filter(|kind| !["lost", "resync"].contains(kind));
         kinds.for_each(|kind| assert!(help("kinds").contains(kind), "{kind}"));
+
+        let problems = command.find_subcommand("problems").unwrap();
+        let arg = problems.get_arguments().find(|arg| arg.get_id() == "kinds").unwrap();
+        let kinds =
+            crate::findings::problems::Kind::ALL.map(crate::findings::problems::Kind::word).join(", ");
+        assert!(
+            arg.get_help().unwrap().to_string().replace('\n', " ").contains(&format!(": {kinds} [")),
+            "{kinds}"
+        );
     }
 
     #[test]

@@ -50,8 +50,8 @@ pub(in crate::cli) struct WhoArgs {
 #[derive(Debug, clap::Args)]
 #[command(after_help = PROBLEMS_EXAMPLES)]
 pub(in crate::cli) struct ProblemsArgs {
-    /// Only these kinds [default: all]
-    #[arg(value_name = "KIND", value_parser = PossibleValuesParser::new(Kind::ALL.map(Kind::word)))]
+    /// Only these kinds: ports, time-wait, close-wait, listen-queue, not-accepted, connects, peers, send-queue [default: all]
+    #[arg(value_name = "KIND", hide_possible_values = true, value_parser = PossibleValuesParser::new(Kind::ALL.map(Kind::word)))]
     pub(in crate::cli) kinds: Vec<String>,
     /// Count connects that failed, and losses, at this time or later: 10m, 'an hour ago' or the like [default: 5m]
     #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
