@@ -20,8 +20,8 @@ use std::process::{Command, Stdio};
 use serde_json::Value;
 
 use crate::ss_fixtures::Fixtures;
-use crate::support::in_own_netns;
 use crate::support::run::{Running, Said, socktrace};
+use crate::support::{in_own_netns, wait_for};
 
 /// Runs `socktrace ss --direct` with these words, which are separated by blanks, and these variables.
 fn ss_with(words: &str, variables: &[(&str, &str)]) -> Said {
@@ -222,9 +222,13 @@ fn json_tells_what_the_table_tells() {
     in_own_netns(|| {
         let _fixtures = Fixtures::open();
         let document = include_str!("../../docs/json-sockets.md");
-        let text = ss("-Han").stdout;
-        let said = ss("-aempinob --tos --cgroup --inet-sockopt --json");
-        assert_eq!((said.code, said.stderr.as_str()), (Some(0), ""));
+        // One may end between two listings.
+        let (text, said) = wait_for("two listings of the same sockets", || {
+            let text = ss("-Han").stdout;
+            let said = ss("-aempinob --tos --cgroup --inet-sockopt --json");
+            assert_eq!((said.code, said.stderr.as_str()), (Some(0), ""));
+            (said.stdout.lines().count() == text.lines().count()).then_some((text, said))
+        });
         let objects: Vec<Value> =
             said.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
         assert_eq!(objects.len(), text.lines().count());
